@@ -1,0 +1,39 @@
+# make run | make ui | make test | make check | make clean; the environment is .venv/
+PYTHON ?= python3
+BIN := .venv/bin
+export DAGSTER_HOME := $(CURDIR)/dagster_home
+
+.PHONY: install run ui test check clean
+
+install: .venv/.installed
+
+# Byte-compiled on purpose: uncompiled imports would cost every worker process its start-up.
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'dualollama_pipeline needs Python 3.11 or newer; try: make PYTHON=python3.11 $(MAKECMDGOALS)'; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m compileall -q dualollama_pipeline
+	@touch $@
+
+run: install
+	@$(BIN)/dualollama run
+
+# Dagster's UI on the same instance and warehouse, on this machine only.
+ui: install
+	@$(BIN)/dualollama reconcile
+	@$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
+
+test: check
+	$(BIN)/pytest -n 2
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/dg check defs
+	$(BIN)/dagster definitions validate --workspace workspace.yaml
+
+clean:
+	rm -rf .venv data/warehouse .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

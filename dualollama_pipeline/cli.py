@@ -1,0 +1,131 @@
+"""`dualollama`: the front door. Parses the command line, calls one function, prints one answer.
+
+Imports stand inside the commands, so that none pays for what another needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import webbrowser
+from typing import TYPE_CHECKING
+
+from dualollama_pipeline.core.errors import DualOllamaError, InputError
+from dualollama_pipeline.core.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_STOPPED = 130
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dualollama",
+        description="How well do two LLM agents run side by side on two Ollama servers?",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser("run", help="measure configurations and make the report")
+    run.add_argument("--configs", nargs="+", metavar="CONFIG_ID", help="default: all of the matrix")
+    run.add_argument("--blocks", type=_positive, help="repetitions of the four arms (default 5)")
+    run.add_argument("--workload", choices=["standard"], help="what the agents are asked")
+    run.add_argument(
+        "--servers", choices=["simulated", "external"], help="default: DUALOLLAMA_SERVERS"
+    )
+    run.set_defaults(function=_run)
+
+    simulate = commands.add_parser("simulate", help="serve the simulated pair until stopped")
+    simulate.add_argument("--ports", default=None, metavar="A,B", help="default: free ports")
+    simulate.set_defaults(function=_simulate)
+
+    reconcile = commands.add_parser(
+        "reconcile", help="mark Dagster runs as failed whose process was killed"
+    )
+    reconcile.set_defaults(function=_reconcile)
+
+    report = commands.add_parser("report", help="rebuild the report from what has been measured")
+    report.add_argument("--open", action="store_true", help="open it in the browser")
+    report.set_defaults(function=_report)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    settings = Settings.from_environment(
+        servers=arguments.servers, blocks=arguments.blocks, workload=arguments.workload
+    )
+    config_ids = _chosen(settings, arguments.configs)
+
+    from dualollama_pipeline.console import RunProgress
+    from dualollama_pipeline.definitions import build_definitions
+    from dualollama_pipeline.defs.execute import run_pipeline
+    from dualollama_pipeline.defs.resources import Bench
+
+    with RunProgress(len(config_ids)) as progress:
+        bench = Bench(settings, on_event=progress.trial)
+        page = run_pipeline(build_definitions, bench, config_ids, progress.configuration)
+    _print(f"report: {page}")
+    return 0
+
+
+def _chosen(settings: Settings, wanted: Sequence[str] | None) -> list[str]:
+    from dualollama_pipeline.core.matrix import load_matrix
+
+    matrix = load_matrix(settings.data / "matrix.yaml")
+    for config_id in wanted or ():
+        matrix.get(config_id)  # names those that exist
+    return [name for name in matrix.config_ids if not wanted or name in wanted]
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    from dualollama_pipeline.simulator.__main__ import main as serve
+
+    return serve([] if arguments.ports is None else ["--ports", arguments.ports])
+
+
+def _reconcile(_: argparse.Namespace) -> int:
+    from dualollama_pipeline.defs.execute import reconcile_if_alone
+
+    for run_id in reconcile_if_alone():
+        _print(f"run {run_id}: marked as failed, the process that executed it is gone")
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    settings = Settings.from_environment()
+
+    from dualollama_pipeline.report.rebuild import rebuild_report
+
+    page = rebuild_report(settings)
+    _print(f"report: {page}")
+    if arguments.open:
+        webbrowser.open(page.resolve().as_uri())
+    return 0
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code: 0, 1 for an error that is explained, 2 for bad input."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.function(parsed))
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; what was measured is kept, run again to go on\n")
+        return EXIT_STOPPED
+    except DualOllamaError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2 if isinstance(error, InputError) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

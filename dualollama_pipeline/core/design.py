@@ -1,0 +1,133 @@
+"""The experiment's design: which trials a configuration gets, in which order, with which seeds.
+
+Four arms a block, a Williams square over blocks 1-4, random order afterwards (METHOD section 2).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass, field
+
+from dualollama_pipeline.core.matrix import AgentOptions, AgentSpec, Configuration, Role
+from dualollama_pipeline.core.plan import Arm, Deadlines, Plan, PlannedAgent, PlannedTrial, Stage
+from dualollama_pipeline.core.workload import StageTemplate, Workload
+
+DEFAULT_SEED = 114
+KEEP_ALIVE = "30m"
+SERVER_A, SERVER_B = "a", "b"
+
+# Each arm follows each other arm exactly once over four blocks, so that what one arm leaves behind
+# (heat, caches) falls on all alike. Williams, Aust. J. Sci. Res. A 2 (1949) 149.
+WILLIAMS_SQUARE = tuple(tuple((start + step) % 4 for step in (0, 1, 3, 2)) for start in range(4))
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What all configurations of one batch share."""
+
+    batch_id: str
+    blocks: int
+    model: str
+    servers: dict[str, str]
+    clock: str
+    seed: int = DEFAULT_SEED
+    deadlines: Deadlines = field(default_factory=Deadlines)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
+
+
+def _keyed_int(*parts: object) -> int:
+    """Return an integer below 2**31 (Ollama's seed is an int32) keyed by `parts`."""
+    return int(_digest(*parts)[:8], 16) % 2**31
+
+
+def nonce(*parts: object) -> str:
+    """Return a prompt prefix of fixed length, `[run 16 hex digits] `, keyed by `parts`."""
+    return f"[run {_digest(*parts)[:16]}] "
+
+
+def arm_orders(blocks: int, seed: int) -> list[tuple[Arm, ...]]:
+    """The order of the four arms in each block: the square's rows shuffled, then random orders."""
+    chance = random.Random(seed)
+    arms = list(Arm)
+    rows = [tuple(arms[i] for i in row) for row in WILLIAMS_SQUARE]
+    chance.shuffle(rows)
+    while len(rows) < blocks:
+        rows.append(tuple(chance.sample(arms, k=len(arms))))
+    return rows[:blocks]
+
+
+def _stage(
+    template: StageTemplate, campaign: Campaign, block: int, role: Role, trial: str
+) -> Stage:
+    # The sampling seed is the same in every arm of a block, so the arms do the same work; the
+    # nonce differs, so that no arm pays for the prompt cache of another.
+    return Stage(
+        name=template.name,
+        prompt=template.prompt,
+        nonce=nonce(trial, role, template.name),
+        num_predict=template.num_predict,
+        seed=_keyed_int(campaign.seed, block, role, template.name),
+    )
+
+
+def _placed(arm: Arm) -> list[tuple[Role, str]]:
+    """Who runs where in an arm."""
+    a, b = (Role.COLLECTOR, SERVER_A), (Role.INSIGHT, SERVER_B)
+    return {
+        Arm.SOLO_A: [a],
+        Arm.SOLO_B: [b],
+        Arm.DUAL: [a, b],
+        Arm.SINGLE: [a, (Role.INSIGHT, SERVER_A)],
+    }[arm]
+
+
+def _trial(
+    configuration: Configuration, workload: Workload, campaign: Campaign, block: int, arm: Arm
+) -> PlannedTrial:
+    trial_id = f"{configuration.config_id}.s{campaign.seed}.b{block}.{arm}"
+    specs: dict[Role, AgentSpec] = dict(configuration.agents)
+    agents = [
+        PlannedAgent(
+            role=role,
+            server=server,
+            model=specs[role].model or campaign.model,
+            options=AgentOptions.model_validate(specs[role].given()),
+            stages=tuple(_stage(s, campaign, block, role, trial_id) for s in workload.stages),
+        )
+        for role, server in _placed(arm)
+    ]
+    random.Random(_keyed_int("submission", trial_id)).shuffle(agents)
+    return PlannedTrial(trial_id=trial_id, block=block, arm=arm, agents=tuple(agents))
+
+
+def build_plan(configuration: Configuration, workload: Workload, campaign: Campaign) -> Plan:
+    """Lay out all trials of one configuration.
+
+    Raises:
+        pydantic.ValidationError: a value of the campaign is out of range.
+    """
+    order_seed = _keyed_int("order", campaign.seed, configuration.config_id)
+    trials = [
+        _trial(configuration, workload, campaign, block, arm)
+        for block, arms in enumerate(arm_orders(campaign.blocks, order_seed), start=1)
+        for arm in arms
+    ]
+    return Plan(
+        plan_id=f"{configuration.config_id}.{campaign.batch_id}",
+        batch_id=campaign.batch_id,
+        config_id=configuration.config_id,
+        scenario=configuration.scenario.value,
+        workload=workload.name,  # type: ignore[arg-type]  # checked by the model
+        seed=campaign.seed,
+        clock=campaign.clock,  # type: ignore[arg-type]  # checked by the model
+        deadlines=campaign.deadlines,
+        servers=campaign.servers,
+        keep_alive=KEEP_ALIVE,
+        ingest_s=workload.ingest_s,
+        corpus_sha256=workload.corpus_sha256,
+        trials=tuple(trials),
+    )

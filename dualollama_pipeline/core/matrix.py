@@ -1,0 +1,196 @@
+"""The benchmark matrix: which configurations exist and what their two agents ask for.
+
+Only the shape of a configuration lives here; how often and in which order it is measured is the
+plan's business (plan.py). The file is `data/matrix.yaml`; an empty option means "server default".
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from dualollama_pipeline.core.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# '|' joins Dagster's multi-partition keys, '/' and '..' would leave the warehouse: letters,
+# digits, '-' and '_' only.
+SAFE_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._/-]*(:[A-Za-z0-9._-]+)?$"
+
+
+class Scenario(StrEnum):
+    """The report's three scenarios (section 2.3)."""
+
+    BASELINE_VS_CHIMERA = "baseline_vs_chimera"
+    CHIMERA_HETERO = "chimera_hetero"
+    CHIMERA_HOMO = "chimera_homo"
+
+
+class Role(StrEnum):
+    """The two agents of the report, in the order A, B."""
+
+    COLLECTOR = "collector"
+    INSIGHT = "insight"
+
+
+class Strict(BaseModel):
+    """A frozen model that refuses unknown keys and never turns one type into another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class AgentOptions(Strict):
+    """Ollama options that the matrix varies; None is "not sent", the server's default.
+
+    Ranges are Ollama's: num_gpu counts layers (-1 = automatic fit, 0 = CPU), num_ctx is in tokens.
+    """
+
+    num_gpu: Annotated[int, Field(ge=-1, le=10_000)] | None = None
+    num_ctx: Annotated[int, Field(ge=4, le=10_000_000)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    repeat_penalty: Annotated[float, Field(ge=0, le=10)] | None = None
+
+    @field_validator("temperature", "top_p", "repeat_penalty", mode="before")
+    @classmethod
+    def _whole_numbers_are_numbers(cls, value: Any) -> Any:
+        """YAML reads `1` as an integer; `true` is an int to Python and stays refused."""
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    def given(self) -> dict[str, int | float]:
+        """Return the options that were set: what is sent to the server."""
+        return self.model_dump(include=set(AgentOptions.model_fields), exclude_none=True)
+
+
+class AgentSpec(AgentOptions):
+    """One agent of a configuration: its options, and a model of its own if it has one."""
+
+    model: Annotated[str, Field(pattern=MODEL_NAME, max_length=200)] | None = None
+
+    @field_validator("model")
+    @classmethod
+    def _not_in_the_cloud(cls, value: str | None) -> str | None:
+        if value is not None and re.search(r"[:-]cloud$", value):
+            msg = (
+                "a cloud model runs elsewhere, it says nothing about this machine; name a local one"
+            )
+            raise ValueError(msg)
+        return value
+
+
+class Configuration(Strict):
+    """One row of the matrix: what agent A (collector) and agent B (insight) ask for."""
+
+    config_id: Annotated[str, Field(pattern=SAFE_ID)]
+    scenario: Annotated[Scenario, Field(strict=False)]
+    collector: AgentSpec
+    insight: AgentSpec
+
+    @property
+    def agents(self) -> tuple[tuple[Role, AgentSpec], ...]:
+        """The agents as a list, in the order A, B."""
+        return ((Role.COLLECTOR, self.collector), (Role.INSIGHT, self.insight))
+
+    @model_validator(mode="after")
+    def _scenario_follows_from_options(self) -> Configuration:
+        derived = derive_scenario(self.collector, self.insight)
+        if derived is not self.scenario:
+            msg = (
+                f"scenario of {self.config_id} is written {self.scenario.value!r}, but the two "
+                f"option sets make it {derived.value!r}; correct the scenario or the options"
+            )
+            raise ValueError(msg)
+        return self
+
+
+def derive_scenario(collector: AgentSpec, insight: AgentSpec) -> Scenario:
+    """Classify a configuration from its two option sets (report section 2.3).
+
+    A without any option against B with some is baseline_vs_chimera; equal sets are homo.
+    """
+    if collector == insight:
+        return Scenario.CHIMERA_HOMO
+    if not collector.given() and insight.given():
+        return Scenario.BASELINE_VS_CHIMERA
+    return Scenario.CHIMERA_HETERO
+
+
+class Matrix(Strict):
+    """All configurations, in the order of the file; ids are unique, whatever their case."""
+
+    configurations: Annotated[tuple[Configuration, ...], Field(min_length=1, strict=False)]
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Matrix:
+        seen: dict[str, str] = {}
+        for configuration in self.configurations:
+            folded = configuration.config_id.casefold()  # file systems may fold case
+            if folded in seen:
+                msg = f"config_id {configuration.config_id!r} appears twice; ids must be unique"
+                raise ValueError(msg)
+            seen[folded] = configuration.config_id
+        return self
+
+    @property
+    def config_ids(self) -> list[str]:
+        """The partition keys, in the order of the file."""
+        return [configuration.config_id for configuration in self.configurations]
+
+    def get(self, config_id: str) -> Configuration:
+        """Return one configuration; raise InputError naming those that exist."""
+        for configuration in self.configurations:
+            if configuration.config_id == config_id:
+                return configuration
+        raise InputError(
+            f"config_id = {config_id!r}: there is no such configuration",
+            f"use one of {', '.join(self.config_ids)}, or add it to the matrix",
+        )
+
+    def equal_groups(self) -> list[tuple[str, ...]]:
+        """Groups of config_ids that ask for the same thing under different names."""
+        groups: defaultdict[tuple[AgentSpec, AgentSpec], list[str]] = defaultdict(list)
+        for configuration in self.configurations:
+            groups[configuration.collector, configuration.insight].append(configuration.config_id)
+        return [tuple(ids) for ids in groups.values() if len(ids) > 1]
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys and says nothing; this one refuses."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                line = node.start_mark.line + 1
+                raise yaml.YAMLError(f"key {key!r} appears twice in the mapping at line {line}")
+        return super().construct_mapping(node, deep=deep)
+
+
+def load_matrix(path: Path) -> Matrix:
+    """Read and check the matrix.
+
+    Raises:
+        InputError: the file is missing, is no YAML, or a field is wrong; names field and value.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: cannot read the matrix ({error})", "restore data/matrix.yaml"
+        ) from error
+    try:
+        content = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 a SafeLoader
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {error}", "correct the line named") from error
+    try:
+        return Matrix.model_validate(content)
+    except ValidationError as error:
+        raise InputError.from_validation(str(path), error) from error

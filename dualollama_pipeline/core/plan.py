@@ -1,0 +1,126 @@
+"""The plan: everything the worker needs to measure one configuration, and nothing else.
+
+The models here are the worker's input format (ARCHITECTURE section 2); design.py fills them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from dualollama_pipeline.core.errors import InputError
+from dualollama_pipeline.core.matrix import MODEL_NAME, SAFE_ID, AgentOptions, Strict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Arm(StrEnum):
+    """The four trials of a block (METHOD section 2)."""
+
+    SOLO_A = "solo_a"
+    SOLO_B = "solo_b"
+    DUAL = "dual"
+    SINGLE = "single"
+
+
+class Deadlines(Strict):
+    """How long the worker waits, in seconds of the wall clock, whatever clock it measures with."""
+
+    connect_s: Annotated[float, Field(gt=0)] = 5.0
+    first_token_s: Annotated[float, Field(gt=0)] = 300.0
+    idle_s: Annotated[float, Field(gt=0)] = 60.0
+    total_s: Annotated[float, Field(gt=0)] = 900.0
+
+
+class Stage(Strict):
+    """One request of an agent. The nonce goes first, else a server reuses its prompt cache."""
+
+    name: str
+    prompt: Annotated[str, Field(min_length=1)]
+    nonce: str
+    num_predict: Annotated[int, Field(gt=0)] | None
+    seed: int | None
+
+
+class PlannedAgent(Strict):
+    """One agent of a trial: where it runs and what it sends, stage after stage."""
+
+    role: str
+    server: str
+    model: Annotated[str, Field(pattern=MODEL_NAME)]
+    options: AgentOptions
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1, strict=False)]
+
+
+class PlannedTrial(Strict):
+    """One arm of one block; `agents` stand in the order of submission."""
+
+    trial_id: str
+    block: Annotated[int, Field(ge=1)]
+    arm: Annotated[Arm, Field(strict=False)]
+    agents: Annotated[tuple[PlannedAgent, ...], Field(min_length=1, strict=False)]
+
+
+class Plan(Strict):
+    """One configuration's trials of one batch, in the order in which they are to run.
+
+    `plan_hash` covers what is measured, not where (servers), when (batch) or how patiently.
+    """
+
+    plan_id: str
+    batch_id: Annotated[str, Field(pattern=SAFE_ID)]
+    config_id: Annotated[str, Field(pattern=SAFE_ID)]
+    scenario: str
+    workload: Literal["standard", "parity"]
+    seed: int
+    clock: Literal["real", "simulated"]
+    deadlines: Deadlines
+    servers: dict[str, str]
+    keep_alive: str
+    ingest_s: Annotated[float, Field(ge=0)]
+    corpus_sha256: str
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    trials: Annotated[tuple[PlannedTrial, ...], Field(min_length=1, strict=False)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Plan:
+        ids = [trial.trial_id for trial in self.trials]
+        if len(ids) != len(set(ids)):
+            msg = "trial_id appears twice; every trial needs an id of its own"
+            raise ValueError(msg)
+        unknown = {
+            agent.server for trial in self.trials for agent in trial.agents
+        } - self.servers.keys()
+        if unknown:
+            msg = f"an agent runs on server {sorted(unknown)}, which `servers` does not name"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def plan_hash(self) -> str:
+        """Return the first 16 hex digits of the sha256 over all that decides what is measured."""
+        measured = self.model_dump(
+            mode="json",
+            exclude={"plan_id", "batch_id", "deadlines", "servers", "ingest_s", "max_attempts"},
+        )
+        canonical = json.dumps(measured, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a plan file.
+
+    Raises:
+        InputError: the file cannot be read, or a field of it is wrong; names field and value.
+    """
+    try:
+        return Plan.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the plan ({error})", "name a plan file") from error
+    except ValidationError as error:
+        raise InputError.from_validation(str(path), error) from error

@@ -1,0 +1,187 @@
+"""The records of a journal: what was sent, what came back and when. Evidence, never an opinion.
+
+Instants are integer nanoseconds after the first request of their trial was written; durations that
+a server reports keep Ollama's names. A value that was not observed is None.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dualollama_pipeline.core.plan import Plan
+
+
+class FailureKind(StrEnum):
+    """Why a request has no valid answer: the closed list of OLLAMA.md section D."""
+
+    CONFIG = "config"
+    CONNECT = "connect"
+    TIMEOUT_FIRST = "timeout_first"
+    TIMEOUT_IDLE = "timeout_idle"
+    TIMEOUT_TOTAL = "timeout_total"
+    HTTP_3XX = "http_3xx"
+    HTTP_4XX = "http_4xx"
+    HTTP_5XX = "http_5xx"
+    BUSY = "busy"
+    MODEL_MISSING = "model_missing"
+    OOM = "oom"
+    SERVER_ERROR = "server_error"
+    TRUNCATED = "truncated"
+    PROTOCOL = "protocol"
+    METRICS = "metrics"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+    DISK = "disk"
+    INTERNAL = "internal"
+
+
+class Status(StrEnum):
+    """How a call, an attempt or a trial ended; `interrupted` means that we stopped."""
+
+    OK = "ok"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    SKIPPED = "skipped"
+
+
+class Origin(StrEnum):
+    """Where numbers come from; simulated numbers say so wherever they are shown."""
+
+    SIMULATED = "simulated"
+    MEASURED = "measured"
+    IMPORTED = "imported"
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, and no unknown field passes unseen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Failure(Record):
+    """One failed request: what, where, in which phase, and what the server said."""
+
+    kind: FailureKind
+    text: str
+    url: str
+    model: str
+    phase: Literal["connect", "waiting", "streaming", "final"]
+    http_status: int | None = None
+    body_excerpt: str | None = None
+
+
+class ServerCounters(Record):
+    """The final record's own figures, in Ollama's names; Ollama omits zeros, so absent is None."""
+
+    done_reason: str | None = None
+    total_duration: int | None = None
+    load_duration: int | None = None
+    prompt_eval_count: int | None = None
+    prompt_eval_cached_count: int | None = None
+    prompt_eval_duration: int | None = None
+    eval_count: int | None = None
+    eval_duration: int | None = None
+
+
+class CallRecord(Record):
+    """One request of one agent, answered or not.
+
+    `chunk_ns` holds the arrival of every record that carried text; records that arrived in one
+    read share an instant, `max_lines_per_read` says how many did at most.
+    """
+
+    role: str
+    server: str
+    model: str
+    stage: str
+    options: dict[str, int | float]
+    status: Status
+    failure: Failure | None = None
+    sent_ns: int | None = None
+    first_token_ns: int | None = None
+    first_answer_ns: int | None = None
+    end_ns: int | None = None
+    chunk_ns: tuple[int, ...] = ()
+    max_lines_per_read: int | None = None
+    counters: ServerCounters = ServerCounters()
+    text: str = ""
+    thinking: str = ""
+
+
+class BatchRecord(Record):
+    """First line of a journal: the whole plan, so that the journal stands alone."""
+
+    record: Literal["batch"] = "batch"
+    started_at: str
+    plan_hash: str
+    plan: Plan
+
+
+class ServerIdentity(Record):
+    """What a server said it was and held; `size_vram_share` is size_vram / size of the model."""
+
+    server: str
+    url: str
+    version: str
+    simulated_by: str | None
+    model: str
+    digest: str
+    quantization: str | None
+    layers: int | None
+    loaded: bool
+    size_vram_share: float | None
+    context_length: int | None
+
+
+class IdentityRecord(Record):
+    """Snapshot of all servers, taken before a cell's first and after its last trial."""
+
+    record: Literal["identity"] = "identity"
+    arm: str
+    moment: Literal["before", "after"]
+    servers: tuple[ServerIdentity, ...]
+
+
+class PreparationRecord(Record):
+    """A model made ready off the clock: unloaded, loaded, and one discarded warm-up."""
+
+    record: Literal["preparation"] = "preparation"
+    before_trial: str
+    server: str
+    role: str
+    status: Status
+    failure: Failure | None = None
+
+
+class TrialRecord(Record):
+    """One attempt at a trial, with every call that it planned."""
+
+    record: Literal["trial"] = "trial"
+    trial_id: str
+    attempt: Annotated[int, Field(ge=1)]
+    block: int
+    arm: str
+    order: int
+    status: Status
+    started_at: str
+    calls: tuple[CallRecord, ...]
+
+
+class EndRecord(Record):
+    """The batch is complete: planned = ok + failed + interrupted + skipped."""
+
+    record: Literal["end"] = "end"
+    planned: int
+    ok: int
+    failed: int
+    interrupted: int
+    skipped: int
+
+
+JournalRecord = Annotated[
+    BatchRecord | IdentityRecord | PreparationRecord | TrialRecord | EndRecord,
+    Field(discriminator="record"),
+]

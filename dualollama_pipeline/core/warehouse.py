@@ -1,0 +1,35 @@
+"""Where results lie under the warehouse (ARCHITECTURE section 5). Paths only, nothing is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The folder that holds journals, tables and the report."""
+
+    root: Path
+
+    def journal(self, config_id: str, batch_id: str) -> Path:
+        """The evidence of one configuration in one batch."""
+        return self.root / "journals" / config_id / f"{batch_id}.jsonl"
+
+    def journals(self, config_id: str) -> list[Path]:
+        """All journals of a configuration, the one written last at the end."""
+        files = (self.root / "journals" / config_id).glob("*.jsonl")
+        return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+    @property
+    def tables(self) -> Path:
+        """The folder of the current tables; `history` in it holds those of every batch."""
+        return self.root / "tables"
+
+    @property
+    def report(self) -> Path:
+        """The folder of index.html, report.md and summary.json."""
+        return self.root / "report"

@@ -1,0 +1,62 @@
+"""Group `servers`: the two Ollama servers as observed; lineage begins where work is done."""
+
+import asyncio
+
+import dagster as dg
+
+from dualollama_pipeline.core.errors import DualOllamaError
+from dualollama_pipeline.core.plan import Deadlines
+from dualollama_pipeline.core.records import ServerIdentity
+from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.defs.observed import observed
+from dualollama_pipeline.defs.resources import Bench
+
+
+def _simulated_version() -> dg.DataVersion:
+    """Return the profile's fingerprint; no process needs to run to observe a simulated server."""
+    from dualollama_pipeline.simulator.profile import Profile  # noqa: PLC0415 imports numpy
+
+    return dg.DataVersion(f"simulated-{Profile.load('standard').fingerprint}")
+
+
+async def _identity(url: str, server: str, model: str) -> ServerIdentity:
+    from dualollama_pipeline.ollama.client import OllamaClient  # noqa: PLC0415 imports httpx
+    from dualollama_pipeline.ollama.identity import snapshot  # noqa: PLC0415
+
+    async with OllamaClient(url, Deadlines()) as client:
+        return await snapshot(client, server, model)
+
+
+def _observe(settings: Settings, server: str, url: str | None) -> dg.ObserveResult:
+    if url is None or settings.servers == "simulated":
+        return dg.ObserveResult(
+            data_version=_simulated_version(), metadata={"servers": "simulated, no real Ollama"}
+        )
+    try:
+        identity = asyncio.run(_identity(url, server, settings.model))
+    except DualOllamaError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    return dg.ObserveResult(
+        data_version=dg.DataVersion(f"{identity.version} {identity.digest}"),
+        metadata=identity.model_dump(exclude_none=True),
+    )
+
+
+@observed(
+    group="servers",
+    kind="ollama",
+    description="Ollama server A, the collector's: version and model digest are its data version.",
+)
+def ollama_server_a(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
+    """Ask server A who it is."""
+    return _observe(bench.settings, "a", bench.settings.url_a)
+
+
+@observed(
+    group="servers",
+    kind="ollama",
+    description="Ollama server B, the insight agent's: version and digest are its data version.",
+)
+def ollama_server_b(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
+    """Ask server B who it is."""
+    return _observe(bench.settings, "b", bench.settings.url_b)

@@ -1,0 +1,61 @@
+"""Group `trials`: measuring one configuration, all four arms in randomised blocks."""
+
+from collections import Counter
+
+import dagster as dg
+
+from dualollama_pipeline.core.errors import DualOllamaError
+from dualollama_pipeline.defs.partitions import configurations
+from dualollama_pipeline.defs.resources import Bench, Event
+
+BATCH_TAG = "dualollama/batch"
+BACKFILL_TAG = "dagster/backfill"
+
+
+def batch_of(run: dg.DagsterRun) -> str:
+    """Return the batch that a run belongs to: its tag, its backfill, or its root run.
+
+    A retry has the root run of what it retries, so it resumes the same batch.
+    """
+    return run.tags.get(BATCH_TAG) or run.tags.get(BACKFILL_TAG) or run.root_run_id or run.run_id
+
+
+@dg.asset(
+    group_name="trials",
+    partitions_def=configurations,
+    deps=["ollama_server_a", "ollama_server_b", "config_matrix", "benchmark_corpus"],
+    kinds={"ollama", "json"},
+    description=(
+        "All trials of one configuration: each block holds two solo baselines, the pair on two "
+        "servers (dual) and the pair on one (single), in randomised order. A failed call is a "
+        "row, not a failed asset; the journal is the evidence."
+    ),
+)
+def benchmark_trials(
+    context: dg.AssetExecutionContext, bench: dg.ResourceParam[Bench]
+) -> dg.MaterializeResult:
+    """Run the worker on this partition's configuration."""
+
+    def log(event: Event) -> None:
+        if event["event"] == "waiting":
+            context.log.info(f"the server pair is in use by {event['holder']}; waiting")
+        elif event["finished"] % 4 == 0 or event["status"] != "ok":
+            context.log.info(
+                f"{event['finished']}/{event['planned']} trials, block {event['block']} "
+                f"{event['arm']}: {event['status']} {' '.join(event['failures'])}"
+            )
+
+    try:
+        journal = bench.measure(context.partition_key, batch_of(context.run), log)
+    except DualOllamaError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    statuses = Counter(trial.status.value for trial in journal.trials)
+    return dg.MaterializeResult(
+        metadata={
+            "origin": journal.origin.value,
+            "batch_id": journal.path.stem,
+            "journal": dg.MetadataValue.path(journal.path),
+            "attempts": len(journal.trials),
+            **{f"attempts_{status}": count for status, count in sorted(statuses.items())},
+        }
+    )

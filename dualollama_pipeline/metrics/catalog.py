@@ -1,0 +1,90 @@
+"""Every metric that statistics and report speak of: name, unit, what it says, and its formula."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric; `scale` says how it is averaged: ratios by the geometric mean."""
+
+    name: str
+    label: str
+    unit: str
+    scale: Literal["ratio", "linear"]
+    table: Literal["run_table", "block_table"]
+    formula: str
+    meaning: str
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "dual_true_speedup", "True speedup, two servers", "x", "ratio", "block_table",
+        "(wall_solo_a + wall_solo_b) / wall_dual",
+        "Two agents on two servers against one after the other: 1 is no gain, below 1 a loss.",
+    ),
+    Metric(
+        "single_true_speedup", "True speedup, one server", "x", "ratio", "block_table",
+        "(wall_solo_a + wall_solo_b) / wall_single",
+        "The same with both agents on one server.",
+    ),
+    Metric(
+        "dual_against_single", "Two servers against one", "x", "ratio", "block_table",
+        "wall_single / wall_dual",
+        "How many times faster the pair finishes on two servers than on one.",
+    ),
+    Metric(
+        "ideal_speedup", "Ideal speedup", "x", "ratio", "block_table",
+        "(wall_solo_a + wall_solo_b) / max(wall_solo_a, wall_solo_b)",
+        "The true speedup if the agents did not disturb each other.",
+    ),
+    Metric(
+        "dual_parallel_efficiency", "Parallel efficiency", "x", "ratio", "block_table",
+        "max(wall_solo_a, wall_solo_b) / wall_dual",
+        "The share of the ideal speedup that was reached.",
+    ),
+    Metric(
+        "dual_per_token_speedup", "True speedup per token", "x", "ratio", "block_table",
+        "sum_i(T_solo_i / n_solo_i * n_dual_i) / wall_dual",
+        "True speedup with each solo time scaled to the tokens made together.",
+    ),
+    Metric(
+        "dual_collector_slowdown", "Slowdown of the collector", "x", "ratio", "block_table",
+        "duration_dual / duration_solo_a",
+        "How many times longer the collector takes beside the other agent.",
+    ),
+    Metric(
+        "dual_insight_slowdown", "Slowdown of the insight agent", "x", "ratio", "block_table",
+        "duration_dual / duration_solo_b",
+        "How many times longer the insight agent takes beside the other agent.",
+    ),
+    Metric(
+        "dual_throughput_scaling", "Throughput scaling", "x", "ratio", "block_table",
+        "(tokens / wall_dual) / mean_i(n_solo_i / T_solo_i)",
+        "Tokens per second of the pair over those of one agent alone.",
+    ),
+    Metric(
+        "balance_efficiency_pct", "Balance efficiency (the report's)", "%", "linear", "run_table",
+        "100 * (t_a + t_b) / (2 * wall_dual)",
+        "How equal the finish times are; no speedup, see METHOD.",
+    ),
+    Metric(
+        "balance_speedup", "Balance speedup (the report's)", "x", "linear", "run_table",
+        "(t_a + t_b) / wall_dual",
+        "Twice the balance efficiency: between 1 and 2 whatever the servers do.",
+    ),
+    Metric(
+        "collector_minus_insight_tok_per_s", "Throughput delta", "tok/s", "linear", "run_table",
+        "mean decode rate of the collector - that of the insight agent",
+        "Signed difference of the agents' mean decode rates.",
+    ),
+    Metric(
+        "ttft_delta_ms", "TTFT delta", "ms", "linear", "run_table",
+        "mean TTFT of the collector - that of the insight agent",
+        "Signed difference of the agents' mean times to the first token.",
+    ),
+)  # fmt: skip
+
+BY_NAME = {metric.name: metric for metric in METRICS}

@@ -1,0 +1,52 @@
+"""What one trial of several agents says by itself: the report's own figures (METHOD section 1).
+
+They compare agents with each other while they run together; nothing here knows how long an agent
+takes alone, so nothing here is a speedup. That is block.py's business.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Interval = tuple[float, float]
+
+
+def balance_speedup(durations_s: Sequence[float], wall_s: float) -> float:
+    """Return what the report calls concurrency speedup: how equal the finish times are.
+
+    Formula: sum of the agents' durations while together / wall time (TR114 section 2.4).
+    """
+    return sum(durations_s) / wall_s
+
+
+def balance_efficiency_pct(speedup: float, n_agents: int) -> float:
+    """Return what the report calls efficiency, in percent.
+
+    Formula: 100 x balance_speedup / number of agents (TR114 section 2.4; 50 x for two).
+    """
+    return 100 * speedup / n_agents
+
+
+def decode_overlap(agents: Sequence[Sequence[Interval]]) -> float:
+    """Return how far all agents decoded at the same time, 0 to 1.
+
+    `agents` holds for each agent its decode windows (first token to end of each call), in any one
+    unit; windows of one agent do not overlap. Formula: time in which all decode / decoding time of
+    the agent that decodes least (OLLAMA.md section F).
+    """
+    edges = sorted(
+        (instant, step)
+        for calls in agents
+        for window in calls
+        for instant, step in ((window[0], 1), (window[1], -1))
+    )
+    together, active, before = 0.0, 0, 0.0
+    for instant, step in edges:
+        if active == len(agents):
+            together += instant - before
+        active, before = active + step, instant
+    shortest = min(sum(end - start for start, end in calls) for calls in agents)
+    return together / shortest if shortest > 0 else float("nan")

@@ -1,0 +1,203 @@
+"""One server as seen by one agent: its connection, its requests, its deadlines.
+
+A generation request returns an Exchange, raw bytes with stamps, whatever happened; parsing waits
+until nothing is being timed any more (stream.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import httpx
+
+from dualollama_pipeline.core.errors import ServerError
+from dualollama_pipeline.core.records import Failure, FailureKind
+from dualollama_pipeline.ollama.failures import (
+    describe,
+    error_text,
+    kind_of_exception,
+    kind_of_status,
+)
+from dualollama_pipeline.ollama.transport import StampingTransport, Stamps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from dualollama_pipeline.core.plan import Deadlines
+
+HTTP_OK = 200
+CONTROL_TIMEOUT_S = 10.0
+
+
+@dataclass
+class Exchange:
+    """One generation request and the raw answer.
+
+    `pieces` and `stamps.received_ns` run parallel (of the latter, as many as there are pieces);
+    `ended_ns` is on the same clock. `failure` is set
+    when the exchange itself went wrong; an answer can still turn out bad when it is parsed.
+    """
+
+    url: str
+    model: str
+    phase: Literal["connect", "waiting", "streaming", "final"] = "connect"
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    pieces: list[bytes] = field(default_factory=list)
+    stamps: Stamps = field(default_factory=Stamps)
+    ended_ns: int | None = None
+    failure: Failure | None = None
+
+    def fail(self, kind: FailureKind, text: str, excerpt: str | None = None) -> None:
+        """Record what went wrong, once: the first finding is the cause."""
+        if self.failure is None:
+            self.failure = Failure(
+                kind=kind,
+                text=text,
+                url=self.url,
+                model=self.model,
+                phase=self.phase,
+                http_status=self.status,
+                body_excerpt=excerpt,
+            )
+
+
+class OllamaClient:
+    """Speaks to one server; `async with` it. Proxies of the environment are never used."""
+
+    def __init__(self, url: str, deadlines: Deadlines) -> None:
+        self.url = url
+        self._deadlines = deadlines
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            transport=StampingTransport(),
+            trust_env=False,
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity"},
+            timeout=httpx.Timeout(CONTROL_TIMEOUT_S, connect=deadlines.connect_s),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def request(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """Send a control request (version, tags, show, ps, join...) and return its response.
+
+        Raises:
+            ServerError: no answer, or a status other than 200; names the URL and what was said.
+        """
+        try:
+            response = await self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise ServerError(
+                f"{self.url}{path}: {describe(error)}",
+                "start the server, or correct its URL",
+            ) from error
+        if response.status_code != HTTP_OK:
+            raise ServerError(
+                f"{self.url}{path}: HTTP {response.status_code}: {error_text(response.content)}",
+                "is this an Ollama server, and does it have the model (ollama list)?",
+            )
+        return response
+
+    async def json(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """Send a control request and return its JSON object.
+
+        Raises:
+            ServerError: as `request`, or the answer is no JSON object.
+        """
+        response = await self.request(method, path, body)
+        try:
+            content = response.json()
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise ServerError(
+                f"{self.url}{path}: the answer is no JSON object: {response.text[:80]!r}",
+                "this is not an Ollama server; correct its URL",
+            )
+        return content
+
+    async def version(self) -> httpx.Response:
+        """Ask for the version; also opens the connection, so that no TTFT pays for it."""
+        return await self.request("GET", "/api/version")
+
+    async def generate(
+        self, body: Mapping[str, Any], headers: Mapping[str, str], exchange: Exchange
+    ) -> None:
+        """POST /api/generate and collect the raw answer in `exchange`; never raises for failures.
+
+        Deadlines: first byte, idle between reads, total (wall seconds). Cancelling closes the
+        connection, so the server stops generating; `exchange` keeps what had arrived.
+        """
+        limits = self._deadlines
+        request = self._http.build_request(
+            "POST",
+            "/api/generate",
+            content=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", **headers},
+            timeout=httpx.Timeout(limits.first_token_s, connect=limits.connect_s),
+            extensions={"stamps": exchange.stamps},
+        )
+        try:
+            async with asyncio.timeout(limits.total_s):
+                await self._exchange(request, exchange)
+        except TimeoutError:
+            exchange.fail(FailureKind.TIMEOUT_TOTAL, f"not finished within {limits.total_s} s")
+        except httpx.TransportError as error:
+            kind = kind_of_exception(error, in_body=exchange.phase == "streaming")
+            exchange.fail(kind, describe(error))
+        finally:
+            exchange.ended_ns = time.perf_counter_ns()
+
+    async def _exchange(self, request: httpx.Request, exchange: Exchange) -> None:
+        try:
+            response = await self._http.send(request, stream=True)
+        finally:
+            if exchange.stamps.sent_ns is not None:
+                exchange.phase = "waiting"
+        try:
+            exchange.status = response.status_code
+            exchange.headers = response.headers
+            await self._collect(response, exchange)
+        finally:
+            await response.aclose()
+        if exchange.status != HTTP_OK:
+            said = error_text(b"".join(exchange.pieces))
+            exchange.fail(
+                kind_of_status(exchange.status, said), f"HTTP {exchange.status}: {said}", said
+            )
+        exchange.phase = "final"
+
+    async def _collect(self, response: httpx.Response, exchange: Exchange) -> None:
+        """Take pieces as they come; each one moves the idle deadline."""
+        loop = asyncio.get_running_loop()
+        limits = self._deadlines
+        idle = asyncio.timeout(limits.first_token_s)
+        try:
+            async with idle:
+                async for piece in response.aiter_raw():
+                    exchange.phase = "streaming"
+                    exchange.pieces.append(piece)
+                    idle.reschedule(loop.time() + limits.idle_s)
+        except TimeoutError as error:
+            if not idle.expired():
+                raise
+            if exchange.pieces:
+                msg = f"no further byte within {limits.idle_s} s"
+            else:
+                msg = f"no byte of the body within {limits.first_token_s} s"
+            raise httpx.ReadTimeout(msg) from error

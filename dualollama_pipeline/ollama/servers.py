@@ -1,0 +1,64 @@
+"""The pair of servers that a campaign runs on: given by URL, or simulated for its duration."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from dualollama_pipeline.core.errors import ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dualollama_pipeline.core.settings import Settings
+
+START_DEADLINE_S = 20.0
+
+
+@dataclass(frozen=True)
+class ServerPair:
+    """Base URLs by server name, and the clock that fits these servers."""
+
+    urls: dict[str, str]
+    clock: Literal["real", "simulated"]
+
+
+@contextmanager
+def open_pair(settings: Settings) -> Iterator[ServerPair]:
+    """Yield the pair that the settings name; what is started here is stopped here.
+
+    Raises:
+        ServerError: the simulated pair does not start.
+    """
+    if settings.servers == "external":
+        if settings.url_a is None or settings.url_b is None:  # Settings has checked it
+            raise ServerError("external servers without URLs", "set DUALOLLAMA_URL_A and _URL_B")
+        yield ServerPair({"a": settings.url_a, "b": settings.url_b}, "real")
+    else:
+        with _simulated_pair() as pair:
+            yield pair
+
+
+@contextmanager
+def _simulated_pair() -> Iterator[ServerPair]:
+    """Run the simulator as a process that also ends when this one dies (its stdin closes)."""
+    command = [sys.executable, "-m", "dualollama_pipeline.simulator", "--stdin-guard"]
+    with subprocess.Popen(  # noqa: S603 our own module
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                code = process.wait(START_DEADLINE_S)
+                raise ServerError(
+                    f"the simulated pair did not start (exit code {code})",
+                    "run `dualollama simulate` to see why",
+                )
+            ready = json.loads(line)
+            yield ServerPair({"a": ready["a"], "b": ready["b"]}, "simulated")
+        finally:
+            process.terminate()

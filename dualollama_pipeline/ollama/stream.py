@@ -1,0 +1,165 @@
+"""From bytes to an answer: framing, strict parsing, and the end state of a stream.
+
+A stream is an answer only after exactly one final record, from the model that was asked, with a
+sane `done_reason`, and a properly ended body. Anything else raises StreamError with its kind; what
+arrived until then is kept. Nothing here waits or looks at a clock.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from dualollama_pipeline.core.records import FailureKind, ServerCounters
+from dualollama_pipeline.ollama.failures import EXCERPT_CHARS, kind_of_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MAX_LINE_BYTES = 32 * 1024 * 1024
+FINISHED = frozenset({"stop", "length"})
+COUNTER_NAMES = tuple(name for name in ServerCounters.model_fields if name != "done_reason")
+
+
+class StreamError(Exception):
+    """A stream that is no answer: `kind` from the closed list, text for a person."""
+
+    def __init__(self, kind: FailureKind, text: str, excerpt: str | None = None) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.excerpt = excerpt
+
+
+@dataclass
+class Answer:
+    """What a stream said; the lists run parallel, one entry for each record that carried text.
+
+    `received_ns` are client stamps, `created_at` the server's own (RFC 3339), `max_lines_per_read`
+    counts the records that shared one read. `first_answer` indexes the first record whose text is
+    no thinking. `counters` are the final record's.
+    """
+
+    received_ns: list[int] = field(default_factory=list)
+    created_at: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    first_answer: int | None = None
+    max_lines_per_read: int | None = None
+    final_received_ns: int | None = None
+    final_created_at: str | None = None
+    counters: ServerCounters = field(default_factory=ServerCounters)
+
+
+def split_lines(pieces: Sequence[bytes], stamps: Sequence[int]) -> Iterator[tuple[bytes, int, int]]:
+    r"""Yield (line, stamp of the read that completed it, lines in that read).
+
+    Splits on `\n` alone: str.splitlines and httpx's aiter_lines also cut at U+0085 and U+2028,
+    which occur inside tokens. A last line without a newline counts as a line.
+    """
+    residue = b""
+    for piece, stamp in zip(pieces, stamps, strict=True):
+        *lines, residue = (residue + piece).split(b"\n")
+        if len(residue) > MAX_LINE_BYTES:
+            raise StreamError(FailureKind.PROTOCOL, f"a line exceeds {MAX_LINE_BYTES} bytes")
+        for line in lines:
+            yield line, stamp, len(lines)
+    if residue.strip():
+        yield residue, stamps[-1], 1
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    msg = f"{name} is not JSON"
+    raise ValueError(msg)
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        record = _decode(line.decode("utf-8"))
+    except ValueError as error:
+        excerpt = line[:EXCERPT_CHARS].decode("utf-8", errors="replace")
+        raise StreamError(FailureKind.PROTOCOL, f"not a JSON record: {error}", excerpt) from error
+    if not isinstance(record, dict):
+        raise StreamError(FailureKind.PROTOCOL, f"a record is no object: {line[:80]!r}")
+    return record
+
+
+def _same_model(asked: str, told: object) -> bool:
+    """Ollama completes a name without a tag by `:latest`."""
+    return isinstance(told, str) and asked.removesuffix(":latest") == told.removesuffix(":latest")
+
+
+def read_counters(record: dict[str, Any]) -> ServerCounters:
+    """Read the final record's figures; one that is no count raises StreamError (metrics)."""
+    values: dict[str, int | None] = {}
+    for name in COUNTER_NAMES:
+        value = record.get(name)
+        if value is not None and (type(value) is not int or value < 0):
+            raise StreamError(FailureKind.METRICS, f"{name} = {value!r} is no count")
+        values[name] = value
+    return ServerCounters(done_reason=record.get("done_reason"), **values)
+
+
+def _check_final(record: dict[str, Any], counters: ServerCounters) -> None:
+    reason = record.get("done_reason")
+    if reason not in FINISHED:
+        raise StreamError(FailureKind.PROTOCOL, f"done_reason {reason!r} is not stop or length")
+    if not counters.eval_count or not counters.eval_duration:
+        raise StreamError(
+            FailureKind.METRICS, "the final record has no eval_count or eval_duration"
+        )
+
+
+def _check_record(record: dict[str, Any], model: str) -> None:
+    if "error" in record:
+        text = str(record["error"])[:EXCERPT_CHARS]
+        raise StreamError(kind_of_message(text), f"the server reported: {text}", text)
+    if record.get("remote_host") or record.get("remote_model"):
+        raise StreamError(FailureKind.CONFIG, "the answer comes from a cloud model")
+    if not _same_model(model, record.get("model")):
+        raise StreamError(
+            FailureKind.PROTOCOL, f"asked {model!r}, but {record.get('model')!r} answered"
+        )
+
+
+def read_answer(answer: Answer, pieces: Sequence[bytes], stamps: Sequence[int], model: str) -> None:
+    """Fill `answer` from the body's pieces and their stamps (ns).
+
+    Raises:
+        StreamError: the stream is no answer; `answer` then holds what came before.
+    """
+    finished = False
+    for line, stamp, lines_in_read in split_lines(pieces, stamps):
+        if not line or line.isspace():
+            continue
+        if finished:
+            raise StreamError(FailureKind.PROTOCOL, "a record after the final one")
+        record = _parse(line)
+        _check_record(record, model)
+        answer.max_lines_per_read = max(answer.max_lines_per_read or 0, lines_in_read)
+        _take_text(answer, record, stamp)
+        if record.get("done") is True:
+            finished = True
+            answer.final_received_ns = stamp
+            answer.final_created_at = record.get("created_at")
+            answer.counters = read_counters(record)
+            _check_final(record, answer.counters)
+    if not finished:
+        raise StreamError(FailureKind.TRUNCATED, "the stream ended without a final record")
+
+
+def _take_text(answer: Answer, record: dict[str, Any], stamp: int) -> None:
+    text, thought = record.get("response", ""), record.get("thinking", "")
+    if not isinstance(text, str) or not isinstance(thought, str):
+        raise StreamError(FailureKind.PROTOCOL, "`response` or `thinking` is no text")
+    if not text and not thought:
+        return  # parsers hold text back and send empty records; they are no tokens
+    if text and answer.first_answer is None:
+        answer.first_answer = len(answer.received_ns)
+    answer.received_ns.append(stamp)
+    answer.created_at.append(record.get("created_at", ""))
+    answer.texts.append(text)
+    answer.thoughts.append(thought)

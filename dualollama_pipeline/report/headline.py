@@ -1,0 +1,106 @@
+"""The answer in plain words: is it faster together, by how much, how sure?
+
+Every word follows from an interval's place against 1. From simulated data the words say
+"illustration" and never that something is supported.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from dualollama_pipeline.report.model import find
+from dualollama_pipeline.report.wording import in_a_sentence, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dualollama_pipeline.report.model import (
+        Estimate,
+        PooledEstimate,
+        ReportOrigin,
+        Verdict,
+    )
+
+TOGETHER = "Two agents at once on two servers"
+ANSWERS: dict[Verdict, str] = {
+    "faster": f"{TOGETHER} finish sooner than one after the other.",
+    "slower": f"{TOGETHER} finish later than one after the other.",
+    "no difference shown": f"No difference is shown: {TOGETHER.lower()}, or one after the other.",
+    "undetermined": "Whether two agents at once are faster is not determined yet.",
+}
+ONE_SERVER: dict[Verdict, str] = {
+    "faster": "Both agents on one server also beat one after the other",
+    "slower": "Both agents on one server are slower than one after the other",
+    "no difference shown": "Both agents on one server: no difference shown to one after the other",
+    "undetermined": "Both agents on one server: not determined",
+}
+AGAINST: dict[Verdict, str] = {
+    "faster": "Within the same blocks, two servers beat one server",
+    "slower": "Within the same blocks, two servers lose against one server",
+    "no difference shown": "Within the same blocks, no difference is shown between two and one",
+    "undetermined": "Two servers against one: not determined",
+}
+STANDING: dict[ReportOrigin, str] = {
+    "simulated": "These numbers come from a simulator, in whole or in part: an illustration of the "
+    "method, which supports no statement about real servers.",
+    "measured": "Measured on the servers, model and options named under Provenance; it speaks for "
+    "those.",
+    "imported": "Taken over from runs that others made; conditions are as they recorded them.",
+    "mixed": "Rows of different origins are pooled here: do not read it as one measurement.",
+}
+
+
+class Answer(NamedTuple):
+    """Verdict, its sentence, and the sentences that carry the numbers."""
+
+    verdict: Verdict
+    headline: str
+    explanation: tuple[str, ...]
+
+
+def judge_against_one(estimate: Estimate | None) -> Verdict:
+    """Say on which side of 1 the whole interval lies."""
+    if estimate is None or estimate.ci_low is None or estimate.ci_high is None:
+        return "undetermined"
+    if estimate.ci_low > 1:
+        return "faster"
+    return "slower" if estimate.ci_high < 1 else "no difference shown"
+
+
+def answer(population: Sequence[PooledEstimate], origin: ReportOrigin) -> Answer:
+    """Answer the first question of a reader from the population's estimates."""
+    dual = find(population, "dual_true_speedup")
+    single = find(population, "single_true_speedup")
+    against = find(population, "dual_against_single")
+    verdict = judge_against_one(dual)
+    lead = "Simulated illustration: " if origin == "simulated" else ""
+    return Answer(
+        verdict=verdict,
+        headline=lead + ANSWERS[verdict],
+        explanation=(
+            f"True speedup on two servers: {in_a_sentence(dual)}. {_how_sure(verdict, dual)}",
+            f"{ONE_SERVER[judge_against_one(single)]}: {in_a_sentence(single)}.",
+            f"{AGAINST[judge_against_one(against)]}: {in_a_sentence(against)}.",
+            STANDING[origin],
+        ),
+    )
+
+
+def _how_sure(verdict: Verdict, dual: Estimate | None) -> str:
+    if dual is None or dual.value is None or dual.ci_low is None or dual.ci_high is None:
+        return "Without an interval nothing is claimed."
+    if verdict == "no difference shown":
+        return "The interval contains 1, so neither a gain nor a loss is shown."
+    times = [1 / dual.value, 1 / dual.ci_high, 1 / dual.ci_low]
+    side, word = ("above", "less") if verdict == "faster" else ("below", "more")
+    change, low, high = (percent(abs(time - 1)) for time in _smaller_change_first(times))
+    return (
+        f"The whole interval lies {side} 1: together takes {change} {word} time "
+        f"({100 * dual.level:.0f} % interval {low} to {high})."
+    )
+
+
+def _smaller_change_first(times: list[float]) -> list[float]:
+    """Return the point first, then the end with the smaller change and the one with the larger."""
+    point, *ends = times
+    return [point, *sorted(ends, key=lambda time: abs(time - 1))]

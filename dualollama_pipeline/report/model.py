@@ -1,0 +1,184 @@
+"""The shape of summary.json: every number of the report, with what it needs to be believed.
+
+Only shapes and look-ups live here; nothing is computed and nothing is worded. A number that is
+null has its reason beside it. A change that removes or renames a field raises SCHEMA_VERSION.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SCHEMA_VERSION: Literal[1] = 1
+
+ReportOrigin = Literal["simulated", "measured", "imported", "mixed"]
+Verdict = Literal["faster", "slower", "no difference shown", "undetermined"]
+
+
+class Part(BaseModel):
+    """Base of all parts: frozen, no unknown field, no nan or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Estimate(Part):
+    """One metric of one configuration; `null_reason` says why a value or interval is null."""
+
+    origin: str
+    metric: str
+    unit: str
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    level: float
+    n: int
+    n_left_out: int
+    method: str
+    null_reason: str
+    mean: float | None
+    median: float | None
+    sd: float | None
+    cv_pct: float | None
+    min: float | None
+    max: float | None
+    batches: tuple[str, ...]
+
+
+class PooledEstimate(Estimate):
+    """One metric over the blocks of several configurations."""
+
+    n_configurations: int
+
+
+class ValidityCounts(Part):
+    """How many blocks there are, how they were judged, how many count for which arm."""
+
+    n_blocks: int
+    n_valid: int
+    n_warn: int
+    n_invalid: int
+    n_left_out_dual: int
+    n_left_out_single: int
+
+
+class BlockNote(Part):
+    """A block that is not plainly VALID, or does not count: which, for what, and why."""
+
+    batch_id: str
+    block: int
+    validity: str
+    left_out_of: tuple[Literal["dual", "single"], ...]
+    reason: str
+
+
+class AgentDescription(Part):
+    """What one agent asked for, in words."""
+
+    role: str
+    model: str
+    options: str
+
+
+class ConfigurationSummary(Part):
+    """One configuration: who ran, how it was judged, what was estimated."""
+
+    config_id: str
+    scenario: str
+    equal_to: tuple[str, ...]
+    agents: tuple[AgentDescription, ...]
+    validity: ValidityCounts
+    n_single_reloads: int
+    notes: tuple[BlockNote, ...]
+    estimates: tuple[Estimate, ...]
+
+
+class ScenarioSummary(Part):
+    """One scenario over the blocks of its configurations."""
+
+    scenario: str
+    config_ids: tuple[str, ...]
+    validity: ValidityCounts
+    estimates: tuple[PooledEstimate, ...]
+
+
+class StatusCounts(Part):
+    """How calls or trials ended; the four add up to `n`."""
+
+    n: int
+    ok: int
+    failed: int
+    interrupted: int
+    skipped: int
+
+
+class ServerIdentity(Part):
+    """A server with a model on it, as it announced itself."""
+
+    server: str
+    version: str
+    model: str
+    model_digest: str
+    simulated_by: str | None
+
+
+class FailureCount(Part):
+    """A kind of failure, how often it happened, and one text of it (untrusted)."""
+
+    kind: str
+    n: int
+    example: str
+
+
+class Provenance(Part):
+    """Where the numbers come from."""
+
+    servers: tuple[ServerIdentity, ...]
+    batches: tuple[str, ...]
+    workloads: tuple[str, ...]
+    first_started_at: str
+    last_started_at: str
+    calls: StatusCounts
+    trials: StatusCounts
+    failures: tuple[FailureCount, ...]
+
+
+class GlossaryEntry(Part):
+    """A metric of the catalog."""
+
+    name: str
+    label: str
+    unit: str
+    formula: str
+    meaning: str
+
+
+class Summary(Part):
+    """The whole report: the page, its Markdown version and summary.json show this and no more."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    title: str
+    origin: ReportOrigin
+    origins: tuple[str, ...]
+    verdict: Verdict
+    headline: str
+    explanation: tuple[str, ...]
+    population: tuple[PooledEstimate, ...]
+    scenarios: tuple[ScenarioSummary, ...]
+    configurations: tuple[ConfigurationSummary, ...]
+    validity: ValidityCounts
+    missing: tuple[str, ...]
+    equal_groups: tuple[tuple[str, ...], ...]
+    provenance: Provenance
+    glossary: tuple[GlossaryEntry, ...]
+
+
+EstimateT = TypeVar("EstimateT", bound=Estimate)
+
+
+def find(estimates: Sequence[EstimateT], metric: str) -> EstimateT | None:
+    """Return the estimate of a metric, or None if the tables did not hold it."""
+    return next((estimate for estimate in estimates if estimate.metric == metric), None)

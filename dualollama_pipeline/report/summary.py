@@ -1,0 +1,195 @@
+"""From the tables to the Summary: the one content that page, Markdown and summary.json show.
+
+Only gathering lives here: numbers are taken over from the statistics, never computed anew; shapes
+are model.py's, words are headline.py's and wording.py's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, cast
+
+from dualollama_pipeline.core.matrix import Scenario
+from dualollama_pipeline.metrics.catalog import METRICS
+from dualollama_pipeline.report.headline import answer
+from dualollama_pipeline.report.model import (
+    BlockNote,
+    ConfigurationSummary,
+    Estimate,
+    GlossaryEntry,
+    PooledEstimate,
+    ReportOrigin,
+    ScenarioSummary,
+    Summary,
+    ValidityCounts,
+)
+from dualollama_pipeline.report.provenance import describe_agents, describe_provenance, one_line
+from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dualollama_pipeline.report.inputs import ReportInputs
+
+__all__ = ["Summary", "summarize"]
+
+TITLE = "Two agents, two Ollama servers"
+NUMBERS = ("value", "ci_low", "ci_high", "mean", "median", "sd", "cv_pct", "min", "max")
+TEXTS = ("origin", "metric", "unit", "method", "null_reason")
+
+
+def summarize(inputs: ReportInputs) -> Summary:
+    """Gather everything that the report shows."""
+    origins = _origins(inputs)
+    origin = _one_origin(origins)
+    pooled = plain_rows(inputs.population_statistics)
+    population = tuple(PooledEstimate(**_pooled(row)) for row in pooled)
+    words = answer(population, origin)
+    configurations = _configurations(inputs)
+    return Summary(
+        title=f"SIMULATED: {TITLE}" if origin == "simulated" else TITLE,
+        origin=origin,
+        origins=origins,
+        verdict=words.verdict,
+        headline=words.headline,
+        explanation=words.explanation,
+        population=population,
+        scenarios=_scenarios(inputs, configurations),
+        configurations=configurations,
+        validity=_count_validity(plain_rows(inputs.blocks)),
+        missing=tuple(one_line(config_id) for config_id in inputs.missing),
+        equal_groups=tuple(tuple(map(one_line, group)) for group in inputs.equal_groups),
+        provenance=describe_provenance(inputs.calls, inputs.runs),
+        glossary=_glossary(),
+    )
+
+
+def _origins(inputs: ReportInputs) -> tuple[str, ...]:
+    """Return the origins of all rows of all tables: one simulated row is enough to say so."""
+    tables = (
+        inputs.config_statistics,
+        inputs.scenario_statistics,
+        inputs.population_statistics,
+        inputs.blocks,
+        inputs.runs,
+        inputs.calls,
+    )
+    return tuple(sorted({str(origin) for table in tables for origin in table["origin"].unique()}))
+
+
+def _one_origin(origins: tuple[str, ...]) -> ReportOrigin:
+    if "simulated" in origins:
+        return "simulated"
+    return cast("ReportOrigin", origins[0]) if len(origins) == 1 else "mixed"
+
+
+def _estimate(row: Row) -> dict[str, Any]:
+    return {
+        **{name: None if math.isnan(row[name]) else row[name] for name in NUMBERS},
+        **{name: one_line(row[name]) for name in TEXTS},
+        "level": row["level"],
+        "n": int(row["n"]),
+        "n_left_out": int(row["n_left_out"]),
+        "batches": tuple(row["batches"].split()),
+    }
+
+
+def _pooled(row: Row) -> dict[str, Any]:
+    return {**_estimate(row), "n_configurations": int(row["n_configurations"])}
+
+
+def _configurations(inputs: ReportInputs) -> tuple[ConfigurationSummary, ...]:
+    """Summarize every configuration of the statistics, by scenario and id."""
+    blocks = grouped(plain_rows(inputs.blocks), "config_id")
+    calls = grouped(plain_rows(inputs.calls), "config_id")
+    groups = grouped(plain_rows(inputs.config_statistics), "scenario", "config_id")
+    return tuple(
+        ConfigurationSummary(
+            config_id=one_line(config_id),
+            scenario=one_line(scenario),
+            equal_to=_equal_to(config_id, inputs.equal_groups),
+            agents=describe_agents(calls.get((config_id,), [])),
+            validity=_count_validity(blocks.get((config_id,), [])),
+            n_single_reloads=sum(
+                int(block["n_single_reloads"]) for block in blocks.get((config_id,), [])
+            ),
+            notes=_notes(blocks.get((config_id,), [])),
+            estimates=tuple(Estimate(**_estimate(row)) for row in rows),
+        )
+        for (scenario, config_id), rows in sorted(
+            groups.items(), key=lambda item: (_scenario_order(item[0][0]), item[0][1])
+        )
+    )
+
+
+def _scenarios(
+    inputs: ReportInputs, configurations: Sequence[ConfigurationSummary]
+) -> tuple[ScenarioSummary, ...]:
+    blocks = grouped(plain_rows(inputs.blocks), "scenario")
+    groups = grouped(plain_rows(inputs.scenario_statistics), "scenario")
+    return tuple(
+        ScenarioSummary(
+            scenario=one_line(scenario),
+            config_ids=tuple(
+                each.config_id for each in configurations if each.scenario == one_line(scenario)
+            ),
+            validity=_count_validity(blocks.get((scenario,), [])),
+            estimates=tuple(PooledEstimate(**_pooled(row)) for row in rows),
+        )
+        for (scenario,), rows in sorted(
+            groups.items(), key=lambda item: _scenario_order(item[0][0])
+        )
+    )
+
+
+def _scenario_order(scenario: str) -> tuple[int, str]:
+    """Order as the report does; a scenario it does not know comes last."""
+    known = [member.value for member in Scenario]
+    return (known.index(scenario) if scenario in known else len(known), scenario)
+
+
+def _equal_to(config_id: str, equal_groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    group = next((group for group in equal_groups if config_id in group), ())
+    return tuple(one_line(other) for other in group if other != config_id)
+
+
+def _count_validity(blocks: Sequence[Row]) -> ValidityCounts:
+    judged = [block["validity"] for block in blocks]
+    return ValidityCounts(
+        n_blocks=len(blocks),
+        n_valid=judged.count("VALID"),
+        n_warn=judged.count("WARN"),
+        n_invalid=judged.count("INVALID"),
+        n_left_out_dual=sum(not block["in_dual_estimate"] for block in blocks),
+        n_left_out_single=sum(not block["in_single_estimate"] for block in blocks),
+    )
+
+
+def _notes(blocks: Sequence[Row]) -> tuple[BlockNote, ...]:
+    """Keep a word on each block that was left out, or counts with a warning."""
+    return tuple(
+        BlockNote(
+            batch_id=one_line(block["batch_id"]),
+            block=int(block["block"]),
+            validity=block["validity"],
+            left_out_of=tuple(arm for arm in ("dual", "single") if not block[f"in_{arm}_estimate"]),
+            reason=one_line(
+                block["exclusion_reason"] or block["validity_reasons"] or "no reason was recorded"
+            ),
+        )
+        for block in blocks
+        if block["validity"] != "VALID" or block["exclusion_reason"]
+    )
+
+
+def _glossary() -> tuple[GlossaryEntry, ...]:
+    return tuple(
+        GlossaryEntry(
+            name=metric.name,
+            label=metric.label,
+            unit=metric.unit,
+            formula=metric.formula,
+            meaning=metric.meaning,
+        )
+        for metric in METRICS
+    )

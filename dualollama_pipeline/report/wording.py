@@ -1,0 +1,113 @@
+"""How a number is written: never without its unit, interval and n, and a null as its reason.
+
+The one place that turns estimates into text; templates and plot ask here and format nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.report.model import PooledEstimate
+
+if TYPE_CHECKING:
+    from dualollama_pipeline.report.model import AgentDescription, BlockNote, Estimate
+
+NO_EFFECT = 1.0  # of a ratio: a bound must not be rounded onto it
+MOST_DECIMALS = 9
+DECIMALS = {"x": 3, "%": 2}
+OTHER_DECIMALS = 1
+SIGNS = {"x": "×", "%": " %"}
+ARMS = {"dual": "two servers", "single": "one server"}
+SCENARIOS = {
+    "baseline_vs_chimera": "collector with the server's defaults, insight agent with options",
+    "chimera_hetero": "both agents with options, different ones",
+    "chimera_homo": "both agents with the same options",
+}
+
+
+class Shown(NamedTuple):
+    """An estimate as text: the first two are empty and `reason` is not if there is no interval."""
+
+    value: str
+    interval: str
+    counts: str
+    reason: str
+
+
+def show(estimate: Estimate | None) -> Shown:
+    """Write an estimate for a table's cell."""
+    if estimate is None:
+        return Shown("", "", "", "not in the statistics tables")
+    if estimate.value is None or estimate.ci_low is None or estimate.ci_high is None:
+        return Shown("", "", _counts(estimate), estimate.null_reason or "no reason was recorded")
+    digits = _decimals(estimate.unit, estimate.value, estimate.ci_low, estimate.ci_high)
+    low, high = f"{estimate.ci_low:.{digits}f}", f"{estimate.ci_high:.{digits}f}"
+    value = f"{estimate.value:.{digits}f}{SIGNS.get(estimate.unit, ' ' + estimate.unit)}"
+    return Shown(value, f"{low} to {high}", _counts(estimate), "")
+
+
+def in_a_sentence(estimate: Estimate | None) -> str:
+    """Write an estimate for running text or a Markdown cell, on one line."""
+    shown = show(estimate)
+    if estimate is None or shown.reason:
+        counts = f" ({shown.counts})" if shown.counts else ""
+        return f"no figure, because {shown.reason}{counts}"
+    return f"{shown.value} ({100 * estimate.level:.0f} % interval {shown.interval}; {shown.counts})"
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage; a small one never as zero."""
+    value = 100 * share
+    digits = 1
+    while round(value, digits) == 0 and digits < MOST_DECIMALS:
+        digits += 1
+    return f"{value:.{digits}f} %"
+
+
+def agents_in_words(agents: tuple[AgentDescription, ...]) -> tuple[str, ...]:
+    """Describe the agents of a configuration: one line if they ask for the same, else one each."""
+    if not agents:
+        return ("not in the call table",)
+    models = {agent.model for agent in agents}
+    asked = {agent.role: _asked(agent, len(models) > 1) for agent in agents}
+    if len(asked) > 1 and len(set(asked.values())) == 1:
+        return (f"both: {next(iter(asked.values()))}",)
+    return tuple(f"{agent.role}: {_asked(agent, len(models) > 1)}" for agent in agents)
+
+
+def note_in_words(note: BlockNote) -> str:
+    """Describe one block that needs a word."""
+    left_out = " and ".join(ARMS[arm] for arm in note.left_out_of)
+    consequence = f", left out ({left_out})" if left_out else ", counts"
+    return f"block {note.block} {note.validity}{consequence}: {note.reason}"
+
+
+def _asked(agent: AgentDescription, name_model: bool) -> str:
+    return f"{agent.model}, {agent.options}" if name_model else agent.options
+
+
+def _counts(estimate: Estimate) -> str:
+    metric = BY_NAME.get(estimate.metric)
+    noun = "trials" if metric is not None and metric.table == "run_table" else "blocks"
+    text = f"n {estimate.n} {noun}, {estimate.n_left_out} left out"
+    if isinstance(estimate, PooledEstimate):
+        plural = "" if estimate.n_configurations == 1 else "s"
+        text += f", {estimate.n_configurations} configuration{plural}"
+    return text
+
+
+def _decimals(unit: str, *values: float) -> int:
+    """Return how many decimals keep a ratio that is not 1 from being printed as 1."""
+    digits = DECIMALS.get(unit, OTHER_DECIMALS)
+    if unit == "x":
+        while digits < MOST_DECIMALS and any(
+            value != NO_EFFECT and round(value, digits) == NO_EFFECT for value in values
+        ):
+            digits += 1
+    return digits
+
+
+def scenario_name(scenario: str) -> str:
+    """Write a scenario's identifier as words."""
+    return scenario.replace("_", " ")

@@ -1,0 +1,156 @@
+"""The numbers that the simulated pair lives by, and their fingerprint.
+
+Here: the typed form of `data/simulator/*.json` and its noise-free twin. The values themselves stay
+in those files, where a reader can see what was fitted; no rule of the model belongs here.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SIMULATOR_VERSION = "1.0"
+"""Raise it whenever the same profile would give different numbers: it is part of the identity."""
+
+PROFILE_FOLDER = Path(__file__).resolve().parents[2] / "data" / "simulator"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Normal(_Frozen):
+    """A normal distribution in the unit that the field's name gives."""
+
+    mean: float
+    sd: float = Field(ge=0)
+
+
+class LogNormal(_Frozen):
+    """A lognormal distribution: mean and sd of the natural logarithm."""
+
+    ln_mu: float
+    ln_sigma: float = Field(ge=0)
+
+
+class ModelCard(_Frozen):
+    """The one model that both servers hold."""
+
+    name: str
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size_bytes: int = Field(gt=0)
+    block_count: int = Field(gt=0)
+    trained_num_ctx: int = Field(gt=0)
+    default_num_ctx: int = Field(gt=0)
+    minimum_num_ctx: int = Field(gt=0)
+
+    @property
+    def layer_count(self) -> int:
+        """Layers that can lie on the GPU: the blocks and the output layer."""
+        return self.block_count + 1
+
+
+class Gpu(_Frozen):
+    """Speed of one stream alone, and what several streams leave each other."""
+
+    solo_tok_per_s: float = Field(gt=0)
+    pair_share: float = Field(gt=0, le=1)
+    aggregate_share: float = Field(gt=0, le=1)
+
+
+class Loading(_Frozen):
+    """Time from the free server to a model that answers."""
+
+    warm_first_ms: LogNormal
+    warm_following_ms: LogNormal
+    reload_one_ms: Normal
+    reload_both_ms: Normal
+    reload_floor_ms: float = Field(gt=0)
+    keep_alive_s: float = Field(gt=0)
+
+
+class Prefill(_Frozen):
+    """Reading of the prompt, in milliseconds of solo GPU work."""
+
+    fixed_ms: float = Field(ge=0)
+    cached_fixed_ms: float = Field(ge=0)
+    per_token_ms: float = Field(ge=0)
+    min_cached_tokens: int = Field(gt=0)
+    characters_per_token: float = Field(gt=0)
+    eps_first_ms: float = Field(ge=0)
+    eps_following_ms: float = Field(ge=0)
+
+
+class Decode(_Frozen):
+    """Writing of the answer: noise of the speed, uncounted overhead, and its length."""
+
+    work_ln_sigma: float = Field(ge=0)
+    overhead_ms_per_token: Normal
+    short_prompt_max_tokens: int = Field(gt=0)
+    short_prompt_tokens: LogNormal
+    long_prompt_tokens: Normal
+    long_prompt_default_ctx_tokens: Normal
+
+
+class Accidents(_Frozen):
+    """Rare bad answers of an agent's following calls."""
+
+    runaway_per_following_call: float = Field(ge=0, le=1)
+    runaway_tokens: int = Field(gt=0)
+    repetition_per_following_call: float = Field(ge=0, le=1)
+    repetition_tokens: int = Field(gt=0)
+
+
+class Profile(_Frozen):
+    """Everything that decides a simulated number, apart from the requests themselves."""
+
+    name: str
+    seed: int = Field(ge=0)
+    model: ModelCard
+    gpu: Gpu
+    loading: Loading
+    prefill: Prefill
+    decode: Decode
+    accidents: Accidents
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Self:
+        """Read a profile by its name in `data/simulator/` or by the path of a JSON file."""
+        path = Path(name_or_path)
+        if path.suffix != ".json":
+            path = PROFILE_FOLDER / f"{name_or_path}.json"
+        if not path.is_file():
+            known = ", ".join(sorted(p.stem for p in PROFILE_FOLDER.glob("*.json")))
+            raise ValueError(
+                f"simulator profile {str(name_or_path)!r} not found; use one of: {known}, "
+                "or the path of a .json file"
+            )
+        return cls.model_validate_json(path.read_bytes())
+
+    def noise_free(self) -> Self:
+        """The same profile with every spread at 0 and no accidents: the truth of the model."""
+        quiet: dict[str, object] = _without_spread(self.model_dump())
+        return type(self).model_validate({**quiet, "name": f"{self.name}, noise-free"})
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the simulated machine: profile and simulator version."""
+        canonical = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256((canonical + SIMULATOR_VERSION).encode()).hexdigest()[:16]
+
+
+_SPREADS = ("sd", "ln_sigma", "work_ln_sigma")
+
+
+def _without_spread(fields: dict[str, object]) -> dict[str, object]:
+    quiet: dict[str, object] = {}
+    for key, value in fields.items():
+        if isinstance(value, dict):
+            quiet[key] = _without_spread(value)
+        elif key in _SPREADS or key.endswith("_per_following_call"):
+            quiet[key] = 0.0
+        else:
+            quiet[key] = value
+    return quiet

@@ -1,0 +1,97 @@
+"""What the model says without noise: the truth that measured estimates are compared with.
+
+Here: the four arms played out in a noise-free world. No formula of the model is repeated here; a
+change of the world changes the truth with it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from dualollama_pipeline.simulator.call import Call, Phase, Request
+from dualollama_pipeline.simulator.profile import Profile
+from dualollama_pipeline.simulator.world import World
+
+Options = Mapping[str, float]
+Stage = tuple[int, int | None]
+"""(characters of the prompt, num_predict; None = the model decides)."""
+
+_NS_PER_S = 1_000_000_000
+_ARMS = {
+    "solo_a": (("a", 0),),
+    "solo_b": (("b", 1),),
+    "dual": (("a", 0), ("b", 1)),
+    "single": (("a", 0), ("b", 0)),
+}
+
+
+def noise_free_walls(
+    profile: Profile, options_a: Options, options_b: Options, stages: Sequence[Stage]
+) -> dict[str, float]:
+    """Wall seconds of each arm, both servers holding their own agent's model at the start."""
+    options = {"a": options_a, "b": options_b}
+    return {arm: _wall_s(profile, players, options, stages) for arm, players in _ARMS.items()}
+
+
+def true_speedup(walls_s: Mapping[str, float], pair: str) -> float:
+    """Formula: (wall of solo_a + wall of solo_b) / wall of the pair (`dual` or `single`)."""
+    return (walls_s["solo_a"] + walls_s["solo_b"]) / walls_s[pair]
+
+
+@dataclass(slots=True)
+class _Player:
+    """An agent that sends one stage after the other, each as soon as the last has ended."""
+
+    requests: list[Request]
+    call: Call | None = None
+    calls: list[Call] = field(default_factory=list)
+
+    def is_waiting(self) -> bool:
+        return self.call is not None and self.call.phase is not Phase.ENDED
+
+    def go_on(self, world: World) -> None:
+        if not self.is_waiting() and len(self.calls) < len(self.requests):
+            self.call = world.submit(self.requests[len(self.calls)])
+            self.calls.append(self.call)
+
+
+def _wall_s(
+    profile: Profile,
+    players: Sequence[tuple[str, int]],
+    options: Mapping[str, Options],
+    stages: Sequence[Stage],
+) -> float:
+    world = World(profile.noise_free())
+    for server, agent in enumerate(("a", "b")):
+        world.preload(server, _request(agent, server, options[agent], (1, None), 0))
+    playing = [
+        _Player([_request(a, s, options[a], stage, i) for i, stage in enumerate(stages)])
+        for a, s in players
+    ]
+    while True:
+        for player in playing:
+            player.go_on(world)
+        waiting = [p for p in playing if p.is_waiting()]
+        if not waiting:
+            return world.now_ns / _NS_PER_S
+        world.advance_until(partial(_is_someone_free, waiting))
+
+
+def _is_someone_free(waiting: Sequence[_Player]) -> bool:
+    return not all(player.is_waiting() for player in waiting)
+
+
+def _request(agent: str, server: int, options: Options, stage: Stage, index: int) -> Request:
+    n_characters, num_predict = stage
+    # The name comes first, so that no prompt finds another's beginning in the cache.
+    prompt = f"{agent}{index}".ljust(n_characters, ".")[:n_characters]
+    return Request(
+        server=server,
+        key=("truth", agent, str(index)),
+        prompt=prompt,
+        is_first=index == 0,
+        order=0 if agent == "a" else 1,
+        num_predict=num_predict,
+        num_ctx=int(options["num_ctx"]) if "num_ctx" in options else None,
+        num_gpu=int(options["num_gpu"]) if "num_gpu" in options else None,
+    )

@@ -1,0 +1,298 @@
+"""The discrete-event world: two servers, one GPU, integer nanoseconds.
+
+Here: the order of events and nothing else; no HTTP, no asyncio, no wall clock. Who may let time
+pass, and when, is the business of `conductor.py`.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dualollama_pipeline.simulator.call import Call, Ending, Phase, Request
+from dualollama_pipeline.simulator.draws import NS_PER_MS, draw
+from dualollama_pipeline.simulator.gpu import SharedWork, rate_per_stream
+from dualollama_pipeline.simulator.profile import Profile
+from dualollama_pipeline.simulator.residency import (
+    Placement,
+    Resident,
+    cached_tokens,
+    count_tokens,
+    cut_to,
+    prefill_work_ms,
+    wanted_placement,
+)
+
+N_SERVERS = 2
+_NS_PER_S = 1_000_000_000
+
+
+@dataclass(slots=True)
+class Server:
+    """One Ollama process: a single slot, a queue, and perhaps a resident model."""
+
+    current: Call | None = None
+    queue: deque[Call] = field(default_factory=deque)
+    resident: Resident | None = None
+    loading: Placement | None = None
+    is_unload_asked: bool = False
+
+
+class World:
+    """Everything that happens, event by event, from whatever `now_ns` it starts at."""
+
+    def __init__(self, profile: Profile, now_ns: int = 0) -> None:
+        self.profile = profile
+        self.now_ns = now_ns
+        self.servers = [Server() for _ in range(N_SERVERS)]
+        self._arrivals: list[Call] = []
+        self._live: list[Call] = []
+
+    # --- what the outside may do at the present instant
+
+    def submit(self, request: Request) -> Call:
+        """Receive a request now. It takes part as soon as time passes."""
+        call = Call(
+            request=request,
+            draws=draw(self.profile, request.key, is_first=request.is_first),
+            received_ns=self.now_ns,
+        )
+        self._arrivals.append(call)
+        return call
+
+    def cancel(self, call: Call) -> None:
+        """The client is gone: the call ends now and its server is free. Ended calls stay as is."""
+        if call.phase is Phase.ENDED:
+            return
+        server = self.servers[call.request.server]
+        was_current = server.current is call
+        if call in self._arrivals:
+            self._arrivals.remove(call)
+        elif call in server.queue:
+            server.queue.remove(call)
+        call.emit_until(self.now_ns)
+        self._end(call, Ending.CANCELLED)
+        if was_current:
+            self._release(server)
+            self._share_gpu()
+
+    def unload(self, server_index: int) -> None:
+        """Drop the model now, or as soon as the server falls idle if it is busy."""
+        server = self.servers[server_index]
+        if server.current is None:
+            server.resident = None
+        else:
+            server.is_unload_asked = True
+
+    def preload(self, server_index: int, request: Request) -> None:
+        """Make the model resident as `request` wants it, at no cost (for a known start)."""
+        placement = wanted_placement(request, None, self.profile.model)
+        self.servers[server_index].resident = Resident(placement, self._default_keep_alive_ns)
+
+    def resident(self, server_index: int) -> Resident | None:
+        """The model that a server holds at this instant."""
+        server = self.servers[server_index]
+        if server.resident and server.resident.is_expired(self.now_ns):
+            server.resident = None
+        return server.resident
+
+    # --- passing time
+
+    def advance_until(self, is_over: Callable[[], bool]) -> None:
+        """Process event after event until `is_over`, then the rest of that same instant."""
+        while not is_over() and self._step():
+            pass
+        while self._next_event_ns() == self.now_ns:
+            self._step()
+
+    def advance_to(self, until_ns: int) -> None:
+        """Let time pass up to `until_ns` and put out the tokens that are due by then."""
+        self._admit()
+        event_ns = self._next_event_ns()
+        while event_ns is not None and event_ns <= until_ns:
+            self._step()
+            event_ns = self._next_event_ns()
+        self.now_ns = max(self.now_ns, until_ns)
+        self.emit()
+
+    def emit(self) -> None:
+        """Put out every token that is due at the present instant."""
+        for call in self._live:
+            call.emit_until(self.now_ns)
+
+    def next_visible_ns(self) -> int | None:
+        """Instant of the next token or event; None when nothing will happen by itself."""
+        self._admit()
+        instants = [c.event_ns for c in self._live] + [c.next_token_ns for c in self._live]
+        return min((i for i in instants if i is not None), default=None)
+
+    def _step(self) -> bool:
+        self._admit()
+        event_ns = self._next_event_ns()
+        if event_ns is None:
+            return False
+        self.now_ns = event_ns
+        for call in [c for c in self._live if c.event_ns == event_ns]:
+            self._change_phase(call)
+        self._share_gpu()
+        return True
+
+    def _next_event_ns(self) -> int | None:
+        return min((c.event_ns for c in self._live if c.event_ns is not None), default=None)
+
+    def _admit(self) -> None:
+        # Sorted by the declared order: which bytes came first over the network must not matter.
+        for call in sorted(self._arrivals, key=lambda c: c.request.order):
+            self._live.append(call)
+            call.phase = Phase.QUEUED
+            server = self.servers[call.request.server]
+            if server.current is None:
+                self._start_load(server, call)
+            else:
+                server.queue.append(call)
+        self._arrivals.clear()
+
+    def _share_gpu(self) -> None:
+        active = [c for c in self._live if c.work is not None]
+        rate = rate_per_stream(len(active), self.profile.gpu)
+        for call in active:
+            if call.work and call.work.rate != rate:
+                if call.work.rate > 0:
+                    call.emit_until(self.now_ns)
+                call.work.set_rate(self.now_ns, rate)
+
+    # --- the phases of a call
+
+    def _change_phase(self, call: Call) -> None:
+        if call.phase is Phase.LOAD:
+            self._finish_load(call)
+        elif call.phase is Phase.PREFILL:
+            self._finish_prefill(call)
+        elif call.phase is Phase.EPS:
+            self._start_decode(call)
+        else:
+            self._finish_decode(call)
+
+    def _start_load(self, server: Server, call: Call) -> None:
+        server.current = call
+        resident = self.resident(call.request.server)
+        held = resident.placement if resident else None
+        wanted = wanted_placement(call.request, held, self.profile.model)
+        call.phase, call.phase_since_ns = Phase.LOAD, self.now_ns
+        server.is_unload_asked = False
+        if resident and wanted == held:
+            resident.expires_ns = None
+            call.timer_ns = self.now_ns + call.draws.load_warm_ns
+            return
+        server.resident, server.loading, call.is_reload = None, wanted, True
+        call.timer_ns = self.now_ns + call.draws.reload_one_ns
+        self._slow_overlapping_reloads()
+
+    def _slow_overlapping_reloads(self) -> None:
+        loading = [s.current for s in self.servers if s.loading and s.current]
+        if len(loading) == N_SERVERS:
+            for call in loading:
+                both_ns = call.phase_since_ns + call.draws.reload_both_ns
+                call.timer_ns = max(call.timer_ns, both_ns)
+
+    def _finish_load(self, call: Call) -> None:
+        server = self.servers[call.request.server]
+        if server.loading:
+            server.resident = Resident(server.loading, self._default_keep_alive_ns)
+            server.loading = None
+        if server.resident and call.request.keep_alive_ns is not None:
+            server.resident.keep_alive_ns = call.request.keep_alive_ns
+        # As in Ollama: a reload waits for the running call inside its own load time.
+        since_ns = call.received_ns if call.is_reload else call.phase_since_ns
+        call.load_ns = self.now_ns - since_ns
+        if call.request.is_load_only:
+            call.done_reason = "load"
+            self._end_and_release(call, Ending.LOADED)
+        elif server.resident:
+            self._start_prefill(call, server.resident)
+
+    def _start_prefill(self, call: Call, resident: Resident) -> None:
+        prefill, num_ctx = self.profile.prefill, resident.placement.num_ctx
+        prompt = call.request.prompt
+        call.n_prompt_tokens = count_tokens(prompt, prefill)
+        if call.n_prompt_tokens > num_ctx:
+            if not call.request.truncate:
+                call.refusal = _context_refusal(call.n_prompt_tokens, num_ctx)
+                self._end_and_release(call, Ending.REFUSED)
+                return
+            call.n_prompt_tokens = num_ctx // 2
+            prompt = cut_to(prompt, call.n_prompt_tokens, prefill)
+        n_cached = cached_tokens(prompt, resident.last_prompt, prefill)
+        resident.last_prompt = prompt
+        work_ms = prefill_work_ms(call.n_prompt_tokens, n_cached, prefill)
+        self._choose_length(call, num_ctx)
+        call.work = SharedWork(n_units=1, work_ns=work_ms * NS_PER_MS)
+        call.phase, call.phase_since_ns = Phase.PREFILL, self.now_ns
+
+    def _choose_length(self, call: Call, num_ctx: int) -> None:
+        decode, accidents, draws = self.profile.decode, self.profile.accidents, call.draws
+        if call.request.num_predict is not None and call.request.num_predict > 0:
+            call.n_tokens, call.done_reason = call.request.num_predict, "length"
+            return
+        call.done_reason = "stop"
+        if draws.is_runaway:
+            call.n_tokens = accidents.runaway_tokens
+        elif draws.is_repetition:
+            call.n_tokens = accidents.repetition_tokens
+        elif call.n_prompt_tokens <= decode.short_prompt_max_tokens:
+            call.n_tokens = draws.short_prompt_tokens
+        elif num_ctx == self.profile.model.default_num_ctx:
+            call.n_tokens = draws.long_prompt_default_ctx_tokens
+        else:
+            call.n_tokens = draws.long_prompt_tokens
+
+    def _finish_prefill(self, call: Call) -> None:
+        call.prompt_eval_ns = self.now_ns - call.phase_since_ns
+        call.work = None
+        prefill = self.profile.prefill
+        eps_ms = prefill.eps_first_ms if call.request.is_first else prefill.eps_following_ms
+        call.phase, call.phase_since_ns = Phase.EPS, self.now_ns
+        call.timer_ns = self.now_ns + round(eps_ms * NS_PER_MS)
+
+    def _start_decode(self, call: Call) -> None:
+        call.phase, call.phase_since_ns = Phase.DECODE, self.now_ns
+        call.first_token_ns = self.now_ns
+        draws = call.draws
+        call.work = SharedWork(call.n_tokens, draws.token_work_ns, draws.token_overhead_ns)
+
+    def _finish_decode(self, call: Call) -> None:
+        call.emit_until(self.now_ns)
+        call.eval_ns = call.work.gpu_ns if call.work else 0
+        # A repetition is cut by the server's guard, which forgets the final record (fault 12).
+        is_silent = call.done_reason == "stop" and call.draws.is_repetition
+        self._end_and_release(call, Ending.SILENT if is_silent else Ending.FINAL)
+
+    def _end_and_release(self, call: Call, ending: Ending) -> None:
+        self._end(call, ending)
+        self._release(self.servers[call.request.server])
+
+    def _end(self, call: Call, ending: Ending) -> None:
+        call.phase, call.work, call.ending = Phase.ENDED, None, ending
+        call.ended_ns = self.now_ns
+        if call in self._live:
+            self._live.remove(call)
+
+    def _release(self, server: Server) -> None:
+        server.current, server.loading = None, None
+        if server.queue:
+            self._start_load(server, server.queue.popleft())
+        elif server.resident:
+            keep_alive_ns = 0 if server.is_unload_asked else server.resident.keep_alive_ns
+            server.resident.expires_ns = self.now_ns + keep_alive_ns
+
+    @property
+    def _default_keep_alive_ns(self) -> int:
+        return round(self.profile.loading.keep_alive_s * _NS_PER_S)
+
+
+def _context_refusal(n_prompt_tokens: int, num_ctx: int) -> str:
+    # Ollama passes llama-server's JSON on as the text of its own error.
+    return (
+        '{"error":{"code":400,"message":"the request exceeds the available context size, try '
+        'increasing it","type":"exceed_context_size_error",'
+        f'"n_prompt_tokens":{n_prompt_tokens},"n_ctx":{num_ctx}}}}}'
+    )

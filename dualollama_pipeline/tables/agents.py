@@ -1,0 +1,76 @@
+"""From calls to `agent_table`: one row for each agent of each trial.
+
+Only a trial's last attempt counts from here on; earlier ones stay in `call_table`. A value that
+rests on a missing one is nan: a partial sum would pass for a measurement.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from dualollama_pipeline.tables.rows import (
+    MS_PER_S,
+    NAN,
+    TRIAL,
+    WHERE,
+    Row,
+    column,
+    grouped,
+    judge,
+    pick,
+    plain_rows,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard deviation (ddof 1); the latter is nan for a single value."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else NAN
+
+
+def build_agents(calls: pd.DataFrame) -> pd.DataFrame:
+    """Lay out one row for each agent of each trial (last attempt)."""
+    rows = plain_rows(calls)
+    last = {key: max(column(group, "attempt")) for key, group in grouped(rows, "trial_id").items()}
+    rows = [row for row in rows if row["attempt"] == last[(row["trial_id"],)]]
+    return pd.DataFrame([_agent(group) for group in grouped(rows, "trial_id", "role").values()])
+
+
+def _agent(calls: list[Row]) -> Row:
+    first = calls[0]
+    start_ms, end_ms = first["sent_ms"], calls[-1]["end_ms"]
+    finished = all(call["status"] == "ok" for call in calls)
+    duration_s = (end_ms - start_ms) / MS_PER_S if finished else NAN
+    stage_s = {call["stage"]: call["total_ms"] / MS_PER_S for call in calls}
+    rate, rate_sd = _mean_and_sd(column(calls, "decode_tok_per_s"))
+    ttft, ttft_sd = _mean_and_sd(column(calls, "ttft_ms"))
+    n_tokens = sum(column(calls, "n_tokens"))
+    reloads = [call["load_ms"] for call in calls if call["is_reload"]]
+    return {
+        **pick(first, [*WHERE, *TRIAL, "role", "server"]),
+        **judge(calls),
+        "start_ms": start_ms,
+        "end_ms": end_ms,
+        "duration_s": duration_s,
+        "ingest_s": first["ingest_s"],
+        "analysis_s": stage_s.get("analysis", NAN),
+        "report_s": stage_s.get("report", NAN),
+        "workflow_s": first["ingest_s"] + duration_s,
+        "mean_decode_tok_per_s": rate,
+        "sd_decode_tok_per_s": rate_sd,
+        "mean_ttft_ms": ttft,
+        "sd_ttft_ms": ttft_sd,
+        "wall_tok_per_s": n_tokens / duration_s,
+        "n_tokens": n_tokens,
+        **{
+            name: sum(column(calls, name))
+            for name in ("load_ms", "prompt_eval_ms", "eval_ms", "queue_ms")
+        },
+        "n_reloads": len(reloads),
+        "reload_ms": sum(reloads) if reloads else 0.0,
+    }

@@ -1,0 +1,168 @@
+"""From the journal to `call_table`: a row for every call of every attempt, sent or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dualollama_pipeline.core.errors import JournalError
+from dualollama_pipeline.core.units import NS_PER_MS
+from dualollama_pipeline.metrics.call import decode_tok_per_s, queue_ms, time_per_output_token_ms
+from dualollama_pipeline.tables.validity import call_findings, verdict, warm_limit_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dualollama_pipeline.core.plan import Plan
+    from dualollama_pipeline.core.records import CallRecord, TrialRecord
+    from dualollama_pipeline.worker.journal import Journal
+
+NAN = float("nan")
+
+
+def _or_nan(value: float | None) -> float:
+    return NAN if value is None else float(value)
+
+
+def _ms(value_ns: float | None) -> float:
+    return _or_nan(value_ns) / NS_PER_MS
+
+
+def build_calls(journal: Journal) -> pd.DataFrame:
+    """Lay out the calls of a journal.
+
+    Raises:
+        JournalError: the journal holds no trial yet.
+    """
+    if journal.batch is None or not journal.trials:
+        raise JournalError(
+            f"{journal.path}: no trial is recorded yet", "materialize benchmark_trials first"
+        )
+    plan, software = journal.batch.plan, _software(journal)
+    rows = [
+        {
+            "origin": journal.origin.value,
+            **_trial_columns(plan, trial),
+            **_call_columns(trial, call),
+            **software[call.server, call.model],
+        }
+        for trial in journal.trials
+        for call in trial.calls
+    ]
+    _mark_reloads(rows)
+    for row in rows:
+        row["validity"], row["validity_reasons"] = verdict(call_findings(row))
+    return pd.DataFrame(rows)
+
+
+def _software(journal: Journal) -> dict[tuple[str, str], dict[str, Any]]:
+    """What each (server, model) was; the worker holds it constant over a batch."""
+    return {
+        (server.server, server.model): {
+            "model_digest": server.digest,
+            "server_version": server.version,
+            "simulated_by": server.simulated_by,
+        }
+        for record in journal.identities
+        for server in record.servers
+    }
+
+
+def _trial_columns(plan: Plan, trial: TrialRecord) -> dict[str, Any]:
+    return {
+        "batch_id": plan.batch_id,
+        "config_id": plan.config_id,
+        "scenario": plan.scenario,
+        "workload": plan.workload,
+        "ingest_s": plan.ingest_s,
+        "block": trial.block,
+        "trial_id": trial.trial_id,
+        "arm": trial.arm,
+        "attempt": trial.attempt,
+        "trial_order": trial.order,
+        "started_at": trial.started_at,
+    }
+
+
+def _call_columns(trial: TrialRecord, call: CallRecord) -> dict[str, Any]:
+    roles = list(dict.fromkeys(other.role for other in trial.calls))
+    failure = call.failure
+    return {
+        "submission_order": roles.index(call.role),
+        "role": call.role,
+        "server": call.server,
+        "model": call.model,
+        "stage": call.stage,
+        "status": call.status.value,
+        "failure_kind": None if failure is None else failure.kind.value,
+        "failure_text": None if failure is None else failure.text,
+        "http_status": None if failure is None else failure.http_status,
+        "num_gpu": call.options.get("num_gpu"),
+        "num_ctx": call.options.get("num_ctx"),
+        "temperature": _or_nan(call.options.get("temperature")),
+        "n_text_chars": len(call.text),
+        **_client_times(call),
+        **_server_counters(call),
+        **_gaps(call.chunk_ns),
+    }
+
+
+def _client_times(call: CallRecord) -> dict[str, Any]:
+    sent_ms, end_ms = _ms(call.sent_ns), _ms(call.end_ns)
+    return {
+        "sent_ms": sent_ms,
+        "end_ms": end_ms,
+        # differences of integers, then one division: equal durations stay equal to the last bit
+        "ttft_ms": _ms(_since(call.sent_ns, call.first_token_ns)),
+        "ttfo_ms": _ms(_since(call.sent_ns, call.first_answer_ns)),
+        "total_ms": _ms(_since(call.sent_ns, call.end_ns)),
+    }
+
+
+def _since(start_ns: int | None, instant_ns: int | None) -> int | None:
+    return None if start_ns is None or instant_ns is None else instant_ns - start_ns
+
+
+def _server_counters(call: CallRecord) -> dict[str, Any]:
+    counters = call.counters
+    eval_count, eval_ns = _or_nan(counters.eval_count), _or_nan(counters.eval_duration)
+    total_ns, load_ns = _or_nan(counters.total_duration), _or_nan(counters.load_duration)
+    prompt_ns = _or_nan(counters.prompt_eval_duration)
+    total_ms = _ms(_since(call.sent_ns, call.end_ns))
+    ttft_ms = _ms(_since(call.sent_ns, call.first_token_ns))
+    return {
+        "server_total_ms": total_ns / NS_PER_MS,
+        "load_ms": load_ns / NS_PER_MS,
+        "prompt_eval_ms": prompt_ns / NS_PER_MS,
+        "eval_ms": eval_ns / NS_PER_MS,
+        "queue_ms": queue_ms(total_ns, load_ns, prompt_ns, eval_ns),
+        "n_prompt_tokens": counters.prompt_eval_count,
+        "n_tokens": counters.eval_count,
+        "done_reason": counters.done_reason,
+        "decode_tok_per_s": decode_tok_per_s(eval_count, eval_ns),
+        "tpot_ms": time_per_output_token_ms(total_ms, ttft_ms, eval_count),
+        "max_lines_per_read": call.max_lines_per_read,
+    }
+
+
+def _gaps(chunk_ns: Sequence[int]) -> dict[str, Any]:
+    """Times between records with text; null for fewer than two."""
+    gaps_ms = np.diff(np.asarray(chunk_ns, dtype="int64")) / NS_PER_MS
+    some = len(gaps_ms) > 0
+    return {
+        "n_chunks": len(chunk_ns),
+        "gap_p50_ms": float(np.quantile(gaps_ms, 0.50)) if some else NAN,
+        "gap_p99_ms": float(np.quantile(gaps_ms, 0.99)) if some else NAN,
+        "gap_max_ms": float(gaps_ms.max()) if some else NAN,
+    }
+
+
+def _mark_reloads(rows: list[dict[str, Any]]) -> None:
+    """A load well above the configuration's usual one, outside `single`, was a reload."""
+    usual = [row["load_ms"] for row in rows if row["arm"] != "single" and row["status"] == "ok"]
+    limit_ms = warm_limit_ms(float(np.nanmedian(usual)) if usual else NAN)
+    for row in rows:
+        known = not np.isnan(row["load_ms"])
+        row["is_reload"] = bool(row["load_ms"] > limit_ms) if known else None

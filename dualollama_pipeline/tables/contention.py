@@ -1,0 +1,73 @@
+"""The contention rules that look across trials: against solo TTFT, and against usual slowdown."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dualollama_pipeline.metrics.block import slowdown
+from dualollama_pipeline.metrics.contention import slowdown_contention, ttft_contention
+from dualollama_pipeline.tables.rows import NAN, Row, column, grouped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def ttft_flags(calls: Sequence[Row]) -> dict[str, bool]:
+    """Return the report's rule by trial_id, for trials of several agents whose calls are all ok.
+
+    The baseline is the configuration's median solo TTFT of the same agent and stage; a trial with
+    a call that has no baseline is left out.
+    """
+    ok = [call for call in calls if call["status"] == "ok"]
+    solo = [call for call in ok if call["arm"].startswith("solo")]
+    baseline_ms = {
+        key: float(np.median(column(group, "ttft_ms")))
+        for key, group in grouped(solo, "role", "stage").items()
+    }
+    pair = [call for call in ok if not call["arm"].startswith("solo")]
+    return {
+        str(trial_id): any(
+            ttft_contention(call["ttft_ms"], baseline_ms[call["role"], call["stage"]])
+            for call in group
+        )
+        for (trial_id,), group in grouped(pair, "trial_id").items()
+        if all((call["role"], call["stage"]) in baseline_ms for call in group)
+    }
+
+
+def slowdown_flags(agents: Sequence[Row]) -> dict[str, bool]:
+    """Return by trial_id whether an agent's slowdown exceeds twice its configuration's median.
+
+    Slowdowns are taken within the block and compared within (arm, agent); a trial with an agent
+    that has no solo time in its block is left out.
+    """
+    solo_s = {
+        (agent["block"], agent["role"]): agent["duration_s"]
+        for agent in agents
+        if agent["arm"].startswith("solo")
+    }
+    pair = [
+        {**agent, "slowdown": slowdown(agent["duration_s"], solo_s.get(_in_block(agent), NAN))}
+        for agent in agents
+        if not agent["arm"].startswith("solo")
+    ]
+    known = [agent for agent in pair if not math.isnan(agent["slowdown"])]
+    median = {
+        key: float(np.median(column(group, "slowdown")))
+        for key, group in grouped(known, "arm", "role").items()
+    }
+    return {
+        str(trial_id): any(
+            slowdown_contention(agent["slowdown"], median[agent["arm"], agent["role"]])
+            for agent in group
+        )
+        for (trial_id,), group in grouped(pair, "trial_id").items()
+        if not any(math.isnan(agent["slowdown"]) for agent in group)
+    }
+
+
+def _in_block(agent: Row) -> tuple[int, str]:
+    return agent["block"], agent["role"]

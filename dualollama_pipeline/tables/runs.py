@@ -1,0 +1,100 @@
+"""From agents to `run_table`: one row for each trial, the report's own figures in it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from dualollama_pipeline.core.matrix import Role
+from dualollama_pipeline.metrics import run as run_metrics
+from dualollama_pipeline.metrics.contention import balance_contention
+from dualollama_pipeline.tables.contention import slowdown_flags, ttft_flags
+from dualollama_pipeline.tables.rows import (
+    MS_PER_S,
+    NAN,
+    TRIAL,
+    WHERE,
+    Row,
+    column,
+    grouped,
+    judge,
+    pick,
+    plain_rows,
+)
+from dualollama_pipeline.tables.validity import trial_findings
+
+BATCHED_OVERLAP = 0.5
+
+
+def build_runs(calls: pd.DataFrame, agents: pd.DataFrame) -> pd.DataFrame:
+    """Lay out the trials of one configuration, with what the contention rules say of each."""
+    call_rows, agent_rows = plain_rows(calls), plain_rows(agents)
+    orders = {call["trial_id"]: call["trial_order"] for call in call_rows}
+    last = {agent["trial_id"]: agent["attempt"] for agent in agent_rows}
+    call_rows = [call for call in call_rows if call["attempt"] == last[call["trial_id"]]]
+    calls_of = grouped(call_rows, "trial_id")
+    by_ttft = ttft_flags(call_rows)
+    by_slowdown = slowdown_flags(agent_rows)
+    runs = []
+    for (trial_id,), group in grouped(agent_rows, "trial_id").items():
+        run = {**_run(group), "trial_order": orders[trial_id], **judge(group)}
+        overlap = _overlap(calls_of[(trial_id,)])
+        run |= {"decode_overlap": overlap, "single_mode": _single_mode(run["arm"], overlap)}
+        run |= judge(group, trial_findings(run))
+        judged = run["status"] == "ok" and run["n_agents"] > 1
+        speedup = run["balance_speedup"]
+        run["ttft_contention"] = by_ttft.get(trial_id) if judged else None
+        run["balance_contention"] = balance_contention(speedup) if judged else None
+        run["slowdown_contention"] = by_slowdown.get(trial_id) if judged else None
+        runs.append(run)
+    return pd.DataFrame(runs)
+
+
+def _run(agents: list[Row]) -> Row:
+    first, several = agents[0], len(agents) > 1
+    wall_s = (max(column(agents, "end_ms")) - min(column(agents, "start_ms"))) / MS_PER_S
+    if math.isnan(sum(column(agents, "duration_s"))):
+        wall_s = NAN  # max() over nan depends on the order
+    sequential_s = sum(column(agents, "duration_s")) if several else NAN
+    speedup = run_metrics.balance_speedup(column(agents, "duration_s"), wall_s) if several else NAN
+    by_role = {agent["role"]: agent for agent in agents}
+    rate = {r: by_role.get(r, {}).get("mean_decode_tok_per_s", NAN) for r in Role}
+    ttft = {r: by_role.get(r, {}).get("mean_ttft_ms", NAN) for r in Role}
+    return {
+        **pick(first, [*WHERE, *TRIAL]),
+        "n_agents": len(agents),
+        "wall_s": wall_s,
+        "sequential_s": sequential_s,
+        "balance_speedup": speedup,
+        "balance_efficiency_pct": run_metrics.balance_efficiency_pct(speedup, len(agents)),
+        "collector_tok_per_s": rate[Role.COLLECTOR],
+        "insight_tok_per_s": rate[Role.INSIGHT],
+        "collector_minus_insight_tok_per_s": rate[Role.COLLECTOR] - rate[Role.INSIGHT],
+        "collector_ttft_ms": ttft[Role.COLLECTOR],
+        "insight_ttft_ms": ttft[Role.INSIGHT],
+        "ttft_delta_ms": ttft[Role.COLLECTOR] - ttft[Role.INSIGHT],
+        "start_skew_ms": float(np.ptp(column(agents, "start_ms"))) if several else NAN,
+        "n_tokens": sum(column(agents, "n_tokens")),
+        "queue_ms": sum(column(agents, "queue_ms")),
+        "n_reloads": sum(column(agents, "n_reloads")),
+        "reload_ms": sum(column(agents, "reload_ms")),
+    }
+
+
+def _overlap(calls: list[Row]) -> float:
+    """Decode overlap of a trial's agents; nan for one agent, or where a call is not ok."""
+    agents = grouped(calls, "role").values()
+    if len(agents) < 2 or any(call["status"] != "ok" for call in calls):  # noqa: PLR2004 one alone
+        return NAN
+    return run_metrics.decode_overlap(
+        [[(call["sent_ms"] + call["ttft_ms"], call["end_ms"]) for call in mine] for mine in agents]
+    )
+
+
+def _single_mode(arm: str, overlap: float) -> str | None:
+    """Tell whether one server took the agents in turn or together."""
+    if arm != "single" or math.isnan(overlap):
+        return None
+    return "batched" if overlap >= BATCHED_OVERLAP else "queued"

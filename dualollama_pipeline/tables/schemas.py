@@ -1,0 +1,354 @@
+"""The tables' columns: type, unit, range, meaning, and what must hold between columns.
+
+Strict: an unknown, missing or misplaced column is refused, and so is an empty table. A float
+column that may be missing is null there, never zero; the row's status and reasons say why.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandera.pandas as pa
+
+from dualollama_pipeline.core.errors import TableError
+from dualollama_pipeline.core.records import FailureKind, Origin, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+VALIDITIES = ("VALID", "WARN", "INVALID")
+ARMS = ("solo_a", "solo_b", "dual", "single")
+
+
+def _text(description: str, *, among: Any = None, null: bool = False) -> pa.Column:
+    checks = None if among is None else pa.Check.isin(list(among))
+    return pa.Column("string[pyarrow]", checks, nullable=null, description=description)
+
+
+def _count(description: str, *, least: int = 0, null: bool = False) -> pa.Column:
+    return pa.Column("Int64", pa.Check.ge(least), nullable=null, description=description)
+
+
+def _number(description: str, *, least: float | None = 0, null: bool = True) -> pa.Column:
+    checks = [pa.Check(np.isfinite, error="finite")]
+    if least is not None:
+        checks.append(pa.Check.ge(least))
+    return pa.Column("float64", checks, nullable=null, description=description)
+
+
+def _flag(description: str, *, null: bool = False) -> pa.Column:
+    return pa.Column("boolean", nullable=null, description=description)
+
+
+def _holds(error: str, rule: Callable[[pd.DataFrame], pd.Series]) -> pa.Check:
+    """Return a check between columns; where a value is null, nothing is claimed."""
+    return pa.Check(rule, error=error)
+
+
+def _table(name: str, columns: dict[str, pa.Column], *checks: pa.Check) -> pa.DataFrameSchema:
+    not_empty = pa.Check(lambda df: len(df) > 0, error="at least one row")
+    return pa.DataFrameSchema(
+        columns, checks=[not_empty, *checks], strict=True, ordered=True, name=name
+    )
+
+
+def _near(left: pd.Series, right: pd.Series) -> pd.Series:
+    return (left - right).abs().le(1e-9 * (1 + right.abs())) | left.isna() | right.isna()
+
+
+_WHERE = {
+    "origin": _text("simulated, measured or imported", among=Origin),
+    "batch_id": _text("campaign that this row belongs to"),
+    "config_id": _text("configuration of the matrix, the partition"),
+    "scenario": _text("scenario of the report"),
+    "workload": _text("standard or parity"),
+    "block": _count("repetition of all arms, from 1", least=1),
+}
+_TRIAL = {
+    "trial_id": _text("one arm of one block"),
+    "arm": _text("solo_a, solo_b, dual or single", among=ARMS),
+    "attempt": _count("which attempt at the trial, from 1", least=1),
+}
+_JUDGED = {
+    "status": _text("ok, failed, interrupted or skipped", among=Status),
+    "validity": _text("VALID, WARN or INVALID (kept, counted, left out)", among=VALIDITIES),
+    "validity_reasons": _text("why not VALID; empty if it is"),
+}
+
+CALL_TABLE = _table(
+    "call_table",
+    {
+        **_WHERE,
+        **_TRIAL,
+        "trial_order": _count("position of the trial in the plan, from 0"),
+        "submission_order": _count("position of the agent in its trial, from 0"),
+        "started_at": _text("host's wall clock at the start of the attempt"),
+        "ingest_s": _number("seconds to read the corpus, on the host", null=False),
+        "role": _text("collector or insight"),
+        "server": _text("server that was asked"),
+        "model": _text("model that was asked"),
+        "model_digest": _text("digest of its weights on that server"),
+        "server_version": _text("Ollama version of the server"),
+        "simulated_by": _text("simulator and profile that announced itself", null=True),
+        "stage": _text("analysis or report"),
+        **_JUDGED,
+        "failure_kind": _text("kind of failure", among=FailureKind, null=True),
+        "failure_text": _text("what went wrong", null=True),
+        "http_status": _count("HTTP status of a failed call", null=True),
+        "num_gpu": _count("layers asked for; null is the server's default", least=-1, null=True),
+        "num_ctx": _count("context asked for, tokens; null is the server's default", null=True),
+        "temperature": _number("temperature asked for; null is the server's default"),
+        "sent_ms": _number("request sent, after the trial's first request"),
+        "end_ms": _number("final record, after the trial's first request"),
+        "ttft_ms": _number("request to the first record with text"),
+        "ttfo_ms": _number("request to the first answer text (thinking left out)"),
+        "total_ms": _number("request to the final record, at the client"),
+        "server_total_ms": _number("the server's total_duration"),
+        "load_ms": _number("the server's load_duration"),
+        "prompt_eval_ms": _number("the server's prompt_eval_duration"),
+        "eval_ms": _number("the server's eval_duration"),
+        "queue_ms": _number("server total - load - prompt - eval", least=None),
+        "n_prompt_tokens": _count("the server's prompt_eval_count", null=True),
+        "n_tokens": _count("the server's eval_count", null=True),
+        "done_reason": _text("why generation ended", null=True),
+        "decode_tok_per_s": _number("eval_count / eval_duration"),
+        "tpot_ms": _number("(total - TTFT) / (tokens - 1)"),
+        "n_chunks": _count("records with text; not tokens"),
+        "gap_p50_ms": _number("median time between records with text"),
+        "gap_p99_ms": _number("99th percentile of the same"),
+        "gap_max_ms": _number("longest of the same"),
+        "max_lines_per_read": _count("records that shared one read, at most", null=True),
+        "is_reload": _flag("the model was loaded inside this call", null=True),
+        "n_text_chars": _count("characters of the answer"),
+    },
+    _holds("ttft_ms <= total_ms", lambda df: ~(df["ttft_ms"] > df["total_ms"])),
+    _holds(
+        "an ok call has its tokens, its times and no failure",
+        lambda df: (
+            df["status"].ne("ok")
+            | (df[["n_tokens", "ttft_ms", "total_ms", "eval_ms"]].notna().all(axis=1))
+            & df["failure_kind"].isna()
+        ),
+    ),
+    _holds(
+        "a failed call names its kind",
+        lambda df: df["status"].ne("failed") | df["failure_kind"].notna(),
+    ),
+)
+
+AGENT_TABLE = _table(
+    "agent_table",
+    {
+        **_WHERE,
+        **_TRIAL,
+        "role": _text("collector or insight"),
+        "server": _text("server that was asked"),
+        **_JUDGED,
+        "start_ms": _number("first request sent, after the trial's first request"),
+        "end_ms": _number("last final record, after the trial's first request"),
+        "duration_s": _number("first request to last final record: t_A or t_B"),
+        "ingest_s": _number("seconds to read the corpus, on the host"),
+        "analysis_s": _number("seconds of the call `analysis`"),
+        "report_s": _number("seconds of the call `report`"),
+        "workflow_s": _number("ingest + duration"),
+        "mean_decode_tok_per_s": _number("mean of the calls' decode rates"),
+        "sd_decode_tok_per_s": _number("standard deviation (ddof 1) of the same"),
+        "mean_ttft_ms": _number("mean of the calls' TTFT"),
+        "sd_ttft_ms": _number("standard deviation (ddof 1) of the same"),
+        "wall_tok_per_s": _number("tokens / duration"),
+        "n_tokens": _count("tokens of all calls", null=True),
+        "load_ms": _number("sum of load times"),
+        "prompt_eval_ms": _number("sum of prompt times"),
+        "eval_ms": _number("sum of decode times"),
+        "queue_ms": _number("sum of times that no counter explains", least=None),
+        "n_reloads": _count("calls that loaded the model"),
+        "reload_ms": _number("load time of those calls"),
+    },
+    _holds(
+        "workflow_s = ingest_s + duration_s",
+        lambda df: _near(df["workflow_s"], df["ingest_s"] + df["duration_s"]),
+    ),
+)
+
+RUN_TABLE = _table(
+    "run_table",
+    {
+        **_WHERE,
+        **_TRIAL,
+        "trial_order": _count("position of the trial in the plan, from 0"),
+        **_JUDGED,
+        "n_agents": _count("agents in this trial", least=1),
+        "wall_s": _number("first request to last final record"),
+        "sequential_s": _number("sum of the agents' durations while together"),
+        "balance_speedup": _number("sequential_s / wall_s; the report's speedup"),
+        "balance_efficiency_pct": _number("100 x balance_speedup / agents; the report's figure"),
+        "collector_tok_per_s": _number("mean decode rate of the collector"),
+        "insight_tok_per_s": _number("mean decode rate of the insight agent"),
+        "collector_minus_insight_tok_per_s": _number("the difference", least=None),
+        "collector_ttft_ms": _number("mean TTFT of the collector"),
+        "insight_ttft_ms": _number("mean TTFT of the insight agent"),
+        "ttft_delta_ms": _number("collector - insight", least=None),
+        "start_skew_ms": _number("between the agents' first requests"),
+        "decode_overlap": _number("common part of the decode windows, 0 to 1"),
+        "single_mode": _text("queued or batched, from the overlap", null=True),
+        "n_tokens": _count("tokens of all agents", null=True),
+        "queue_ms": _number("sum of times that no counter explains", least=None),
+        "n_reloads": _count("calls that loaded the model"),
+        "reload_ms": _number("load time of those calls"),
+        "ttft_contention": _flag("TTFT > solo median + 3000 ms (the report)", null=True),
+        "balance_contention": _flag("balance speedup < 1.5 (its program)", null=True),
+        "slowdown_contention": _flag("slowdown > 2 x the median", null=True),
+    },
+    _holds(
+        "balance_efficiency_pct = 100 * balance_speedup / n_agents",
+        lambda df: _near(
+            df["balance_efficiency_pct"],
+            100 * df["balance_speedup"] / df["n_agents"].astype("float64"),
+        ),
+    ),
+    _holds(
+        "balance_speedup * wall_s = sequential_s",
+        lambda df: _near(df["balance_speedup"] * df["wall_s"], df["sequential_s"]),
+    ),
+    _holds(
+        "ttft_delta_ms = collector_ttft_ms - insight_ttft_ms",
+        lambda df: _near(df["ttft_delta_ms"], df["collector_ttft_ms"] - df["insight_ttft_ms"]),
+    ),
+)
+
+_RATIOS = {
+    "dual_true_speedup": "(solo_a + solo_b) / dual wall time",
+    "single_true_speedup": "(solo_a + solo_b) / single wall time",
+    "dual_against_single": "single / dual wall time",
+    "ideal_speedup": "(solo_a + solo_b) / max(solo_a, solo_b)",
+    "dual_parallel_efficiency": "max(solo_a, solo_b) / dual wall time",
+    "single_parallel_efficiency": "max(solo_a, solo_b) / single wall time",
+    "dual_per_token_speedup": "the true speedup, solo times scaled to the dual's tokens",
+    "single_per_token_speedup": "the true speedup, solo times scaled to the single's tokens",
+    "dual_collector_slowdown": "the collector's duration, dual / solo",
+    "dual_insight_slowdown": "the insight agent's duration, dual / solo",
+    "single_collector_slowdown": "the collector's duration, single / solo",
+    "single_insight_slowdown": "the insight agent's duration, single / solo",
+    "dual_collector_ttft_ratio": "the collector's mean TTFT, dual / solo",
+    "dual_insight_ttft_ratio": "the insight agent's mean TTFT, dual / solo",
+    "dual_throughput_scaling": "the pair's tokens/s over the mean solo rate",
+}
+
+BLOCK_TABLE = _table(
+    "block_table",
+    {
+        **_WHERE,
+        **_JUDGED,
+        "solo_a_wall_s": _number("wall time of solo_a"),
+        "solo_b_wall_s": _number("wall time of solo_b"),
+        "dual_wall_s": _number("wall time of dual"),
+        "single_wall_s": _number("wall time of single"),
+        **{name: _number(meaning) for name, meaning in _RATIOS.items()},
+        "n_single_reloads": _count("model loads inside the single trial"),
+        "in_dual_estimate": _flag("counts for the dual's true speedup"),
+        "in_single_estimate": _flag("counts for the single's true speedup"),
+        "exclusion_reason": _text("why it does not count; empty if it does"),
+    },
+    _holds(
+        "dual_true_speedup * dual_wall_s = solo_a_wall_s + solo_b_wall_s",
+        lambda df: _near(
+            df["dual_true_speedup"] * df["dual_wall_s"], df["solo_a_wall_s"] + df["solo_b_wall_s"]
+        ),
+    ),
+    _holds(
+        "dual_true_speedup = ideal_speedup * dual_parallel_efficiency",
+        lambda df: _near(
+            df["dual_true_speedup"], df["ideal_speedup"] * df["dual_parallel_efficiency"]
+        ),
+    ),
+)
+
+_ESTIMATE = {
+    "origin": _text("simulated, measured or imported", among=Origin),
+    "metric": _text("metric of the catalog"),
+    "unit": _text("unit of the values"),
+    "n": _count("blocks or trials that count"),
+    "n_left_out": _count("blocks or trials that were left out"),
+    "value": _number("the estimate", least=None),
+    "ci_low": _number("lower end of the interval", least=None),
+    "ci_high": _number("upper end of the interval", least=None),
+    "level": _number("confidence level of the interval", null=False),
+    "method": _text("how estimate and interval were made"),
+    "null_reason": _text("why there is no value or no interval; empty if there are both"),
+    "mean": _number("arithmetic mean", least=None),
+    "median": _number("median", least=None),
+    "sd": _number("standard deviation, ddof 1"),
+    "cv_pct": _number("100 x sd / |mean|"),
+    "min": _number("smallest value", least=None),
+    "max": _number("largest value", least=None),
+    "batches": _text("batch ids, separated by spaces"),
+}
+_IN_INTERVAL = _holds(
+    "ci_low <= value <= ci_high",
+    lambda df: ~((df["value"] < df["ci_low"]) | (df["value"] > df["ci_high"])),
+)
+
+CONFIG_STATISTICS = _table(
+    "config_statistics",
+    {
+        "config_id": _text("configuration of the matrix"),
+        "scenario": _text("scenario of the report"),
+        **_ESTIMATE,
+    },
+    _IN_INTERVAL,
+)
+SCENARIO_STATISTICS = _table(
+    "scenario_statistics",
+    {
+        "scenario": _text("scenario of the report"),
+        "n_configurations": _count("configurations with at least one value"),
+        **_ESTIMATE,
+    },
+    _IN_INTERVAL,
+)
+POPULATION_STATISTICS = _table(
+    "population_statistics",
+    {"n_configurations": _count("configurations with at least one value"), **_ESTIMATE},
+    _IN_INTERVAL,
+)
+
+SCHEMAS: dict[str, pa.DataFrameSchema] = {
+    schema.name: schema
+    for schema in (
+        CALL_TABLE,
+        AGENT_TABLE,
+        RUN_TABLE,
+        BLOCK_TABLE,
+        CONFIG_STATISTICS,
+        SCENARIO_STATISTICS,
+        POPULATION_STATISTICS,
+    )
+}
+
+
+def conform(table: str, df: pd.DataFrame) -> pd.DataFrame:
+    """Return `df` with the columns of `table` in their order and types, checked.
+
+    Raises:
+        TableError: a column is missing or too many, or a check fails; names column and rows.
+    """
+    schema = SCHEMAS[table]
+    if set(df.columns) != set(schema.columns):
+        raise TableError(
+            f"{table}: missing columns {sorted(set(schema.columns) - set(df.columns))}, "
+            f"unknown columns {sorted(set(df.columns) - set(schema.columns))}",
+            "the code that builds the table and its schema differ; correct one of them",
+        )
+    types = {name: str(column.dtype) for name, column in schema.columns.items()}
+    try:
+        return schema.validate(df[list(types)].astype(types), lazy=True)
+    except (pa.errors.SchemaErrors, TypeError, ValueError) as error:
+        cases = getattr(error, "failure_cases", None)
+        found = str(error) if cases is None else cases.head(10).to_string(index=False)
+        raise TableError(
+            f"{table}: the rows break the table's schema:\n{found}",
+            "nothing was published; the journal is untouched, correct the cause and rebuild",
+        ) from error

@@ -1,0 +1,163 @@
+"""The journal: evidence, append-only, one JSON record a line, on disk before it counts."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from pydantic import TypeAdapter, ValidationError
+
+from dualollama_pipeline.core.errors import JournalError
+from dualollama_pipeline.core.records import (
+    BatchRecord,
+    EndRecord,
+    IdentityRecord,
+    JournalRecord,
+    Origin,
+    PreparationRecord,
+    Record,
+    Status,
+    TrialRecord,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_RECORD: TypeAdapter[BatchRecord | IdentityRecord | PreparationRecord | TrialRecord | EndRecord] = (
+    TypeAdapter(JournalRecord)
+)
+
+END_RECORD_BYTES = 4096  # an end record is far shorter
+
+
+@dataclass
+class Journal:
+    """What a journal holds, read whole; records stand in the order in which they were written."""
+
+    path: Path
+    batch: BatchRecord | None = None
+    identities: list[IdentityRecord] = field(default_factory=list)
+    preparations: list[PreparationRecord] = field(default_factory=list)
+    trials: list[TrialRecord] = field(default_factory=list)
+    end: EndRecord | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """Simulated if any server ever announced itself as a simulator."""
+        servers = [server for record in self.identities for server in record.servers]
+        simulated = any(server.simulated_by for server in servers)
+        return Origin.SIMULATED if simulated else Origin.MEASURED
+
+    def finished(self) -> dict[str, Status]:
+        """Trials that are not to be measured again, with how they ended.
+
+        A trial is finished when an attempt was ok, or when its last attempt failed and no other
+        was due; an interrupted one is measured again.
+        """
+        last = {trial.trial_id: trial.status for trial in self.trials}
+        return {key: status for key, status in last.items() if status is not Status.INTERRUPTED}
+
+    def attempts(self, trial_id: str) -> int:
+        """How often a trial was attempted."""
+        return sum(trial.trial_id == trial_id for trial in self.trials)
+
+
+def read_journal(path: Path) -> Journal:
+    """Read a journal; a torn last line (no newline) is no record yet and is left out.
+
+    Raises:
+        JournalError: the file cannot be read, a complete line is no record, or the first is no
+            batch record; names file and line.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise JournalError(f"{path}: cannot read the journal ({error})", "restore it") from error
+    journal = Journal(path)
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        try:
+            record = _RECORD.validate_json(line)
+        except ValidationError as error:
+            finding = error.errors(include_url=False)[0]
+            raise JournalError(
+                f"{path}: line {number} is no record ({finding['loc']}: {finding['msg']})",
+                "restore the file from a copy, or move it away and measure the partition anew",
+            ) from error
+        _file(journal, record, number)
+    return journal
+
+
+def _file(
+    journal: Journal,
+    record: BatchRecord | IdentityRecord | PreparationRecord | TrialRecord | EndRecord,
+    number: int,
+) -> None:
+    if isinstance(record, BatchRecord) != (number == 1):
+        raise JournalError(
+            f"{journal.path}: line {number}: the batch record stands first and only there",
+            "restore the file from a copy, or move it away",
+        )
+    match record:
+        case BatchRecord():
+            journal.batch = record
+        case IdentityRecord():
+            journal.identities.append(record)
+        case PreparationRecord():
+            journal.preparations.append(record)
+        case TrialRecord():
+            journal.trials.append(record)
+        case EndRecord():
+            journal.end = record
+
+
+def is_finished(path: Path) -> bool:
+    """Say whether a journal exists and ends with its end record; reads only its last line."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - END_RECORD_BYTES, 0))
+            last = file.read().rstrip(b"\n").rsplit(b"\n", 1)[-1]
+    except OSError:
+        return False
+    return last.startswith(b'{"record":"end"')
+
+
+class JournalWriter:
+    """Appends records; holds the journal's lock, so that it has one writer."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._file = path.open("ab")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise JournalError(
+                f"{path}: another process is writing this journal", "wait until it has ended"
+            ) from error
+        self._quarantine_torn_tail()
+
+    def _quarantine_torn_tail(self) -> None:
+        """Move an incomplete last line aside, so that the next record is not glued to it."""
+        content = self._path.read_bytes()
+        complete = content.rfind(b"\n") + 1
+        if complete < len(content):
+            count = len(list(self._path.parent.glob(f"{self._path.name}.torn*")))
+            self._path.with_name(f"{self._path.name}.torn{count + 1}").write_bytes(
+                content[complete:]
+            )
+            self._file.truncate(complete)
+
+    def append(self, record: Record) -> None:
+        """Write one record; when this returns, it is on the disk."""
+        self._file.write(record.model_dump_json().encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()

@@ -1,0 +1,65 @@
+"""Starting a worker from another process: writes the plan, relays progress, translates its end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dualollama_pipeline.core.errors import DualOllamaError
+from dualollama_pipeline.worker.exits import EXIT_CHANGED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dualollama_pipeline.core.plan import Plan
+
+
+class WorkerError(DualOllamaError):
+    """The worker ended without finishing the plan; what it recorded is in the journal."""
+
+
+class ServersChanged(WorkerError):  # noqa: N818 it names the event
+    """The servers are not those that the batch began with; nothing was measured."""
+
+
+def run_worker(plan: Plan, journal: Path, on_event: Callable[[dict[str, Any]], None]) -> None:
+    """Measure `plan` in a process of its own and pass its progress events on.
+
+    The worker stops when this process dies or leaves this function early.
+
+    Raises:
+        ServersChanged: the journal was begun with other servers.
+        WorkerError: the worker ended with another exit code than 0; carries what it said.
+    """
+    with tempfile.TemporaryDirectory(prefix="dualollama-") as folder:
+        path = Path(folder) / "plan.json"
+        path.write_text(plan.model_dump_json(), encoding="utf-8")
+        said = Path(folder) / "stderr"
+        command = [sys.executable, "-m", "dualollama_pipeline.worker", str(path), str(journal)]
+        with (
+            said.open("wb") as stderr,
+            subprocess.Popen(  # noqa: S603 our own module
+                [*command, "--stdin-guard"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            ) as process,
+        ):
+            try:
+                for line in process.stdout or ():
+                    on_event(json.loads(line))
+            finally:
+                if process.stdin is not None:
+                    process.stdin.close()
+        code = process.returncode
+        if code != 0:
+            text = said.read_text(encoding="utf-8", errors="replace").strip()
+            raise (ServersChanged if code == EXIT_CHANGED else WorkerError)(
+                f"measuring {plan.config_id} ended early (exit code {code}): {text}",
+                f"see above; what was measured is kept in {journal}, run it again to go on",
+            )

@@ -1,0 +1,37 @@
+"""The trap: a truth that was copied from a document instead of computed from the model."""
+
+import pytest
+
+from dualollama_pipeline.simulator.profile import Profile
+from dualollama_pipeline.simulator.truth import noise_free_walls, true_speedup
+
+OPTIONS = {"num_gpu": 80, "num_ctx": 2048}
+
+
+def test_walls_by_hand(round_profile: Profile):
+    """One stage, 1000 characters, 10 tokens: 368 ms alone, 608 ms together (see test_world)."""
+    walls_s = noise_free_walls(round_profile, OPTIONS, OPTIONS, [(1000, 10)])
+    assert walls_s == pytest.approx(
+        {"solo_a": 0.368, "solo_b": 0.368, "dual": 0.608, "single": 0.736}
+    )
+    assert true_speedup(walls_s, "dual") == pytest.approx(0.736 / 0.608)
+    assert true_speedup(walls_s, "single") == pytest.approx(1.0)
+
+
+def test_longer_answers_gain_less(standard: Profile):
+    """Two streams share a GPU at 76 %, and only the fixed load times gain from running together."""
+    speedups = [
+        true_speedup(noise_free_walls(standard, OPTIONS, OPTIONS, [(720, n)] * 2), "dual")
+        for n in (128, 300, 512)
+    ]
+    assert speedups == sorted(speedups, reverse=True)
+    assert [round(s, 2) for s in speedups] == [0.87, 0.83, 0.81]
+
+
+def test_switching_options_on_one_server_reloads(round_profile: Profile):
+    """Two agents with other layers on one server pay a reload at each switch."""
+    other = {"num_gpu": 60, "num_ctx": 2048}
+    walls_s = noise_free_walls(round_profile, OPTIONS, other, [(1000, 10)])
+    # 368 of A, then 4000 instead of 200 for B's load.
+    assert walls_s["single"] == pytest.approx(0.368 + 4.0 + 0.063 + 0.105)
+    assert walls_s["dual"] == pytest.approx(0.608)

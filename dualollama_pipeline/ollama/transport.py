@@ -49,6 +49,7 @@ class _Connection(asyncio.Protocol):
         self.headers: list[tuple[bytes, bytes]] = []
         self.head_complete = False
         self.complete = False
+        self._keep_alive = False
         self.failure: Exception | None = None
         self.pieces: deque[bytes] = deque()
 
@@ -100,6 +101,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self.complete = True
+        self._keep_alive = self._parser.should_keep_alive()  # only the callback may ask
 
     # -- the exchange --------------------------------------------------------------------------
     def send(self, message: bytes, stamps: Stamps) -> None:
@@ -129,7 +131,7 @@ class _Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether another request may follow on this connection."""
-        return self.complete and not self.closed and self._parser.should_keep_alive()
+        return self.complete and not self.closed and self._keep_alive
 
     def abort(self) -> None:
         """Close at once; the server sees it and stops generating."""

@@ -16,20 +16,27 @@ from matplotlib.figure import Figure
 
 from dualollama_pipeline.report.headline import judge_against_one
 from dualollama_pipeline.report.model import find
-from dualollama_pipeline.report.wording import scenario_name, show
+from dualollama_pipeline.report.prose import scenario_name
+from dualollama_pipeline.report.wording import show
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.report.model import ConfigurationSummary, Estimate, Summary
+    from dualollama_pipeline.report.model import ConfigurationSummary, Estimate, Summary, Verdict
 
 # matplotlib knows no CSS: it draws in colours that stand for a variable and are exchanged after
 INK, SOFT, TWO, ONE = "#010101", "#020202", "#030303", "#040404"
 VARIABLES = {INK: "currentColor", SOFT: "var(--soft)", TWO: "var(--two)", ONE: "var(--one)"}
-WIDTH_IN, ROW_IN, FRAME_IN = 8.6, 0.27, 1.1
-STYLE = {
+WIDTH_IN, ROW_IN, FRAME_IN = 6.8, 0.26, 0.95
+STYLE: Any = {  # matplotlib types it by the names of all its settings
     "svg.hashsalt": "dualollama",
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
+}
+PLACES: dict[Verdict, str] = {
+    "slower": "below 1",
+    "no difference shown": "with 1 inside",
+    "faster": "above 1",
+    "undetermined": "not determined",
 }
 NO_DATE = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
@@ -58,7 +65,7 @@ def plot_speedups(summary: Summary) -> str:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, height_in))
         axes = figure.add_axes(
-            (0.17, 0.62 / height_in, 0.80, 1 - FRAME_IN / height_in), facecolor="none"
+            (0.15, 0.55 / height_in, 0.83, 1 - FRAME_IN / height_in), facecolor="none"
         )
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.axvline(1, color=INK, linewidth=1.1, linestyle=(0, (5, 3)))
@@ -112,7 +119,7 @@ def _frame(axes: Any, rows: list[ConfigurationSummary | str]) -> None:
         heading = isinstance(row, str)
         text = row if isinstance(row, str) else row.config_id + "*" * (row.n_single_reloads > 0)
         axes.text(
-            -0.205 if heading else -0.012, line, text.encode("ascii", "replace").decode(),
+            -0.18 if heading else -0.012, line, text.encode("ascii", "replace").decode(),
             transform=axes.get_yaxis_transform(), va="center", ha="left" if heading else "right",
             weight="bold" if heading else "normal", color=INK, parse_math=False,
         )  # fmt: skip
@@ -127,7 +134,7 @@ def _frame(axes: Any, rows: list[ConfigurationSummary | str]) -> None:
         spine.set_visible(side == "bottom")
         spine.set_color(INK)
     axes.legend(
-        loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, labelcolor=INK,
+        loc="lower left", bbox_to_anchor=(0.3, 1), ncols=2, frameon=False, labelcolor=INK,
         borderaxespad=0.2,
     )  # fmt: skip
 
@@ -141,13 +148,7 @@ def _describe(summary: Summary) -> str:
             for configuration in summary.configurations
         ]
         counts = ", ".join(
-            f"{verdicts.count(verdict)} {words}"
-            for verdict, words in (
-                ("slower", "below 1"),
-                ("no difference shown", "with 1 inside"),
-                ("faster", "above 1"),
-                ("undetermined", "without an interval"),
-            )
+            f"{verdicts.count(verdict)} {words}" for verdict, words in PLACES.items()
         )
         sentences.append(f"{series.label}: intervals {counts}.")
     return (

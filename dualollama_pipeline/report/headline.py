@@ -31,13 +31,13 @@ ANSWERS: dict[Verdict, str] = {
 ONE_SERVER: dict[Verdict, str] = {
     "faster": "Both agents on one server also beat one after the other",
     "slower": "Both agents on one server are slower than one after the other",
-    "no difference shown": "Both agents on one server: no difference shown to one after the other",
+    "no difference shown": "Both agents on one server: no difference to one after the other shown",
     "undetermined": "Both agents on one server: not determined",
 }
 AGAINST: dict[Verdict, str] = {
     "faster": "Within the same blocks, two servers beat one server",
     "slower": "Within the same blocks, two servers lose against one server",
-    "no difference shown": "Within the same blocks, no difference is shown between two and one",
+    "no difference shown": "Within the same blocks, two servers against one: no difference shown",
     "undetermined": "Two servers against one: not determined",
 }
 STANDING: dict[ReportOrigin, str] = {
@@ -67,22 +67,37 @@ def judge_against_one(estimate: Estimate | None) -> Verdict:
     return "slower" if estimate.ci_high < 1 else "no difference shown"
 
 
-def answer(population: Sequence[PooledEstimate], origin: ReportOrigin) -> Answer:
-    """Answer the first question of a reader from the population's estimates."""
+def answer(population: Sequence[PooledEstimate], origin: ReportOrigin, n_reloading: int) -> Answer:
+    """Answer the first question of a reader from the population's estimates.
+
+    `n_reloading` counts the configurations that make the one server reload its model: they are not
+    pooled into the one-server figures, and the reader must know (METHOD 2).
+    """
     dual = find(population, "dual_true_speedup")
     single = find(population, "single_true_speedup")
     against = find(population, "dual_against_single")
     verdict = judge_against_one(dual)
-    lead = "Simulated illustration: " if origin == "simulated" else ""
+    apart = _stand_apart(n_reloading)
+    lead = "Simulated illustration. " if origin == "simulated" else ""
     return Answer(
         verdict=verdict,
         headline=lead + ANSWERS[verdict],
         explanation=(
             f"True speedup on two servers: {in_a_sentence(dual)}. {_how_sure(verdict, dual)}",
-            f"{ONE_SERVER[judge_against_one(single)]}: {in_a_sentence(single)}.",
+            f"{ONE_SERVER[judge_against_one(single)]}: {in_a_sentence(single)}.{apart}",
             f"{AGAINST[judge_against_one(against)]}: {in_a_sentence(against)}.",
             STANDING[origin],
         ),
+    )
+
+
+def _stand_apart(n_reloading: int) -> str:
+    """Say which configurations the pooled one-server figures leave aside."""
+    if n_reloading == 0:
+        return ""
+    return (
+        f" In {n_reloading} configuration{'s' if n_reloading > 1 else ''} the agents make the one "
+        "server reload its model; such blocks are not pooled here, their rows are below."
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from dualollama_pipeline.report import wording
+from dualollama_pipeline.report import prose, wording
 from dualollama_pipeline.report.figures import plot_speedups
 from dualollama_pipeline.report.model import find
 from dualollama_pipeline.report.provenance import one_line
@@ -51,7 +51,7 @@ def escape_markdown(value: object) -> str:
 def _environment(*, autoescape: bool) -> Environment:
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=autoescape,
+        autoescape=autoescape,  # noqa: S701 off for Markdown only: HTML rules would not help there
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -66,5 +66,6 @@ def _context(summary: Summary) -> dict[str, Any]:
         "headline_metrics": HEADLINE_METRICS,
         "table_metrics": TABLE_METRICS,
         "find": find,
+        "prose": prose,
         "wording": wording,
     }

@@ -30,11 +30,16 @@ IDENTITY = ("server", "server_version", "model", "model_digest", "simulated_by")
 
 
 def one_line(text: str) -> str:
-    """Return a foreign text on one line, without control or direction marks, cut to length."""
+    """Return a text on one line, without control or direction marks."""
     marks = {"Cc", "Cf", "Cs", "Zl", "Zp"}
     visible = "".join(" " if unicodedata.category(sign) in marks else sign for sign in text)
-    joined = " ".join(visible.split())
-    return joined if len(joined) <= LONGEST_TEXT else joined[: LONGEST_TEXT - 1] + "…"
+    return " ".join(visible.split())
+
+
+def shorten(text: str) -> str:
+    """Cut a foreign text to a length that a table bears, on one line."""
+    line = one_line(text)
+    return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
 
 
 def describe_provenance(calls: pd.DataFrame, runs: pd.DataFrame) -> Provenance:
@@ -77,7 +82,7 @@ def _failures(rows: Sequence[Row]) -> tuple[FailureCount, ...]:
     """Name each kind with its first text; interrupted calls may carry one too."""
     kinds = grouped([row for row in rows if row["failure_kind"]], "failure_kind")
     return tuple(
-        FailureCount(kind=kind, n=len(group), example=one_line(group[0]["failure_text"] or ""))
+        FailureCount(kind=kind, n=len(group), example=shorten(group[0]["failure_text"] or ""))
         for (kind,), group in sorted(kinds.items())
     )
 
@@ -97,8 +102,9 @@ def describe_agents(calls: Sequence[Row]) -> tuple[AgentDescription, ...]:
 
 def _options_in_words(call: Row) -> str:
     given = pick(call, ("num_gpu", "num_ctx", "temperature"))
+    layers = "GPU layers fitted" if given["num_gpu"] < 0 else f"{given['num_gpu']:.0f} GPU layers"
     words = {
-        "num_gpu": f"{given['num_gpu']:.0f} GPU layers",
+        "num_gpu": layers,
         "num_ctx": f"context {given['num_ctx']:.0f}",
         "temperature": f"temperature {given['temperature']:g}",
     }

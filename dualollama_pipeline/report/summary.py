@@ -23,7 +23,12 @@ from dualollama_pipeline.report.model import (
     Summary,
     ValidityCounts,
 )
-from dualollama_pipeline.report.provenance import describe_agents, describe_provenance, one_line
+from dualollama_pipeline.report.provenance import (
+    describe_agents,
+    describe_provenance,
+    one_line,
+    shorten,
+)
 from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
 
 if TYPE_CHECKING:
@@ -44,8 +49,9 @@ def summarize(inputs: ReportInputs) -> Summary:
     origin = _one_origin(origins)
     pooled = plain_rows(inputs.population_statistics)
     population = tuple(PooledEstimate(**_pooled(row)) for row in pooled)
-    words = answer(population, origin)
     configurations = _configurations(inputs)
+    n_reloading = sum(each.n_single_reloads > 0 for each in configurations)
+    words = answer(population, origin, n_reloading)
     return Summary(
         title=f"SIMULATED: {TITLE}" if origin == "simulated" else TITLE,
         origin=origin,
@@ -173,7 +179,7 @@ def _notes(blocks: Sequence[Row]) -> tuple[BlockNote, ...]:
             block=int(block["block"]),
             validity=block["validity"],
             left_out_of=tuple(arm for arm in ("dual", "single") if not block[f"in_{arm}_estimate"]),
-            reason=one_line(
+            reason=shorten(
                 block["exclusion_reason"] or block["validity_reasons"] or "no reason was recorded"
             ),
         )

@@ -1,6 +1,7 @@
 """How a number is written: never without its unit, interval and n, and a null as its reason.
 
 The one place that turns estimates into text; templates and plot ask here and format nothing.
+What is said about configurations and runs is prose.py's.
 """
 
 from __future__ import annotations
@@ -11,19 +12,13 @@ from dualollama_pipeline.metrics.catalog import BY_NAME
 from dualollama_pipeline.report.model import PooledEstimate
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.report.model import AgentDescription, BlockNote, Estimate
+    from dualollama_pipeline.report.model import Estimate
 
 NO_EFFECT = 1.0  # of a ratio: a bound must not be rounded onto it
 MOST_DECIMALS = 9
 DECIMALS = {"x": 3, "%": 2}
 OTHER_DECIMALS = 1
 SIGNS = {"x": "×", "%": " %"}
-ARMS = {"dual": "two servers", "single": "one server"}
-SCENARIOS = {
-    "baseline_vs_chimera": "collector with the server's defaults, insight agent with options",
-    "chimera_hetero": "both agents with options, different ones",
-    "chimera_homo": "both agents with the same options",
-}
 
 
 class Shown(NamedTuple):
@@ -52,7 +47,7 @@ def in_a_sentence(estimate: Estimate | None) -> str:
     shown = show(estimate)
     if estimate is None or shown.reason:
         counts = f" ({shown.counts})" if shown.counts else ""
-        return f"no figure, because {shown.reason}{counts}"
+        return f"no figure: {shown.reason}{counts}"
     return f"{shown.value} ({100 * estimate.level:.0f} % interval {shown.interval}; {shown.counts})"
 
 
@@ -63,28 +58,6 @@ def percent(share: float) -> str:
     while round(value, digits) == 0 and digits < MOST_DECIMALS:
         digits += 1
     return f"{value:.{digits}f} %"
-
-
-def agents_in_words(agents: tuple[AgentDescription, ...]) -> tuple[str, ...]:
-    """Describe the agents of a configuration: one line if they ask for the same, else one each."""
-    if not agents:
-        return ("not in the call table",)
-    models = {agent.model for agent in agents}
-    asked = {agent.role: _asked(agent, len(models) > 1) for agent in agents}
-    if len(asked) > 1 and len(set(asked.values())) == 1:
-        return (f"both: {next(iter(asked.values()))}",)
-    return tuple(f"{agent.role}: {_asked(agent, len(models) > 1)}" for agent in agents)
-
-
-def note_in_words(note: BlockNote) -> str:
-    """Describe one block that needs a word."""
-    left_out = " and ".join(ARMS[arm] for arm in note.left_out_of)
-    consequence = f", left out ({left_out})" if left_out else ", counts"
-    return f"block {note.block} {note.validity}{consequence}: {note.reason}"
-
-
-def _asked(agent: AgentDescription, name_model: bool) -> str:
-    return f"{agent.model}, {agent.options}" if name_model else agent.options
 
 
 def _counts(estimate: Estimate) -> str:
@@ -108,6 +81,6 @@ def _decimals(unit: str, *values: float) -> int:
     return digits
 
 
-def scenario_name(scenario: str) -> str:
-    """Write a scenario's identifier as words."""
-    return scenario.replace("_", " ")
+def level(estimate: Estimate | None) -> str:
+    """Write the confidence level of an interval."""
+    return "" if estimate is None else f"{100 * estimate.level:.0f} %"

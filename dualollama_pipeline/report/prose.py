@@ -1,0 +1,124 @@
+"""What is said about configurations, blocks and provenance, and the page's fixed paragraphs.
+
+Page and Markdown take their sentences from here, so that they cannot say different things. How an
+estimate is written is wording.py's, the answer itself headline.py's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dualollama_pipeline.report.model import (
+        AgentDescription,
+        BlockNote,
+        ConfigurationSummary,
+        StatusCounts,
+        Summary,
+        ValidityCounts,
+    )
+
+HOW_TO_READ = (
+    "Each cell: value, its 95 % interval, and n, how many count. True speedup: above 1 is a gain, "
+    "below 1 a loss."
+)
+WHY_BALANCE_IS_NO_SPEEDUP = (
+    "The published report divides the two agents' durations while they ran together by the time "
+    "of the longer one. Both durations stretch alike when the servers get in each other's way, so "
+    "the quotient, as a share of two agents, lies between 50 % and 100 % whatever the servers do: "
+    "it says how equally long the agents took. Here it is called balance efficiency and stands "
+    "beside the true speedup, which compares with the same agents run alone, one after the other, "
+    "in the same block."
+)
+ARMS = {"dual": "two servers", "single": "one server"}
+SCENARIOS = {
+    "baseline_vs_chimera": "collector with the server's defaults, insight agent with options",
+    "chimera_hetero": "both agents with options, different ones",
+    "chimera_homo": "both agents with the same options",
+}
+
+
+def scenario_name(scenario: str) -> str:
+    """Write a scenario's identifier as words."""
+    return scenario.replace("_", " ")
+
+
+def agents_in_words(agents: tuple[AgentDescription, ...]) -> tuple[str, ...]:
+    """Describe the agents of a configuration: one line if they ask for the same, else one each."""
+    if not agents:
+        return ("not in the call table",)
+    models = {agent.model for agent in agents}
+    asked = {agent.role: _asked(agent, len(models) > 1) for agent in agents}
+    if len(asked) > 1 and len(set(asked.values())) == 1:
+        return (f"both: {next(iter(asked.values()))}",)
+    return tuple(f"{agent.role}: {_asked(agent, len(models) > 1)}" for agent in agents)
+
+
+def note_in_words(note: BlockNote) -> str:
+    """Describe one block that needs a word."""
+    left_out = " and ".join(ARMS[arm] for arm in note.left_out_of)
+    consequence = f", left out ({left_out})" if left_out else ", counts"
+    return f"block {note.block} {note.validity}{consequence}: {note.reason}"
+
+
+def is_flagged(configuration: ConfigurationSummary) -> bool:
+    """Say whether a configuration has blocks that do not count."""
+    counts = configuration.validity
+    return bool(counts.n_invalid or counts.n_left_out_dual or counts.n_left_out_single)
+
+
+def remarks(configuration: ConfigurationSummary) -> tuple[str, ...]:
+    """Say all that a reader must know beside a configuration's numbers."""
+    lines = []
+    if configuration.equal_to:
+        lines.append(f"asks for the same as {', '.join(configuration.equal_to)}")
+    if configuration.n_single_reloads:
+        lines.append(
+            f"model loads inside the one-server trials: {configuration.n_single_reloads}; part of "
+            "that condition, such blocks are not pooled with others"
+        )
+    return (*lines, *map(note_in_words, configuration.notes))
+
+
+def blocks_in_words(counts: ValidityCounts) -> str:
+    """Say how many blocks there are and how many count."""
+    return (
+        f"{counts.n_blocks} blocks: {counts.n_valid} valid, {counts.n_warn} with a warning, "
+        f"{counts.n_invalid} invalid. Left out: {counts.n_left_out_dual} for two servers, "
+        f"{counts.n_left_out_single} for one server. Each is named below with its reason."
+    )
+
+
+def equal_in_words(equal_groups: tuple[tuple[str, ...], ...]) -> str:
+    """Name the configurations that ask for the same."""
+    groups = "; ".join(" = ".join(group) for group in equal_groups)
+    return f"Asking for the same under different names: {groups}. Each is counted on its own."
+
+
+def missing_in_words(missing: tuple[str, ...]) -> str:
+    """Name the configurations of the matrix that have no tables."""
+    return f"No tables yet for {len(missing)} of the matrix: {', '.join(missing)}."
+
+
+def provenance_in_words(summary: Summary) -> tuple[str, ...]:
+    """Say where the numbers come from."""
+    source = summary.provenance
+    return (
+        f"Origin: {', '.join(summary.origins)}",
+        f"Batches: {', '.join(source.batches)}",
+        f"Workload: {', '.join(source.workloads)}",
+        f"Trials: {_statuses(source.trials)}",
+        f"Calls, every attempt counted: {_statuses(source.calls)}",
+        f"First trial started {source.first_started_at}, last {source.last_started_at}",
+    )
+
+
+def _statuses(counts: StatusCounts) -> str:
+    return (
+        f"{counts.n} ({counts.ok} ok, {counts.failed} failed, {counts.interrupted} interrupted, "
+        f"{counts.skipped} skipped)"
+    )
+
+
+def _asked(agent: AgentDescription, name_model: bool) -> str:
+    return f"{agent.model}, {agent.options}" if name_model else agent.options

@@ -1,0 +1,27 @@
+"""What several rooms' tests need: one simulated pair for the whole session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.ollama.servers import ServerPair, open_pair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own DUALOLLAMA_* variables must not decide what tests do."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"DUALOLLAMA_{name.upper()}", raising=False)
+
+
+@pytest.fixture(scope="session")
+def simulated_pair() -> Iterator[ServerPair]:
+    """The real simulator process; one user at a time, which a test process is."""
+    with open_pair(Settings(servers="simulated")) as pair:
+        yield pair

@@ -1,0 +1,104 @@
+"""Small tables written by hand: no simulator, so that a test knows every number it asserts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from dualollama_pipeline.report.inputs import ReportInputs
+from dualollama_pipeline.statistics.estimate import (
+    config_statistics,
+    population_statistics,
+    scenario_statistics,
+)
+from dualollama_pipeline.statistics.samples import collect_samples
+from dualollama_pipeline.tables.schemas import SCHEMAS, conform
+
+HOSTILE = "<script>alert('x')</script> | `rm` [a](b)\n# not a heading & $x$"
+SCENARIO = {"test001": "baseline_vs_chimera", "test013": "chimera_homo"}
+
+
+def _row(table: str, **values: object) -> dict[str, object]:
+    """Fill the columns that a test does not care for: zero, empty, or null where allowed."""
+    plain = {"string": "", "Int64": 0, "float64": 0.0, "boolean": False}
+    row = {}
+    for name, column in SCHEMAS[table].columns.items():
+        kind = str(column.dtype).split("[", maxsplit=1)[0]
+        row[name] = (np.nan if kind == "float64" else None) if column.nullable else plain[kind]
+    unknown = set(values) - set(row)
+    assert not unknown, unknown
+    return row | values
+
+
+def _where(config_id, block, origin):
+    return {
+        "origin": origin, "batch_id": "night1", "config_id": config_id,
+        "scenario": SCENARIO[config_id], "workload": "standard", "block": block,
+        "status": "ok", "validity": "VALID",
+    }  # fmt: skip
+
+
+def _block(config_id, block, speedup, origin):
+    return _row(
+        "block_table", **_where(config_id, block, origin),
+        solo_a_wall_s=speedup, solo_b_wall_s=speedup, dual_wall_s=2.0, single_wall_s=2.0 * speedup,
+        dual_true_speedup=speedup, single_true_speedup=1.0, dual_against_single=speedup,
+        ideal_speedup=2.0, dual_parallel_efficiency=speedup / 2,
+        in_dual_estimate=True, in_single_estimate=True,
+    )  # fmt: skip
+
+
+def _run(config_id, block, origin):
+    return _row(
+        "run_table", **_where(config_id, block, origin), trial_id=f"{block}-dual", arm="dual",
+        attempt=1, n_agents=2, wall_s=2.0, sequential_s=3.9 + block / 100,
+        balance_speedup=(3.9 + block / 100) / 2.0,
+        balance_efficiency_pct=100 * (3.9 + block / 100) / 2.0 / 2,
+    )  # fmt: skip
+
+
+def _call(config_id, block, role, origin):
+    return _row(
+        "call_table", **_where(config_id, block, origin), trial_id=f"{block}-dual", arm="dual",
+        attempt=1, role=role, server={"collector": "a", "insight": "b"}[role], stage="analysis",
+        model="gemma3:latest", model_digest="0123abcd", server_version="0.33.0",
+        started_at=f"2026-01-0{block}T00:00:00+00:00", ingest_s=0.1,
+        simulated_by="simulator profile standard" if origin == "simulated" else None,
+        num_gpu=80 if role == "insight" else None, num_ctx=512 if role == "insight" else None,
+        n_tokens=300, ttft_ms=1.0, total_ms=2.0, eval_ms=1.0,
+    )  # fmt: skip
+
+
+def with_statistics(inputs):
+    """Compute the statistics anew after a test has changed the blocks or runs."""
+    samples = collect_samples(inputs.runs, inputs.blocks)
+    return replace(
+        inputs,
+        config_statistics=conform("config_statistics", config_statistics(samples)),
+        scenario_statistics=conform("scenario_statistics", scenario_statistics(samples)),
+        population_statistics=conform("population_statistics", population_statistics(samples)),
+    )
+
+
+def build(speedups, origin="measured", missing=(), equal_groups=()):
+    """Make inputs of five blocks for each configuration in `speedups` {config_id: [...]}."""
+    each = [(c, i, s) for c, values in speedups.items() for i, s in enumerate(values, start=1)]
+    blocks = [_block(c, i, s, origin) for c, i, s in each]
+    runs = [_run(c, i, origin) for c, i, _ in each]
+    calls = [_call(c, i, r, origin) for c, i, _ in each for r in ("collector", "insight")]
+    empty = pd.DataFrame()
+    inputs = ReportInputs(
+        empty, empty, empty,
+        conform("block_table", pd.DataFrame(blocks)),
+        conform("run_table", pd.DataFrame(runs)),
+        conform("call_table", pd.DataFrame(calls)),
+        tuple(missing), tuple(equal_groups),
+    )  # fmt: skip
+    return with_statistics(inputs)
+
+
+SLOWER = [0.80, 0.81, 0.82, 0.83, 0.84]
+FASTER = [1.40, 1.41, 1.42, 1.43, 1.44]
+STRADDLING = [0.90, 0.95, 1.00, 1.05, 1.10]

@@ -1,0 +1,44 @@
+"""The plot can be read without colour, without eyes, and on any background."""
+
+from __future__ import annotations
+
+import re
+
+from dualollama_pipeline.report.figures import SERIES, plot_speedups
+from dualollama_pipeline.report.summary import summarize
+from dualollama_pipeline_tests.report.hand_made import SLOWER, STRADDLING, build
+
+
+def test_plot_has_a_text_alternative(summary):
+    """Trap: a screen reader meets a picture without words."""
+    svg = plot_speedups(summary)
+    assert svg.startswith("<svg")
+    assert 'role="img" aria-labelledby="plot-title plot-desc"' in svg
+    description = re.search(r"<desc[^>]*>(.*?)</desc>", svg).group(1)
+    assert "two servers: intervals 2 below 1, 0 with 1 inside" in description
+
+
+def test_series_differ_by_shape_and_filling():
+    """Trap: printed in grey, the two series are one."""
+    assert len({series.marker for series in SERIES}) == len(SERIES)
+    assert len({series.face == "none" for series in SERIES}) == len(SERIES)
+
+
+def test_colours_are_left_to_the_page(summary):
+    """Trap: black strokes on a dark page, or a white box."""
+    svg = plot_speedups(summary)
+    assert {"var(--two)", "currentColor"} <= set(re.findall(r"var\(--\w+\)|currentColor", svg))
+    assert re.findall(r"#[0-9a-f]{6}\b", svg) == []
+
+
+def test_configuration_without_interval_keeps_its_line():
+    """Trap: what has no interval is dropped, or drawn as a point without one."""
+    svg = plot_speedups(summarize(build({"test001": SLOWER[:3], "test013": STRADDLING})))
+    assert "test001" in svg
+    assert "two servers: no interval (see table)" in svg
+    assert "1 with 1 inside, 0 above 1, 1 not determined" in svg
+
+
+def test_plot_of_nothing_but_nulls_is_still_drawn():
+    """Trap: an empty errorbar raises and the whole report is lost."""
+    assert "no interval" in plot_speedups(summarize(build({"test001": SLOWER[:2]})))

@@ -1,0 +1,54 @@
+"""No number without unit, interval and n; no null without its reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from dualollama_pipeline.report.model import Estimate
+from dualollama_pipeline.report.wording import in_a_sentence, percent, show
+
+
+def _estimate(**changes: object) -> Estimate:
+    base = {
+        "origin": "measured", "metric": "dual_true_speedup", "unit": "x", "value": 0.9,
+        "ci_low": 0.8, "ci_high": 0.95, "level": 0.95, "n": 5, "n_left_out": 2, "method": "t",
+        "null_reason": "", "mean": 0.9, "median": 0.9, "sd": 0.1, "cv_pct": 1.0, "min": 0.8,
+        "max": 1.0, "batches": ("b",),
+    }  # fmt: skip
+    return Estimate(**(base | changes))
+
+
+def test_all_that_belongs_to_a_number_is_there():
+    """Trap: a bare 0.900."""
+    text = in_a_sentence(_estimate())
+    assert text == "0.900× (95 % interval 0.800 to 0.950; n 5 blocks, 2 left out)"
+
+
+def test_bound_is_not_rounded_onto_one():
+    """Trap: `slower, interval 0.950 to 1.000`."""
+    assert show(_estimate(value=0.99, ci_high=0.99997)).interval == "0.80000 to 0.99997"
+    assert show(_estimate(value=0.99, ci_high=1.0)).interval == "0.800 to 1.000"
+
+
+@pytest.mark.parametrize("lost", ["value", "ci_low", "ci_high"])
+def test_incomplete_estimate_shows_its_reason(lost):
+    """Trap: a value whose interval is missing is printed as if it had one."""
+    shown = show(_estimate(**{lost: None}, null_reason="too few"))
+    assert (shown.value, shown.interval, shown.reason) == ("", "", "too few")
+    assert "0.9" not in in_a_sentence(_estimate(**{lost: None}, null_reason="too few"))
+
+
+def test_absent_metric_is_said_to_be_absent():
+    """Trap: a KeyError, or an empty cell that reads as zero."""
+    assert in_a_sentence(None) == "no figure: not in the statistics tables"
+
+
+def test_trials_are_not_called_blocks():
+    """Trap: balance efficiency counts trials."""
+    shown = show(_estimate(metric="balance_efficiency_pct", unit="%"))
+    assert shown.counts.startswith("n 5 trials")
+
+
+def test_small_share_is_not_written_as_zero():
+    """Trap: `takes 0.0 % more time (interval 0.0 % to 0.0 %)`."""
+    assert percent(0.00004) == "0.004 %"

@@ -1,0 +1,42 @@
+"""Small plans with sensible defaults, for tests of the worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dualollama_pipeline.core.design import Campaign, build_plan
+from dualollama_pipeline.core.matrix import Configuration
+from dualollama_pipeline.core.plan import Deadlines, Plan
+from dualollama_pipeline.core.workload import StageTemplate, Workload
+
+WORKLOAD = Workload(
+    "standard",
+    (StageTemplate("analysis", "Say much.", 40), StageTemplate("report", "Say more.", 40)),
+    ingest_s=0.01,
+    corpus_sha256="0" * 64,
+)
+QUICK = Deadlines(connect_s=0.5, first_token_s=0.3, idle_s=0.2, total_s=0.5)
+
+
+def small_plan(
+    urls: dict[str, str],
+    *,
+    blocks: int = 1,
+    clock: str = "real",
+    insight: dict[str, Any] | None = None,
+    deadlines: Deadlines = QUICK,
+    **changes: Any,
+) -> Plan:
+    """Plan `blocks` blocks of one configuration; equal agents unless `insight` differs."""
+    options = {"num_gpu": 80, "num_ctx": 512, "temperature": 0.8}
+    other = options if insight is None else insight
+    configuration = Configuration.model_validate(
+        {
+            "config_id": "small",
+            "scenario": "chimera_homo" if other == options else "chimera_hetero",
+            "collector": options,
+            "insight": other,
+        }
+    )
+    campaign = Campaign("batch1", blocks, "gemma3:latest", urls, clock, deadlines=deadlines)
+    return build_plan(configuration, WORKLOAD, campaign).model_copy(update=changes)

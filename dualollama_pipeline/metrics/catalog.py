@@ -17,6 +17,7 @@ class Metric:
     table: Literal["run_table", "block_table"]
     formula: str
     meaning: str
+    upper: float | None = None  # what the quantity cannot exceed, by definition
 
 
 METRICS: tuple[Metric, ...] = (
@@ -66,14 +67,44 @@ METRICS: tuple[Metric, ...] = (
         "Tokens per second of the pair over those of one agent alone.",
     ),
     Metric(
+        "dual_collector_ttft_ratio", "TTFT ratio of the collector", "x", "ratio", "block_table",
+        "mean TTFT_dual / mean TTFT_solo_a",
+        "How many times longer the collector waits for its first token beside the other agent.",
+    ),
+    Metric(
+        "dual_insight_ttft_ratio", "TTFT ratio of the insight agent", "x", "ratio", "block_table",
+        "mean TTFT_dual / mean TTFT_solo_b",
+        "How many times longer the insight agent waits for its first token beside the other.",
+    ),
+    Metric(
+        "single_parallel_efficiency", "Parallel efficiency, one server", "x", "ratio",
+        "block_table", "max(wall_solo_a, wall_solo_b) / wall_single",
+        "The share of the ideal speedup that was reached on one server.",
+    ),
+    Metric(
+        "single_per_token_speedup", "True speedup per token, one server", "x", "ratio",
+        "block_table", "sum_i(T_solo_i / n_solo_i * n_single_i) / wall_single",
+        "True speedup on one server with solo times scaled to the tokens made together.",
+    ),
+    Metric(
+        "single_collector_slowdown", "Slowdown of the collector, one server", "x", "ratio",
+        "block_table", "duration_single / duration_solo_a",
+        "How many times longer the collector takes with the other agent on its server.",
+    ),
+    Metric(
+        "single_insight_slowdown", "Slowdown of the insight agent, one server", "x", "ratio",
+        "block_table", "duration_single / duration_solo_b",
+        "How many times longer the insight agent takes with the other agent on its server.",
+    ),
+    Metric(
         "balance_efficiency_pct", "Balance efficiency (the report's)", "%", "linear", "run_table",
         "100 * (t_a + t_b) / (2 * wall_dual)",
-        "How equal the finish times are; no speedup, see METHOD.",
+        "How equal the finish times are; whether together is faster, it cannot say.", 100.0,
     ),
     Metric(
         "balance_speedup", "Balance speedup (the report's)", "x", "linear", "run_table",
         "(t_a + t_b) / wall_dual",
-        "Twice the balance efficiency: between 1 and 2 whatever the servers do.",
+        "Balance efficiency / 50: between 1 and 2 whatever the servers do.", 2.0,
     ),
     Metric(
         "collector_minus_insight_tok_per_s", "Throughput delta", "tok/s", "linear", "run_table",

@@ -10,6 +10,7 @@ import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.core.matrix import AgentOptions
 from dualollama_pipeline.core.records import Status
 from dualollama_pipeline.report.model import (
     AgentDescription,
@@ -101,13 +102,16 @@ def describe_agents(calls: Sequence[Row]) -> tuple[AgentDescription, ...]:
 
 
 def _options_in_words(call: Row) -> str:
-    given = pick(call, ("num_gpu", "num_ctx", "temperature"))
+    given = pick(call, tuple(AgentOptions.model_fields))
     layers = "GPU layers fitted" if given["num_gpu"] < 0 else f"{given['num_gpu']:.0f} GPU layers"
     words = {
         "num_gpu": layers,
         "num_ctx": f"context {given['num_ctx']:.0f}",
-        "temperature": f"temperature {given['temperature']:g}",
     }
     # nan (not asked for) is the one value that differs from itself
-    parts = [words[name] for name, value in given.items() if value == value]  # noqa: PLR0124
+    parts = [
+        words.get(name, f"{name} {value:g}")
+        for name, value in given.items()
+        if value == value  # noqa: PLR0124
+    ]
     return ", ".join(parts) or "server defaults"

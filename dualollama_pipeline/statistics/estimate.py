@@ -11,6 +11,7 @@ from dualollama_pipeline.metrics.catalog import BY_NAME, METRICS
 from dualollama_pipeline.statistics.intervals import (
     LEVEL,
     Interval,
+    cut_at,
     exponentiate,
     stratified_t_interval,
     t_interval,
@@ -82,16 +83,18 @@ def _by_metric(samples: pd.DataFrame) -> list[tuple[Metric, pd.DataFrame]]:
 
 
 def _values(part: pd.DataFrame, which: str) -> NDArray[np.float64]:
-    return part.loc[part[which], "value"].to_numpy(dtype=np.float64)
+    values: NDArray[np.float64] = part.loc[part[which], "value"].to_numpy(dtype=np.float64)
+    return values
 
 
 def _scale(metric: Metric, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Ratios are averaged as logs: 2 and 1/2 average to 1."""
-    return np.asarray(np.log(values) if metric.scale == "ratio" else values)
+    return np.log(values) if metric.scale == "ratio" else values
 
 
 def _transform(metric: Metric, interval: Interval) -> Interval:
-    return exponentiate(interval) if metric.scale == "ratio" else interval
+    back = exponentiate(interval) if metric.scale == "ratio" else interval
+    return back if metric.upper is None else cut_at(back, metric.upper)
 
 
 def _estimate(

@@ -51,18 +51,21 @@ def stratified_t_interval(
 
     Formula: mean = sum_h w_h mean_h with w_h = n_h / N; variance = sum_h w_h^2 s_h^2 / n_h; degrees
     of freedom after Welch and Satterthwaite (Biometrics Bulletin 2 (1946) 110). The configurations
-    are the ones studied, not a sample of others: what differs between them is no error.
+    are the ones studied, not a sample of others: what differs between them is no error. A stratum
+    needs two values to show its variance, and all together the 4 degrees of freedom that the
+    interval of one configuration has.
     """
     samples = [np.asarray(values, dtype=np.float64) for values in strata if len(values) > 0]
     if not samples:
         return Interval(NAN, NAN, NAN, "no block counts")
     mean = float(np.concatenate(samples).mean())
     sizes = np.array([len(sample) for sample in samples], dtype=np.float64)
-    if sizes.min() < MIN_BLOCKS:
-        few = int((sizes < MIN_BLOCKS).sum())
-        return Interval(
-            mean, NAN, NAN, f"{few} configuration(s) have fewer than {MIN_BLOCKS} blocks"
-        )
+    alone = int((sizes < 2).sum())  # noqa: PLR2004 a variance needs two values
+    if alone:
+        return Interval(mean, NAN, NAN, f"{alone} configuration(s) have a single block that counts")
+    if sizes.sum() - len(sizes) < MIN_BLOCKS - 1:
+        reason = f"an interval needs {MIN_BLOCKS - 1} degrees of freedom"
+        return Interval(mean, NAN, NAN, f"{reason}, there are {int(sizes.sum() - len(sizes))}")
     weights = sizes / sizes.sum()
     parts = weights**2 * np.array([sample.var(ddof=1) for sample in samples]) / sizes
     variance = float(parts.sum())
@@ -77,6 +80,11 @@ def _around(mean: float, standard_error: float, freedom: float, level: float) ->
         return Interval(mean, NAN, NAN, "all values are equal: their variance is not known")
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * standard_error
     return Interval(mean, mean - half, mean + half, "")
+
+
+def cut_at(interval: Interval, bound: float) -> Interval:
+    """Cut an interval at a value that the estimated quantity cannot exceed; it covers no less."""
+    return interval._replace(high=min(interval.high, bound), low=min(interval.low, bound))
 
 
 def exponentiate(interval: Interval) -> Interval:

@@ -101,7 +101,11 @@ def _call_columns(trial: TrialRecord, call: CallRecord) -> dict[str, Any]:
         "http_status": None if failure is None else failure.http_status,
         "num_gpu": call.options.get("num_gpu"),
         "num_ctx": call.options.get("num_ctx"),
-        "temperature": _or_nan(call.options.get("temperature")),
+        "top_k": call.options.get("top_k"),
+        **{
+            name: _or_nan(call.options.get(name))
+            for name in ("temperature", "top_p", "repeat_penalty")
+        },
         "n_text_chars": len(call.text),
         **_client_times(call),
         **_server_counters(call),

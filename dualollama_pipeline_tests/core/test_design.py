@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from dualollama_pipeline.core.design import Campaign, arm_orders, build_plan, nonce
-from dualollama_pipeline.core.matrix import Configuration
+from dualollama_pipeline.core.matrix import AgentSpec, Configuration, derive_scenario
 from dualollama_pipeline.core.plan import Arm, Plan, PlannedTrial, Stage
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 
@@ -28,9 +28,12 @@ def planned(
 ) -> Plan:
     """The plan of a configuration with sensible defaults; keywords change the campaign."""
     a, b = HOMO if collector is None else collector, HOMO if insight is None else insight
-    scenario = "chimera_homo" if a == b else "chimera_hetero" if a else "baseline_vs_chimera"
-    configuration = Configuration.model_validate(
-        {"config_id": config_id, "scenario": scenario, "collector": a, "insight": b}
+    agents = (AgentSpec.model_validate(a), AgentSpec.model_validate(b))
+    configuration = Configuration(
+        config_id=config_id,
+        scenario=derive_scenario(*agents),
+        collector=agents[0],
+        insight=agents[1],
     )
     stages = (StageTemplate("analysis", "analyse", 300), StageTemplate("report", "report", 300))
     defaults: dict[str, Any] = {

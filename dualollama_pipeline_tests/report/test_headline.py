@@ -49,7 +49,7 @@ def test_no_interval_no_number():
     """Trap: the mean of three blocks is printed as the answer."""
     summary = summarize(build({"test001": FASTER[:3]}))
     assert "1.41" not in " ".join(summary.explanation)
-    assert "5 blocks" in summary.explanation[0]
+    assert "degrees of freedom" in summary.explanation[0]
 
 
 def test_simulated_answer_is_an_illustration():

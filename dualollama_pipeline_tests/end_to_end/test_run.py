@@ -1,0 +1,184 @@
+"""`dualollama run` as a user runs it: worker, simulated pair, Dagster and files are the real ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from dualollama_pipeline.core.design import SERVER_A
+from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.simulator.profile import Profile
+from dualollama_pipeline.simulator.truth import noise_free_walls, true_speedup
+from dualollama_pipeline.tables.store import TableStore
+from dualollama_pipeline.worker.journal import read_journal
+
+CONFIGS = ["test001", "test013"]
+# What depends on the host or names the campaign; everything else of a simulated table is exact.
+NOT_EXACT = ["batch_id", "started_at", "ingest_s", "workflow_s"]
+TABLES = ("call_table", "agent_table", "run_table", "block_table")
+
+
+def dualollama(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a home of its own."""
+    (home / "dagster").mkdir(parents=True, exist_ok=True)
+    settings = (PROJECT_ROOT / "dagster_home" / "dagster.yaml").read_text()
+    (home / "dagster" / "dagster.yaml").write_text(settings)
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(home / "dagster"),
+        "DUALOLLAMA_WAREHOUSE": str(home / "warehouse"),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "dualollama_pipeline.cli", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two configurations, five blocks, the report."""
+    home = tmp_path_factory.mktemp("home")
+    done = dualollama(home, "run", "--configs", *CONFIGS)
+    assert done.returncode == 0, done.stderr
+    assert f"report: {home}/warehouse/report/index.html" in done.stdout
+    assert "Warning" not in done.stderr
+    return home
+
+
+def load(home: Path, table: str) -> pd.DataFrame:
+    return TableStore(home / "warehouse" / "tables").load_all(table, CONFIGS)[0]
+
+
+def test_the_files_of_the_contract_are_there(home: Path) -> None:
+    """Users and scripts rely on these names (ARCHITECTURE section 5)."""
+    warehouse = home / "warehouse"
+    for config_id in CONFIGS:
+        (journal,) = (warehouse / "journals" / config_id).glob("*.jsonl")
+        for table in TABLES:
+            assert (warehouse / "tables" / table / f"{config_id}.parquet").exists()
+            history = warehouse / "tables" / "history" / table / config_id
+            assert (history / f"{journal.stem}.parquet").exists()
+    for table in ("config_statistics", "scenario_statistics", "population_statistics"):
+        assert (warehouse / "tables" / f"{table}.parquet").exists()
+    for name in ("index.html", "report.md", "summary.json"):
+        assert (warehouse / "report" / name).exists()
+
+
+def test_every_planned_row_is_there(home: Path) -> None:
+    """Silent drops would show as a smaller n only: 5 blocks x 4 arms x 2 configurations."""
+    assert len(load(home, "run_table")) == 40
+    assert len(load(home, "block_table")) == 10
+    assert len(load(home, "agent_table")) == 2 * 5 * 6
+    assert len(load(home, "call_table")) == 2 * 5 * 12
+    assert set(load(home, "call_table")["status"]) == {"ok"}
+
+
+def test_simulated_numbers_say_so_everywhere(home: Path) -> None:
+    """A simulated figure that loses its label becomes somebody's deployment."""
+    for table in TABLES:
+        assert set(load(home, table)["origin"]) == {"simulated"}
+    report = home / "warehouse" / "report"
+    assert "simulated" in (report / "index.html").read_text().lower()
+    assert "simulated" in (report / "report.md").read_text().splitlines()[0].lower()
+    assert json.loads((report / "summary.json").read_text())["origin"] == "simulated"
+
+
+def test_the_true_speedup_of_the_simulation_is_covered(home: Path) -> None:
+    """The truth is known here: the same model without noise, driven without HTTP."""
+    journal = read_journal(next((home / "warehouse" / "journals" / "test013").glob("*.jsonl")))
+    assert journal.batch is not None
+    dual = next(t for t in journal.batch.plan.trials if t.arm == "dual")
+    agent = next(a for a in dual.agents if a.server == SERVER_A)
+    stages = [(len(s.nonce + s.prompt), s.num_predict or 0) for s in agent.stages]
+    options = agent.options.given()
+    walls = noise_free_walls(Profile.load("standard").noise_free(), options, options, stages)
+    table = TableStore(home / "warehouse" / "tables").load("config_statistics")
+    table = table[table["config_id"] == "test013"].set_index("metric")
+    for arm in ("dual", "single"):
+        row = table.loc[f"{arm}_true_speedup"]
+        # one interval of 95 %: three standard errors would fail one campaign in 70
+        half = (row["ci_high"] - row["ci_low"]) / 2
+        assert abs(row["value"] - true_speedup(walls, arm)) < 2 * half
+
+
+def test_the_same_campaign_twice_is_bit_identical(home: Path, tmp_path: Path) -> None:
+    """Tables must not depend on how the host happened to schedule two processes."""
+    done = dualollama(tmp_path, "run", "--configs", "test001")
+    assert done.returncode == 0, done.stderr
+    for table in TABLES:
+        first = (
+            load(home, table)
+            .query("config_id == 'test001'")
+            .drop(columns=NOT_EXACT, errors="ignore")
+        )
+        second = TableStore(tmp_path / "warehouse" / "tables").load(table, "test001")
+        second = second.drop(columns=NOT_EXACT, errors="ignore")
+        pd.testing.assert_frame_equal(first.reset_index(drop=True), second, check_exact=True)
+
+
+def test_runs_and_materializations_are_in_the_dagster_instance(home: Path) -> None:
+    """`make ui` opens the same instance: what `make run` made must be visible there."""
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        for asset in ("benchmark_trials", *TABLES):
+            assert instance.get_materialized_partitions(dg.AssetKey(asset)) == set(CONFIGS)
+        event = instance.get_latest_materialization_event(dg.AssetKey("comparison_report"))
+        runs = instance.get_runs()
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert "summary" in event.asset_materialization.metadata
+    assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+    assert len({run.tags["dualollama/batch"] for run in runs}) == 1
+
+
+def test_the_report_can_be_rebuilt_from_the_tables(home: Path) -> None:
+    """Everything after the journal is recomputable, to the same bytes."""
+    page = home / "warehouse" / "report" / "index.html"
+    before = page.read_text()
+    page.unlink()
+    done = dualollama(home, "report")
+    assert done.returncode == 0, done.stderr
+    assert page.read_text() == before
+
+
+def test_measuring_again_opens_a_new_batch_and_keeps_the_old(home: Path) -> None:
+    """History feeds the trend: a second night must not overwrite the first."""
+    done = dualollama(home, "run", "--configs", "test013", "--blocks", "1")
+    assert done.returncode == 0, done.stderr
+    history = home / "warehouse" / "tables" / "history" / "run_table" / "test013"
+    assert len(list(history.glob("*.parquet"))) == 2
+    assert set(load(home, "run_table").query("config_id == 'test013'")["block"]) == {1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--configs", "nonsense"], "nonsense"),
+        (["run", "--blocks", "0"], "below 1"),
+        (["run", "--servers", "external"], "DUALOLLAMA_URL_A"),
+        (["report"], "make run"),
+        (["simulate", "--ports", "1,x"], "--ports"),
+    ],
+)
+def test_bad_input_is_explained(tmp_path: Path, arguments: list[str], said: str) -> None:
+    """A traceback tells a user nothing about the way out."""
+    done = dualollama(tmp_path, *arguments)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_matrix_of_the_project_is_what_runs() -> None:
+    """The default command measures all 27 configurations of the report."""
+    assert len(load_matrix(PROJECT_ROOT / "data" / "matrix.yaml").config_ids) == 27

@@ -1,0 +1,118 @@
+"""What four arms say together: true speedup and its relatives, for two agents and for three."""
+
+from __future__ import annotations
+
+import pytest
+
+from dualollama_pipeline.metrics.block import (
+    ideal_speedup,
+    parallel_efficiency,
+    per_token_speedup,
+    slowdown,
+    throughput_scaling,
+    true_speedup,
+)
+
+NAN = float("nan")
+
+
+def test_true_speedup_compares_with_one_after_the_other() -> None:
+    """The report's figure would be near 2 here, although nothing is gained."""
+    # (20 + 25) / 60 = 0.75
+    assert true_speedup([20.0, 25.0], 60.0) == pytest.approx(0.75)
+    # three agents: (20 + 25 + 30) / 50 = 1.5
+    assert true_speedup([20.0, 25.0, 30.0], 50.0) == pytest.approx(1.5)
+
+
+def test_ideal_speedup_is_that_of_undisturbed_agents() -> None:
+    """It is 2 only for equal agents; measured against 2, unequal ones would look disturbed."""
+    # (20 + 25) / 25 = 1.8
+    assert ideal_speedup([20.0, 25.0]) == pytest.approx(1.8)
+    # (20 + 25 + 30) / 30 = 2.5
+    assert ideal_speedup([20.0, 25.0, 30.0]) == pytest.approx(2.5)
+
+
+def test_parallel_efficiency_is_the_share_of_the_ideal() -> None:
+    """The longest agent sets the pace, whichever it is."""
+    # max(20, 25) / 60 = 0.41666...
+    assert parallel_efficiency([20.0, 25.0], 60.0) == pytest.approx(25 / 60)
+    # max(20, 25, 30) / 50 = 0.6
+    assert parallel_efficiency([25.0, 30.0, 20.0], 50.0) == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("walls", [[20.0, 25.0], [7.0, 11.0, 13.0]])
+def test_true_speedup_is_ideal_times_efficiency(walls: list[float]) -> None:
+    """The identity that the schema of block_table checks in every row."""
+    assert true_speedup(walls, 31.0) == pytest.approx(
+        ideal_speedup(walls) * parallel_efficiency(walls, 31.0)
+    )
+
+
+def test_per_token_speedup_scales_each_solo_time() -> None:
+    """Answers twice as long would otherwise pass for a slow server."""
+    # A: 20 s / 100 tokens x 200 tokens = 40 s; B: 30 s / 300 x 150 = 15 s; (40 + 15) / 50 = 1.1
+    speedup = per_token_speedup([20.0, 30.0], [100, 300], [200, 150], 50.0)
+    assert speedup == pytest.approx(1.1)
+    # three agents: 10/100 x 50 = 5; 20/100 x 100 = 20; 30/100 x 150 = 45; 70 / 35 = 2
+    three = per_token_speedup([10.0, 20.0, 30.0], [100, 100, 100], [50, 100, 150], 35.0)
+    assert three == pytest.approx(2.0)
+
+
+def test_per_token_speedup_is_the_true_one_for_equal_work() -> None:
+    """The two forms must agree where nothing is to be scaled."""
+    assert per_token_speedup([20.0, 25.0], [300, 600], [300, 600], 60.0) == pytest.approx(0.75)
+
+
+def test_per_token_speedup_refuses_lists_of_unequal_length() -> None:
+    """zip() would leave the third agent out in silence."""
+    with pytest.raises(ValueError, match="zip"):
+        per_token_speedup([20.0, 25.0, 30.0], [1, 1], [1, 1, 1], 60.0)
+
+
+def test_slowdown_is_together_over_alone() -> None:
+    """Above 1 is worse; the reciprocal would read as a gain."""
+    # 40 / 16 = 2.5
+    assert slowdown(40.0, 16.0) == pytest.approx(2.5)
+
+
+def test_throughput_scaling_compares_with_the_mean_solo_rate() -> None:
+    """The mean of rates, not tokens of both over both times."""
+    # pair: (300 + 300) / 15 = 40 tok/s; solo: 300/10 = 30, 300/6 = 50, mean 40; 40 / 40 = 1
+    assert throughput_scaling([300, 300], 15.0, [300, 300], [10.0, 6.0]) == pytest.approx(1.0)
+    # three: (100 x 3) / 5 = 60; solo rates 10, 20, 30, mean 20; 60 / 20 = 3
+    three = throughput_scaling([100, 100, 100], 5.0, [100, 100, 150], [10.0, 5.0, 5.0])
+    assert three == pytest.approx(3.0)
+    with pytest.raises(ValueError, match="zip"):
+        throughput_scaling([1, 1, 1], 1.0, [1, 1], [1.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize("walls", [[NAN, 25.0], [NAN, NAN]])
+def test_a_missing_solo_arm_leaves_everything_unknown(walls: list[float]) -> None:
+    """One solo time over the pair's would read as a dreadful speedup."""
+    for value in (
+        true_speedup(walls, 60.0),
+        ideal_speedup(walls),
+        parallel_efficiency(walls, 60.0),
+        per_token_speedup(walls, [300, 300], [300, 300], 60.0),
+        throughput_scaling([300, 300], 60.0, [300, 300], walls),
+        slowdown(60.0, walls[0]),
+    ):
+        assert value == pytest.approx(NAN, nan_ok=True)
+
+
+@pytest.mark.xfail(strict=True, reason="max() over nan depends on the order: max(20, nan) is 20")
+def test_parallel_efficiency_without_the_last_solo_arm_is_unknown() -> None:
+    """It is unknown without the first one, and should not depend on which is missing."""
+    assert parallel_efficiency([20.0, NAN], 60.0) == pytest.approx(NAN, nan_ok=True)
+
+
+def test_a_missing_pair_leaves_everything_unknown() -> None:
+    """The pair arm is the one that fails most often."""
+    for value in (
+        true_speedup([20.0, 25.0], NAN),
+        parallel_efficiency([20.0, 25.0], NAN),
+        per_token_speedup([20.0, 25.0], [300, 300], [300, NAN], 60.0),
+        throughput_scaling([300, NAN], 60.0, [300, 300], [20.0, 25.0]),
+        slowdown(NAN, 20.0),
+    ):
+        assert value == pytest.approx(NAN, nan_ok=True)

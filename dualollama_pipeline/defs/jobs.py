@@ -5,12 +5,9 @@ One job of both would render the report once for each partition.
 
 import dagster as dg
 
-from dualollama_pipeline.defs.partitions import configurations
-
 trials_job = dg.define_asset_job(
     "trials_job",
     selection=dg.AssetSelection.groups("trials", "tables"),
-    partitions_def=configurations,
     description="Measure one configuration and build its tables.",
 )
 report_job = dg.define_asset_job(

@@ -1,4 +1,4 @@
-"""`dualollama run` as a user runs it: worker, simulated pair, Dagster and files are the real ones."""
+"""`dualollama run` as a user runs it: worker, simulated pair, Dagster and files are real."""
 
 from __future__ import annotations
 

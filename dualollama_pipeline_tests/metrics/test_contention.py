@@ -34,6 +34,6 @@ def test_the_slowdown_rule_is_twice_the_median(slowdown: float, expected: bool) 
 
 
 def test_nothing_is_said_of_what_is_missing() -> None:
-    """A missing value compares false: the tables must keep null apart from `not contended` (see tables/)."""
+    """A missing value compares false: the tables must keep null apart from `not contended`."""
     assert not ttft_contention(math.nan, 250.0)
     assert not balance_contention(math.nan)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.core.design import Campaign, build_plan
@@ -86,7 +87,11 @@ def call(
 
 
 def failed(
-    role: str = COLLECTOR, stage: str = ANALYSIS, kind: str = "truncated", **fields: Any
+    role: str = COLLECTOR,
+    stage: str = ANALYSIS,
+    kind: str = "truncated",
+    http_status: int | None = None,
+    **fields: Any,
 ) -> CallRecord:
     """A call that got no answer: no counters, no first token, only the instant of its start."""
     failure = {
@@ -95,6 +100,7 @@ def failed(
         "url": "http://127.0.0.1:1",
         "model": "m:1b",
         "phase": "streaming",
+        "http_status": http_status,
     }
     return unsent(role, stage, status="failed", **{"failure": failure, "sent_ns": 0} | fields)
 
@@ -216,9 +222,13 @@ def tables_of(trials: list[TrialRecord], **of_journal: Any) -> Tables:
 
 
 def row(df: pd.DataFrame, **wanted: Any) -> dict[str, Any]:
-    """The one row with these values; more or none of them fails the test."""
+    """The one row with these values, in plain types; more or none of them fails the test."""
     found = df
     for name, value in wanted.items():
         found = found[found[name] == value]
     assert len(found) == 1, f"{len(found)} rows with {wanted}"
-    return {str(name): value for name, value in found.iloc[0].items()}
+    cells = {str(name): value for name, value in found.iloc[0].items()}
+    return {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in cells.items()
+    }

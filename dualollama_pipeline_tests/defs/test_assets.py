@@ -1,0 +1,157 @@
+"""Assets on a bench that measures nothing: failures, batches, fan-in, observation."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from dualollama_pipeline.core.errors import InputError
+from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.core.warehouse import Warehouse
+from dualollama_pipeline.definitions import build_definitions
+from dualollama_pipeline.defs.assets import inputs, servers
+from dualollama_pipeline.defs.assets.trials import batch_of
+from dualollama_pipeline.defs.execute import (
+    IN_PROCESS_TAG,
+    campaign_batch,
+    only_runner,
+    reconcile,
+)
+from dualollama_pipeline.defs.resources import Bench
+
+
+def dead_url() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def test_dead_servers_fail_the_trials_with_a_sentence(tmp_path: Path) -> None:
+    """Nothing could be measured: that, and only that, fails the asset; no table is published."""
+    settings = Settings(servers="external", url_a=dead_url(), url_b=dead_url(), warehouse=tmp_path)
+    job = build_definitions(Bench(settings)).resolve_job_def("trials_job")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(
+            instance=instance, partition_key="test013", raise_on_error=False
+        )
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    data = failure.step_failure_data.user_failure_data
+    assert data is not None
+    assert data.description is not None
+    assert "start the server" in data.description
+    assert not (tmp_path / "tables").exists()
+
+
+def test_statistics_without_any_partition_say_what_to_do(tmp_path: Path) -> None:
+    """report_job before the first measurement: a way out, no stack of pandas."""
+    job = build_definitions(Bench(Settings(warehouse=tmp_path))).resolve_job_def("report_job")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+    errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    assert errors
+    assert all("make run" in error.to_string() for error in errors if error is not None)
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"dualollama/batch": "nightly-1", "dagster/backfill": "bf"}, "nightly-1"),
+        ({"dagster/backfill": "bf"}, "bf"),
+        ({"dagster/root_run_id": "root", "dagster/parent_run_id": "parent"}, "root"),
+        ({}, "own"),
+    ],
+)
+def test_a_retry_belongs_to_the_batch_of_what_it_retries(
+    tags: dict[str, str], expected: str
+) -> None:
+    """Under its own id a retry would open a second batch and measure everything again."""
+    run = dg.DagsterRun(
+        job_name="trials_job",
+        run_id="own",
+        tags=tags,
+        root_run_id=tags.get("dagster/root_run_id"),
+        parent_run_id=tags.get("dagster/parent_run_id"),
+    )
+    assert batch_of(run) == expected
+
+
+def observed_versions(bench: Bench, *names: str) -> list[str]:
+    """Observe source assets as the UI's button does; return their data versions."""
+    definitions = dg.Definitions(
+        assets=dg.load_assets_from_modules([inputs, servers]),
+        jobs=[dg.define_asset_job("observation", selection=list(names))],
+        resources={"bench": bench},
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = definitions.resolve_job_def("observation").execute_in_process(instance=instance)
+        events = [result.asset_observations_for_node(name)[0] for name in names]
+    return [event.data_version or "" for event in events]
+
+
+def test_a_changed_matrix_or_corpus_changes_the_data_version(tmp_path: Path) -> None:
+    """Partitions measured with other inputs must show as stale."""
+
+    def versions() -> list[str]:
+        return observed_versions(
+            Bench(Settings(data=tmp_path)), "config_matrix", "benchmark_corpus"
+        )
+
+    matrix = tmp_path / "matrix.yaml"
+    matrix.write_text(
+        "configurations:\n- {config_id: x, scenario: chimera_homo, collector: {}, insight: {}}\n"
+    )
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "a.csv").write_text("x\n1\n")
+    before = versions()
+    matrix.write_text(matrix.read_text().replace("config_id: x", "config_id: y"))
+    (tmp_path / "corpus" / "a.csv").write_text("x\n2\n")
+    after = versions()
+    assert all(old != new for old, new in zip(before, after, strict=True))
+
+
+def test_simulated_servers_are_observed_without_a_process() -> None:
+    """Observation must not start a simulator, nor claim a real Ollama."""
+    (version,) = observed_versions(Bench(Settings()), "ollama_server_a")
+    assert version.startswith("simulated-")
+
+
+def test_runs_of_a_killed_process_are_failed_and_others_left_alone(tmp_path: Path) -> None:
+    """A run that stays STARTED for ever blocks the queue: one run at a time."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        for run_id, tags in (("own", {IN_PROCESS_TAG: "true"}), ("launched", {})):
+            instance.add_run(
+                dg.DagsterRun(
+                    job_name="trials_job",
+                    run_id=run_id,
+                    tags=tags,
+                    status=dg.DagsterRunStatus.STARTED,
+                )
+            )
+        with only_runner(tmp_path):
+            assert reconcile(instance) == ["own"]
+        statuses = {run.run_id: run.status for run in instance.get_runs()}
+    assert statuses["own"] is dg.DagsterRunStatus.FAILURE
+    assert statuses["launched"] is dg.DagsterRunStatus.STARTED
+
+
+def test_only_one_process_executes_runs_itself(tmp_path: Path) -> None:
+    """The second would fail the first one's runs as left over."""
+    with only_runner(tmp_path), pytest.raises(InputError, match="another"), only_runner(tmp_path):
+        pass
+
+
+def test_a_killed_campaign_goes_on_and_a_finished_one_does_not(tmp_path: Path) -> None:
+    """`make run` after a kill must not measure finished configurations again."""
+    warehouse = Warehouse(tmp_path)
+    assert campaign_batch(warehouse, ["x", "y"]).startswith("run-2")
+    for config_id in ("x", "y"):
+        path = warehouse.journal(config_id, "run-20260101-000000")
+        path.parent.mkdir(parents=True)
+        path.write_text('{"record":"batch"}\n' + ('{"record":"end"}\n' if config_id == "x" else ""))
+    assert campaign_batch(warehouse, ["x", "y"]) == "run-20260101-000000"
+    with path.open("a") as file:
+        file.write('{"record":"end"}\n')
+    assert campaign_batch(warehouse, ["x", "y"]) != "run-20260101-000000"

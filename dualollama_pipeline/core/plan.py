@@ -77,6 +77,7 @@ class Plan(Strict):
     config_id: Annotated[str, Field(pattern=SAFE_ID)]
     scenario: str
     workload: Literal["standard", "parity"]
+    api: Literal["generate", "chat"] = "generate"
     seed: int
     clock: Literal["real", "simulated"]
     deadlines: Deadlines

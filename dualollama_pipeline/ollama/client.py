@@ -138,7 +138,9 @@ class OllamaClient:
     async def generate(
         self, body: Mapping[str, Any], headers: Mapping[str, str], exchange: Exchange
     ) -> None:
-        """POST /api/generate and collect the raw answer in `exchange`; never raises for failures.
+        """POST a generation and collect the raw answer in `exchange`; never raises for failures.
+
+        A body with `messages` goes to /api/chat, one with `prompt` to /api/generate.
 
         Deadlines: first byte, idle between reads, total (wall seconds). Cancelling closes the
         connection, so the server stops generating; `exchange` keeps what had arrived.
@@ -146,7 +148,7 @@ class OllamaClient:
         limits = self._deadlines
         request = self._http.build_request(
             "POST",
-            "/api/generate",
+            "/api/chat" if "messages" in body else "/api/generate",
             content=json.dumps(body).encode(),
             headers={"Content-Type": "application/json", **headers},
             timeout=httpx.Timeout(limits.first_token_s, connect=limits.connect_s),

@@ -152,10 +152,8 @@ def read_answer(answer: Answer, pieces: Sequence[bytes], stamps: Sequence[int], 
 
 
 def _take_text(answer: Answer, record: dict[str, Any], stamp: int) -> None:
-    text, thought = record.get("response", ""), record.get("thinking", "")
-    if not isinstance(text, str) or not isinstance(thought, str):
-        raise StreamError(FailureKind.PROTOCOL, "`response` or `thinking` is no text")
-    if not text and not thought:
+    text, thought, others = _said(record)
+    if not text and not thought and not others:
         return  # parsers hold text back and send empty records; they are no tokens
     if text and answer.first_answer is None:
         answer.first_answer = len(answer.received_ns)
@@ -163,3 +161,18 @@ def _take_text(answer: Answer, record: dict[str, Any], stamp: int) -> None:
     answer.created_at.append(record.get("created_at", ""))
     answer.texts.append(text)
     answer.thoughts.append(thought)
+
+
+def _said(record: dict[str, Any]) -> tuple[str, str, bool]:
+    """Return text, thinking, and whether a message carries anything else (tool calls, images)."""
+    message = record.get("message")
+    if message is None:
+        text, thought, others = record.get("response", ""), record.get("thinking", ""), False
+    elif isinstance(message, dict):
+        text, thought = message.get("content", ""), message.get("thinking", "")
+        others = any(message[name] for name in message.keys() - {"role", "content", "thinking"})
+    else:
+        raise StreamError(FailureKind.PROTOCOL, "`message` is no object")
+    if not isinstance(text, str) or not isinstance(thought, str):
+        raise StreamError(FailureKind.PROTOCOL, "the text or the thinking of a record is no text")
+    return text, thought, others

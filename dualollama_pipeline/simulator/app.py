@@ -4,6 +4,8 @@ Here: routes, headers and statuses. No rule about time (`conductor.py`) or bodie
 `lines.py`, `asked.py`).
 """
 
+from collections.abc import Callable
+
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
@@ -14,17 +16,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dualollama_pipeline.simulator.answer import RECEIVED_HEADER, CallAnswer
 from dualollama_pipeline.simulator.asked import (
+    Asked,
     ProtocolError,
     known_model,
+    parse_chat,
     parse_generate,
     parse_object,
 )
 from dualollama_pipeline.simulator.catalog import ps_body, show_body, tags_body
 from dualollama_pipeline.simulator.conductor import Caller, Conductor
-from dualollama_pipeline.simulator.lines import bare_record
-from dualollama_pipeline.simulator.profile import SIMULATOR_VERSION, Profile
+from dualollama_pipeline.simulator.lines import bare_record, said
+from dualollama_pipeline.simulator.profile import SIMULATOR_VERSION, ModelCard, Profile
 from dualollama_pipeline.simulator.trial import NotJoined
 
+Parse = Callable[[bytes, ModelCard], Asked]
 OLLAMA_VERSION = "0.33.0-simulated"
 _CALLER_HEADERS = ("X-Simulator-Trial", "X-Simulator-Agent", "X-Simulator-Stage")
 
@@ -72,24 +77,31 @@ class _Face:
         return JSONResponse(ps_body(self._profile.model, resident, now_ns))
 
     async def generate(self, request: Request) -> Response:
+        return await self._answer(request, parse_generate)
+
+    async def chat(self, request: Request) -> Response:
+        return await self._answer(request, parse_chat)
+
+    async def _answer(self, request: Request, parse: Parse) -> Response:
         body = await request.body()
         try:
-            return self._generate(request, body)
+            return self._generate(request, body, parse)
         except (ProtocolError, NotJoined) as error:
             response = _refusal(request, error)
             response.headers[RECEIVED_HEADER] = str(self._conductor.sync())
             return response
 
-    def _generate(self, request: Request, body: bytes) -> Response:
+    def _generate(self, request: Request, body: bytes, parse: Parse) -> Response:
         caller = _caller(request)
         if caller:
             # Before the body: a stale trial is told so whatever it sends.
             self._conductor.check(caller)
-        asked = parse_generate(body, self._profile.model)
+        asked = parse(body, self._profile.model)
         if asked.is_unload:
             now_ns = self._conductor.unload(self._server, caller)
             headers = {RECEIVED_HEADER: str(now_ns)}
-            return JSONResponse(bare_record(asked.model, now_ns, "unload"), headers=headers)
+            words = said("", is_chat=asked.is_chat)
+            return JSONResponse(bare_record(asked.model, now_ns, "unload", words), headers=headers)
         outlet = self._conductor.open(self._server, asked, caller)
         return CallAnswer(outlet, self._conductor)
 
@@ -129,6 +141,7 @@ def build_app(server: int, conductor: Conductor, profile: Profile) -> Starlette:
         Route("/api/ps", face.ps, methods=["GET"]),
         Route("/api/show", face.show, methods=["POST"]),
         Route("/api/generate", face.generate, methods=["POST"]),
+        Route("/api/chat", face.chat, methods=["POST"]),
         Route("/simulator/join", face.join, methods=["POST"]),
         Route("/simulator/leave", face.leave, methods=["POST"]),
         Route("/simulator/profile", face.profile, methods=["GET"]),

@@ -33,7 +33,7 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A sound generate request. None means: not in the request."""
+    """A sound generate or chat request. None means: not in the request."""
 
     model: str
     prompt: str
@@ -43,6 +43,7 @@ class Asked:
     num_ctx: int | None
     num_gpu: int | None
     num_predict: int | None
+    is_chat: bool = False
 
     @property
     def is_unload(self) -> bool:
@@ -57,24 +58,49 @@ def parse_generate(body: bytes, card: ModelCard) -> Asked:
         ProtocolError: with Ollama's status and text.
     """
     fields = parse_object(body, "GenerateRequest")
-    prompt = _field(fields, "prompt", str, "")
-    is_stream = _field(fields, "stream", bool, default=True)
-    is_truncate = _field(fields, "truncate", bool, default=True)
+    return _asked(fields, _field(fields, "prompt", str, ""), card, is_chat=False)
+
+
+def parse_chat(body: bytes, card: ModelCard) -> Asked:
+    """Read the body of /api/chat; its prompt is the messages' contents, one below the other.
+
+    Raises:
+        ProtocolError: with Ollama's status and text.
+    """
+    fields = parse_object(body, "ChatRequest")
+    if not fields.get("model"):
+        raise ProtocolError(400, "model is required")
+    messages = _field(fields, "messages", list, [])
+    contents = [_content(message) for message in messages]
+    return _asked(fields, "\n".join(contents), card, is_chat=True)
+
+
+def _content(message: object) -> str:
+    if not isinstance(message, dict):
+        kind = _GO_NAMES.get(type(message), "null")
+        raise ProtocolError(
+            400, f"json: cannot unmarshal {kind} into Go struct field .messages of type api.Message"
+        )
+    content: str = _field(message, "content", str, "")
+    return content
+
+
+def _asked(fields: dict[str, Any], prompt: str, card: ModelCard, *, is_chat: bool) -> Asked:
     try:
         kept_ns = keep_alive_ns(fields.get("keep_alive"))
     except ValueError as error:
         raise ProtocolError(400, str(error)) from error
-    model = known_model(fields, card)
     integers = _checked_integers(_field(fields, "options", dict, {}))
     return Asked(
-        model=model,
+        model=known_model(fields, card),
         prompt=prompt,
-        is_stream=is_stream,
-        is_truncate=is_truncate,
+        is_stream=_field(fields, "stream", bool, default=True),
+        is_truncate=_field(fields, "truncate", bool, default=True),
         keep_alive_ns=kept_ns,
         num_ctx=integers.get("num_ctx"),
         num_gpu=integers.get("num_gpu"),
         num_predict=integers.get("num_predict"),
+        is_chat=is_chat,
     )
 
 

@@ -24,8 +24,18 @@ def _whole_second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def token_lines(model: str, instants_ns: Sequence[int], texts: Sequence[str]) -> list[str]:
+def said(text: str, *, is_chat: bool) -> dict[str, object]:
+    """The field that carries the model's words: /api/chat wraps them in a message."""
+    return {"message": {"role": "assistant", "content": text}} if is_chat else {"response": text}
+
+
+def token_lines(
+    model: str, instants_ns: Sequence[int], texts: Sequence[str], *, is_chat: bool
+) -> list[str]:
     """One line per token. The texts must need no escaping in JSON."""
+    opening, closing = (
+        ('"message":{"role":"assistant","content":"', '"}') if is_chat else ('"response":"', '"')
+    )
     lines: list[str] = []
     head, head_second = "", -1
     start = f'{{"model":{json.dumps(model)},"created_at":"'
@@ -33,16 +43,16 @@ def token_lines(model: str, instants_ns: Sequence[int], texts: Sequence[str]) ->
         second, fraction = divmod(instant_ns, _NS_PER_S)
         if second != head_second:
             head, head_second = f"{start}{_whole_second(second)}.", second
-        lines.append(f'{head}{fraction:09d}Z","response":"{text}","done":false}}\n')
+        lines.append(f'{head}{fraction:09d}Z",{opening}{text}{closing},"done":false}}\n')
     return lines
 
 
-def final_record(model: str, call: Call, response: str = "") -> dict[str, object]:
+def final_record(model: str, call: Call, words: dict[str, object]) -> dict[str, object]:
     """The record that ends a complete answer, with the server's counters in nanoseconds."""
     return {
         "model": model,
         "created_at": rfc3339(call.ended_ns or 0),
-        "response": response,
+        **words,
         "done": True,
         "done_reason": call.done_reason,
         "total_duration": call.total_ns,
@@ -54,18 +64,19 @@ def final_record(model: str, call: Call, response: str = "") -> dict[str, object
     }
 
 
-def unfinished_record(model: str, call: Call, response: str) -> dict[str, object]:
+def unfinished_record(model: str, call: Call, words: dict[str, object]) -> dict[str, object]:
     """What a non-streaming client gets when the stream stopped without a final record."""
-    created_at = rfc3339(call.ended_ns or 0)
-    return {"model": model, "created_at": created_at, "response": response, "done": False}
+    return {"model": model, "created_at": rfc3339(call.ended_ns or 0), **words, "done": False}
 
 
-def bare_record(model: str, now_ns: int, done_reason: str) -> dict[str, object]:
+def bare_record(
+    model: str, now_ns: int, done_reason: str, words: dict[str, object]
+) -> dict[str, object]:
     """The answer to an empty prompt: `load` or `unload`, without counters."""
     return {
         "model": model,
         "created_at": rfc3339(now_ns),
-        "response": "",
+        **words,
         "done": True,
         "done_reason": done_reason,
     }

@@ -13,6 +13,7 @@ from dualollama_pipeline.simulator.lines import (
     as_line,
     bare_record,
     final_record,
+    said,
     token_lines,
     unfinished_record,
 )
@@ -31,6 +32,7 @@ class Outlet:
         self.is_closed = False
         self.news = asyncio.Event()
         self._model = asked.model
+        self._is_chat = asked.is_chat
         self._texts: list[str] = []
         self._chunks: deque[bytes] = deque()
 
@@ -71,19 +73,21 @@ class Outlet:
         if not self.is_ndjson:
             return []
         first = self.call.n_emitted - len(instants)
-        return token_lines(self._model, instants, self._texts[first : self.call.n_emitted])
+        texts = self._texts[first : self.call.n_emitted]
+        return token_lines(self._model, instants, texts, is_chat=self._is_chat)
 
     def _last_lines(self, ending: Ending) -> list[str]:
         call, model = self.call, self._model
-        response = "" if self.is_ndjson else "".join(self._texts[: call.n_emitted])
+        text = "" if self.is_ndjson else "".join(self._texts[: call.n_emitted])
+        words = said(text, is_chat=self._is_chat)
         if ending is Ending.REFUSED:
             return [as_line({"error": call.refusal})]
         if ending is Ending.LOADED:
-            return [as_line(bare_record(model, call.ended_ns or 0, "load"))]
+            return [as_line(bare_record(model, call.ended_ns or 0, "load", words))]
         if ending is Ending.FINAL:
-            return [as_line(final_record(model, call, response))]
+            return [as_line(final_record(model, call, words))]
         if ending is Ending.SILENT and not self.is_ndjson:
-            return [as_line(unfinished_record(model, call, response))]
+            return [as_line(unfinished_record(model, call, words))]
         return []
 
 

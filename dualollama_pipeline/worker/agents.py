@@ -15,7 +15,7 @@ from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.ollama.client import Exchange, OllamaClient
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.core.plan import PlannedAgent, Stage
+    from dualollama_pipeline.core.plan import Plan, PlannedAgent, Stage
     from dualollama_pipeline.worker.clock import Clock
 
 
@@ -30,34 +30,42 @@ class AgentRun:
 
 @dataclass(frozen=True)
 class Attempt:
-    """Which attempt at which trial, under which clock."""
+    """Which attempt at which trial of which plan, under which clock."""
 
     trial_id: str
     number: int
-    keep_alive: str
+    plan: Plan
     clock: Clock
 
 
 def request_body(agent: PlannedAgent, stage: Stage, attempt: Attempt) -> dict[str, Any]:
-    """Build the body of POST /api/generate; an option that is not set is not sent.
+    """Build the body of a generation; an option that is not set is not sent.
 
-    A later attempt gets a nonce of its own: the server may hold the first one's prompt cached.
+    A later attempt gets a nonce of its own: the server may hold the first one's prompt. `parity`
+    sends what TR114's program sent: no nonce, seed, num_predict, keep_alive, truncate or shift.
     """
-    prefix = stage.nonce if attempt.number == 1 else nonce(stage.nonce, attempt.number)
     options: dict[str, int | float] = agent.options.given()
-    if stage.num_predict is not None:
-        options["num_predict"] = stage.num_predict
-    if stage.seed is not None:
-        options["seed"] = stage.seed
+    if attempt.plan.workload == "parity":
+        return {"model": agent.model, "prompt": stage.prompt, "stream": True, "options": options}
+    prefix = stage.nonce if attempt.number == 1 else nonce(stage.nonce, attempt.number)
+    fixed = {"num_predict": stage.num_predict, "seed": stage.seed}
+    options |= {name: value for name, value in fixed.items() if value is not None}
     return {
         "model": agent.model,
-        "prompt": prefix + stage.prompt,
+        **asking(attempt.plan, prefix + stage.prompt),
         "stream": True,
         "options": options,
-        "keep_alive": attempt.keep_alive,
-        "truncate": False,
+        "keep_alive": attempt.plan.keep_alive,
+        "truncate": False,  # refuse a prompt that does not fit: Ollama would cut it in silence
         "shift": False,
     }
+
+
+def asking(plan: Plan, prompt: str) -> dict[str, Any]:
+    """Return the field that carries a prompt; an empty one only loads the model."""
+    if plan.api == "chat":
+        return {"messages": [{"role": "user", "content": prompt}] if prompt else []}
+    return {"prompt": prompt}
 
 
 async def run_agent(run: AgentRun, attempt: Attempt, barrier: asyncio.Barrier) -> None:

@@ -173,7 +173,7 @@ class _Campaign:
         attempt = Attempt(
             trial.trial_id,
             self._attempts[trial.trial_id],
-            self._plan.keep_alive,
+            self._plan,
             self._bench.clock,
         )
         runs = [

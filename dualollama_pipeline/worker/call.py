@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.records import CallRecord, FailureKind, Status
+from dualollama_pipeline.ollama.plausible import contradiction
 from dualollama_pipeline.ollama.stream import Answer, StreamError, read_answer
 
 if TYPE_CHECKING:
@@ -46,15 +47,22 @@ def call_record(
     answer = Answer()
     _parse(exchange, answer)
     chunks = [instant - window.origin_ns for instant in window.clock.chunk_ns(answer)]
-    first = answer.first_answer
+    sent_ns = window.since(window.clock.sent_ns(exchange))
+    end_ns = window.since(window.clock.end_ns(exchange, answer))
+    first_ns = chunks[0] if chunks else None
+    if exchange.failure is None:
+        lie = contradiction(answer.counters, _between(sent_ns, first_ns), _between(sent_ns, end_ns))
+        if lie is not None:
+            exchange.fail(FailureKind.METRICS, lie)
+    first_answer = answer.first_answer
     return skipped_call(agent, stage).model_copy(
         update={
             "status": _status(exchange, window),
             "failure": exchange.failure,
-            "sent_ns": window.since(window.clock.sent_ns(exchange)),
-            "first_token_ns": chunks[0] if chunks else None,
-            "first_answer_ns": None if first is None else chunks[first],
-            "end_ns": window.since(window.clock.end_ns(exchange, answer)),
+            "sent_ns": sent_ns,
+            "first_token_ns": first_ns,
+            "first_answer_ns": None if first_answer is None else chunks[first_answer],
+            "end_ns": end_ns,
             "chunk_ns": tuple(chunks),
             "max_lines_per_read": answer.max_lines_per_read,
             "counters": answer.counters,
@@ -62,6 +70,10 @@ def call_record(
             "thinking": "".join(answer.thoughts),
         }
     )
+
+
+def _between(start_ns: int | None, end_ns: int | None) -> int | None:
+    return None if start_ns is None or end_ns is None else end_ns - start_ns
 
 
 def _parse(exchange: Exchange, answer: Answer) -> None:

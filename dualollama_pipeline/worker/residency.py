@@ -14,7 +14,7 @@ from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.plan import Arm
 from dualollama_pipeline.core.records import PreparationRecord, Status, TrialRecord
 from dualollama_pipeline.ollama.client import Exchange, OllamaClient
-from dualollama_pipeline.worker.agents import Attempt, request_body
+from dualollama_pipeline.worker.agents import Attempt, asking, request_body
 from dualollama_pipeline.worker.call import Window, call_record
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Residency:
         self._wanted = {agent.server: agent for agent in dual.agents}
         self._clients = clients
         self._clock = clock
-        self._keep_alive = plan.keep_alive
+        self._plan = plan
         self._ready: set[str] = set()
 
     async def ensure(self, trial: PlannedTrial) -> list[PreparationRecord]:
@@ -50,7 +50,7 @@ class Residency:
         for agent in missing:
             await self._unload_all(self._clients[agent.server])
         trial_id = f"{trial.trial_id}.preparation"
-        attempt = Attempt(trial_id, 1, self._keep_alive, self._clock)
+        attempt = Attempt(trial_id, 1, self._plan, self._clock)
         await self._clock.begin(trial_id, [agent.role for agent in missing])
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._prepare(agent, trial, attempt)) for agent in missing]
@@ -96,7 +96,7 @@ class Residency:
             update={"nonce": nonce(attempt.trial_id), "num_predict": WARM_UP_TOKENS}
         )
         warm_up = request_body(agent, stage, attempt)
-        loading = {**warm_up, "prompt": "", "stream": False}
+        loading = {**warm_up, **asking(self._plan, ""), "stream": False}
         exchange = Exchange(url=client.url, model=agent.model)
         headers = self._clock.headers(attempt.trial_id, agent.role, "load")
         await client.generate(loading, headers, exchange)

@@ -49,19 +49,19 @@ def token(text: str, **more: Any) -> bytes:
 
 
 def final(**more: Any) -> bytes:
-    """Return the record that ends a stream, with sane figures."""
+    """Return the record that ends a stream; its times fit an answer that comes at once."""
     record = {
         "model": MODEL,
         "created_at": "2026-01-01T00:00:01Z",
         "response": "",
         "done": True,
         "done_reason": "length",
-        "total_duration": 50_000_000,
-        "load_duration": 10_000_000,
+        "total_duration": 5_000_000,
+        "load_duration": 1_000_000,
         "prompt_eval_count": 20,
-        "prompt_eval_duration": 10_000_000,
+        "prompt_eval_duration": 1_000_000,
         "eval_count": 40,
-        "eval_duration": 20_000_000,
+        "eval_duration": 2_000_000,
     }
     record |= more
     return json.dumps({k: v for k, v in record.items() if v is not None}).encode() + b"\n"

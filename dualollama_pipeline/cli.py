@@ -38,7 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--blocks", type=_positive, help="repetitions of the four arms (default 5)")
     run.add_argument("--workload", choices=["standard"], help="what the agents are asked")
     run.add_argument(
-        "--servers", choices=["simulated", "external"], help="default: DUALOLLAMA_SERVERS"
+        "--servers",
+        choices=["simulated", "external", "managed"],
+        help="default: DUALOLLAMA_SERVERS",
     )
     run.set_defaults(function=_run)
 

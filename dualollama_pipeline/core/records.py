@@ -134,6 +134,29 @@ class ServerIdentity(Record):
     loaded: bool
     size_vram_share: float | None
     context_length: int | None
+    expires_at: str | None = None
+
+
+class Gpu(Record):
+    """One NVIDIA GPU, as nvidia-smi names it."""
+
+    name: str
+    uuid: str
+    driver: str
+    memory_mib: int
+
+
+class MachineRecord(Record):
+    """The machine that the worker ran on; None is "not known", an empty list of GPUs is "none"."""
+
+    record: Literal["machine"] = "machine"
+    os: str
+    cpu: str | None
+    n_cpus: int | None
+    memory_mib: int | None
+    python: str
+    packages: dict[str, str]
+    gpus: tuple[Gpu, ...] | None
 
 
 class IdentityRecord(Record):
@@ -181,7 +204,7 @@ class EndRecord(Record):
     skipped: int
 
 
-JournalRecord = Annotated[
-    BatchRecord | IdentityRecord | PreparationRecord | TrialRecord | EndRecord,
-    Field(discriminator="record"),
-]
+AnyRecord = (
+    BatchRecord | MachineRecord | IdentityRecord | PreparationRecord | TrialRecord | EndRecord
+)
+JournalRecord = Annotated[AnyRecord, Field(discriminator="record")]

@@ -22,7 +22,7 @@ PREFIX = "DUALOLLAMA_"
 class Settings(Strict):
     """The `DUALOLLAMA_*` variables, checked. Field names are theirs in lower case."""
 
-    servers: Literal["simulated", "external"] = "simulated"
+    servers: Literal["simulated", "external", "managed"] = "simulated"
     url_a: str | None = None
     url_b: str | None = None
     model: Annotated[str, Field(pattern=MODEL_NAME, max_length=200)] = "gemma3:latest"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.records import ServerIdentity
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dualollama_pipeline.ollama.client import OllamaClient
 
 SIMULATOR_HEADER = "X-Simulated"
@@ -57,7 +60,22 @@ async def snapshot(client: OllamaClient, server: str, model: str) -> ServerIdent
         loaded=loaded is not None,
         size_vram_share=_vram_share(loaded),
         context_length=None if loaded is None else loaded.get("context_length"),
+        expires_at=None if loaded is None else loaded.get("expires_at"),
     )
+
+
+def same_process(identities: Sequence[ServerIdentity]) -> tuple[str, str] | None:
+    """Return two server names that reach one process, None if none do or nothing is loaded.
+
+    There is no server id in the API. Two loads that end at the same nanosecond are one load seen
+    twice (OLLAMA.md A6). The simulated servers share one clock, so for them this says nothing.
+    """
+    loaded = [s for s in identities if s.loaded and s.expires_at and not s.simulated_by]
+    for first, second in combinations(loaded, 2):
+        same = (first.digest, first.expires_at) == (second.digest, second.expires_at)
+        if first.server != second.server and same:
+            return first.url, second.url
+    return None
 
 
 async def _simulator(client: OllamaClient, announced: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The pair of servers that a campaign runs on: given by URL, or simulated for its duration."""
+"""The pair of servers that a campaign runs on: given by URL, started for it, or simulated."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dualollama_pipeline.core.errors import ServerError
+from dualollama_pipeline.ollama.managed import managed_servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,12 +33,15 @@ def open_pair(settings: Settings) -> Iterator[ServerPair]:
     """Yield the pair that the settings name; what is started here is stopped here.
 
     Raises:
-        ServerError: the simulated pair does not start.
+        ServerError: servers that are to be started do not start.
     """
     if settings.servers == "external":
         if settings.url_a is None or settings.url_b is None:  # Settings has checked it
             raise ServerError("external servers without URLs", "set DUALOLLAMA_URL_A and _URL_B")
         yield ServerPair({"a": settings.url_a, "b": settings.url_b}, "real")
+    elif settings.servers == "managed":
+        with managed_servers(settings.warehouse / "logs") as urls:
+            yield ServerPair(urls, "real")
     else:
         with _simulated_pair() as pair:
             yield pair

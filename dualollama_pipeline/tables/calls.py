@@ -10,6 +10,7 @@ import pandas as pd
 from dualollama_pipeline.core.errors import JournalError
 from dualollama_pipeline.core.units import NS_PER_MS
 from dualollama_pipeline.metrics.call import decode_tok_per_s, queue_ms, time_per_output_token_ms
+from dualollama_pipeline.metrics.repetition import is_degenerate, repetition_ratio
 from dualollama_pipeline.tables.validity import call_findings, verdict, warm_limit_ms
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _trial_columns(plan: Plan, trial: TrialRecord) -> dict[str, Any]:
 
 def _call_columns(trial: TrialRecord, call: CallRecord) -> dict[str, Any]:
     roles = list(dict.fromkeys(other.role for other in trial.calls))
-    failure = call.failure
+    failure, ratio = call.failure, repetition_ratio(call.text)
     return {
         "submission_order": roles.index(call.role),
         "role": call.role,
@@ -107,6 +108,8 @@ def _call_columns(trial: TrialRecord, call: CallRecord) -> dict[str, Any]:
             for name in ("temperature", "top_p", "repeat_penalty")
         },
         "n_text_chars": len(call.text),
+        "repetition_ratio": ratio,
+        "is_degenerate": is_degenerate(ratio),
         **_client_times(call),
         **_server_counters(call),
         **_gaps(call.chunk_ns),

@@ -126,6 +126,8 @@ CALL_TABLE = _table(
         "max_lines_per_read": _count("records that shared one read, at most", null=True),
         "is_reload": _flag("the model was loaded inside this call", null=True),
         "n_text_chars": _count("characters of the answer"),
+        "repetition_ratio": _number("zlib ratio of its second half; null below 400 characters"),
+        "is_degenerate": _flag("the answer ends in a loop (ratio above 8)"),
     },
     _holds("ttft_ms <= total_ms", lambda df: ~(df["ttft_ms"] > df["total_ms"])),
     _holds(

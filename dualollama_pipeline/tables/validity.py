@@ -51,6 +51,10 @@ def call_findings(call: dict[str, object]) -> list[Finding]:
     name = f"{call['role']} {call['stage']}"
     if call["n_tokens"] < MIN_TOKENS:  # type: ignore[operator]
         findings.append(Finding("ERROR", f"{name}: {call['n_tokens']} tokens, below {MIN_TOKENS}"))
+    if call["is_degenerate"]:
+        findings.append(
+            Finding("WARN", f"{name}: ends in a loop (shortened {call['repetition_ratio']:.0f} x)")
+        )
     if call["is_reload"] and call["arm"] != "single":
         findings.append(Finding("WARN", f"{name}: cold load of {call['load_ms']:.0f} ms"))
     if call["total_ms"] < call["server_total_ms"] - CLOCK_TOLERANCE_MS:  # type: ignore[operator]

@@ -7,13 +7,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from dualollama_pipeline.core.errors import JournalError, ServersChangedError
+from dualollama_pipeline.core.errors import JournalError, ServerError, ServersChangedError
 from dualollama_pipeline.core.records import BatchRecord, EndRecord, IdentityRecord, Status
 from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.ollama.failures import TRANSIENT
-from dualollama_pipeline.ollama.identity import snapshot
+from dualollama_pipeline.ollama.identity import same_process, snapshot
 from dualollama_pipeline.worker.agents import AgentRun, Attempt
 from dualollama_pipeline.worker.clock import Clock, RealClock, SimulatedClock
+from dualollama_pipeline.worker.machine import describe_machine
 from dualollama_pipeline.worker.residency import Residency
 from dualollama_pipeline.worker.trial import run_trial, utc_now
 
@@ -95,6 +96,7 @@ async def run_batch(
         _check_identity(journal, await bench.identities())
         if journal.batch is None:
             writer.append(BatchRecord(started_at=utc_now(), plan_hash=plan.plan_hash, plan=plan))
+        writer.append(await describe_machine())
         await _Campaign(bench, journal, writer, announce).run()
 
 
@@ -112,6 +114,16 @@ def _check_identity(journal: Journal, now: tuple[ServerIdentity, ...]) -> None:
             f"{journal.path}: the servers have changed since this batch began:\n"
             f"  then {before}\n  now  {after}",
             "start a new batch; what was measured with the old ones stays where it is",
+        )
+
+
+def _check_distinct(servers: tuple[ServerIdentity, ...]) -> None:
+    """Refuse two URLs that reach one server: `dual` would be `single` under another name."""
+    same = same_process(servers)
+    if same is not None:
+        raise ServerError(
+            f"{same[0]} and {same[1]} are one and the same server",
+            "start a second `ollama serve` with another OLLAMA_HOST, and name its URL",
         )
 
 
@@ -192,6 +204,7 @@ class _Campaign:
         key = (trial.arm.value, moment)
         if key not in self._seen:
             servers = await self._bench.identities()
+            _check_distinct(servers)
             self._writer.append(IdentityRecord(arm=trial.arm.value, moment=moment, servers=servers))
             self._seen.add(key)
 

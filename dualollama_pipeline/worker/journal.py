@@ -11,10 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from dualollama_pipeline.core.errors import JournalError
 from dualollama_pipeline.core.records import (
+    AnyRecord,
     BatchRecord,
     EndRecord,
     IdentityRecord,
     JournalRecord,
+    MachineRecord,
     Origin,
     PreparationRecord,
     Record,
@@ -25,10 +27,7 @@ from dualollama_pipeline.core.records import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-_RECORD: TypeAdapter[BatchRecord | IdentityRecord | PreparationRecord | TrialRecord | EndRecord] = (
-    TypeAdapter(JournalRecord)
-)
-
+_RECORD: TypeAdapter[AnyRecord] = TypeAdapter(JournalRecord)
 END_RECORD_BYTES = 4096  # an end record is far shorter
 
 
@@ -38,6 +37,7 @@ class Journal:
 
     path: Path
     batch: BatchRecord | None = None
+    machines: list[MachineRecord] = field(default_factory=list)
     identities: list[IdentityRecord] = field(default_factory=list)
     preparations: list[PreparationRecord] = field(default_factory=list)
     trials: list[TrialRecord] = field(default_factory=list)
@@ -89,11 +89,7 @@ def read_journal(path: Path) -> Journal:
     return journal
 
 
-def _file(
-    journal: Journal,
-    record: BatchRecord | IdentityRecord | PreparationRecord | TrialRecord | EndRecord,
-    number: int,
-) -> None:
+def _file(journal: Journal, record: AnyRecord, number: int) -> None:
     if isinstance(record, BatchRecord) != (number == 1):
         raise JournalError(
             f"{journal.path}: line {number}: the batch record stands first and only there",
@@ -102,6 +98,8 @@ def _file(
     match record:
         case BatchRecord():
             journal.batch = record
+        case MachineRecord():
+            journal.machines.append(record)
         case IdentityRecord():
             journal.identities.append(record)
         case PreparationRecord():

@@ -106,9 +106,9 @@ def test_the_fingerprint_follows_content_and_name(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_knows_where_a_file_ends(tmp_path: Path) -> None:
-    """Contents glued together would hide a line that moved to the next file."""
-    one = corpus_fingerprint(corpus(tmp_path / "one", a_md="x", b_md="y\nz"))
-    two = corpus_fingerprint(corpus(tmp_path / "two", a_md="x\ny", b_md="z"))
+    """Glued together, two files would be the same as one that holds the name of the other."""
+    one = corpus_fingerprint(corpus(tmp_path / "one", a_md="x", b_md="y"))
+    two = corpus_fingerprint(corpus(tmp_path / "two", a_md="xb.md\0y"))
     assert one != two
 
 

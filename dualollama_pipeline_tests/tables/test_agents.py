@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline_tests.tables.journals import (
+    MS,
     block_of,
     call,
     failed,
@@ -133,6 +134,16 @@ def test_an_agent_with_a_bad_call_has_no_sums(
         "prompt_eval_ms", "eval_ms", "queue_ms",
     ):  # fmt: skip
         assert pd.isna(made[name]), name
+
+
+def test_a_call_that_was_cut_is_no_end() -> None:
+    """The instant of a failure is known; as an agent's end it would make it quick."""
+    cut = failed(stage="report", sent_ns=5_000 * MS, end_ns=5_100 * MS)
+    tables = tables_of([trial("solo_a", calls=[call(), cut]), trial("solo_b")])
+    made = row(tables.agents, arm="solo_a")
+    for name in ("duration_s", "workflow_s", "wall_tok_per_s"):
+        assert math.isnan(made[name]), name
+    assert math.isnan(row(tables.runs, arm="solo_a")["wall_s"])
 
 
 @pytest.mark.xfail(

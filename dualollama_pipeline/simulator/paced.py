@@ -1,0 +1,110 @@
+"""`python -m dualollama_pipeline.simulator.paced`: a server with a known schedule, in real time.
+
+What the ruler is held against: it writes tokens at planned instants and says in each record when it
+really wrote (`written_ns`) and when the request had arrived (`request_ns`), both of the monotonic
+clock that all processes of one machine share. Speaks just enough of /api/generate and /api/version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from dataclasses import dataclass
+
+MODEL = "paced:latest"
+HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+SPIN_S = 0.001  # asyncio wakes up to a millisecond late; the last one is waited out
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """First token after `ttft_ms`, then one each `gap_ms`; the prompt of a request is its JSON."""
+
+    ttft_ms: float
+    gap_ms: float
+    tokens: int
+
+
+async def _until(instant_ns: int) -> None:
+    """Sleep until shortly before an instant of perf_counter_ns, then spin."""
+    remaining_s = (instant_ns - time.perf_counter_ns()) / 1e9 - SPIN_S
+    if remaining_s > 0:
+        await asyncio.sleep(remaining_s)
+    while time.perf_counter_ns() < instant_ns:
+        pass
+
+
+def _chunk(record: dict[str, object]) -> bytes:
+    line = json.dumps(record).encode() + b"\n"
+    return b"%x\r\n%s\r\n" % (len(line), line)
+
+
+async def _play(writer: asyncio.StreamWriter, schedule: Schedule, request_ns: int) -> None:
+    """Write one answer; a gap of 0 means as fast as the socket takes it."""
+    base = {"model": MODEL, "created_at": "2026-01-01T00:00:00Z", "request_ns": request_ns}
+    first_ns = request_ns + int(schedule.ttft_ms * 1e6)
+    writer.write(HEAD)
+    for number in range(schedule.tokens):
+        if schedule.gap_ms > 0 or number == 0:
+            await _until(first_ns + int(number * schedule.gap_ms * 1e6))
+        written = {"response": " token", "done": False, "written_ns": time.perf_counter_ns()}
+        writer.write(_chunk(base | written))
+        if schedule.gap_ms == 0:
+            await writer.drain()
+    ended_ns = time.perf_counter_ns()
+    final = {
+        "response": "",
+        "done": True,
+        "done_reason": "length",
+        "total_duration": ended_ns - request_ns,
+        "load_duration": 1,
+        "prompt_eval_count": 1,
+        "prompt_eval_duration": 1,
+        "eval_count": schedule.tokens,
+        "eval_duration": max(ended_ns - first_ns, 1),
+    }
+    writer.write(_chunk(base | final) + b"0\r\n\r\n")
+    await writer.drain()
+
+
+async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            lengths = [
+                int(line.split(b":")[1])
+                for line in head.lower().split(b"\r\n")
+                if line.startswith(b"content-length:")
+            ]
+            body = await reader.readexactly(lengths[0] if lengths else 0)
+            request_ns = time.perf_counter_ns()
+            if body:
+                schedule = Schedule(**json.loads(json.loads(body)["prompt"]))
+                await _play(writer, schedule, request_ns)
+            else:
+                answer = b'{"version":"paced"}'
+                head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer)
+                writer.write(head + answer)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass  # the client has gone
+    finally:
+        writer.close()
+
+
+async def _main() -> None:
+    server = await asyncio.start_server(_serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    sys.stdout.write(json.dumps({"url": f"http://127.0.0.1:{port}"}) + "\n")
+    sys.stdout.flush()
+    owner_gone = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), owner_gone.set)
+    async with server:
+        await owner_gone.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

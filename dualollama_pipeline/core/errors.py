@@ -12,9 +12,14 @@ A failed call of a model is no exception at all: it is a record (records.Failure
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+CREDENTIALS = re.compile(r"//[^/@]*@")  # of a URL: they belong in no message
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import ValidationError
 
 
@@ -31,12 +36,17 @@ class InputError(DualOllamaError):
     """Something that a person wrote cannot be used; names the field and the value."""
 
     @classmethod
-    def from_validation(cls, source: str, error: ValidationError) -> InputError:
-        """Translate pydantic's findings: one line for each field, with the value found."""
+    def from_validation(
+        cls, source: str, error: ValidationError, name: Callable[[str], str] = str
+    ) -> InputError:
+        """Translate pydantic's findings: one line for each field, with the value found.
+
+        `name` turns a field into what the user wrote it as.
+        """
         lines = []
         for finding in error.errors(include_url=False):
-            field = ".".join(str(part) for part in finding["loc"]) or "(whole document)"
-            value = repr(finding["input"])
+            field = name(".".join(str(part) for part in finding["loc"])) or "(whole document)"
+            value = CREDENTIALS.sub("//***@", repr(finding["input"]))
             shown = value if len(value) <= 80 else value[:77] + "..."  # noqa: PLR2004 a screen line
             lines.append(f"{source}: {field} = {shown}: {finding['msg']}")
         return cls("\n".join(lines), f"correct the field(s) named above in {source}")

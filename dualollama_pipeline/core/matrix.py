@@ -70,6 +70,14 @@ class AgentOptions(Strict):
         return self.model_dump(include=set(AgentOptions.model_fields), exclude_none=True)
 
 
+def refuse_cloud(model: str) -> str:
+    """Return a model's name; raise ValueError if it runs in Ollama's cloud."""
+    if re.search(r"[:-]cloud$", model):
+        msg = "a cloud model runs elsewhere, it says nothing about this machine; name a local one"
+        raise ValueError(msg)
+    return model
+
+
 class AgentSpec(AgentOptions):
     """One agent of a configuration: its options, and a model of its own if it has one."""
 
@@ -78,12 +86,7 @@ class AgentSpec(AgentOptions):
     @field_validator("model")
     @classmethod
     def _not_in_the_cloud(cls, value: str | None) -> str | None:
-        if value is not None and re.search(r"[:-]cloud$", value):
-            msg = (
-                "a cloud model runs elsewhere, it says nothing about this machine; name a local one"
-            )
-            raise ValueError(msg)
-        return value
+        return None if value is None else refuse_cloud(value)
 
 
 class Configuration(Strict):
@@ -126,10 +129,13 @@ def derive_scenario(collector: AgentSpec, insight: AgentSpec) -> Scenario:
 class Matrix(Strict):
     """All configurations, in the order of the file; ids are unique, whatever their case."""
 
-    configurations: Annotated[tuple[Configuration, ...], Field(min_length=1, strict=False)]
+    configurations: Annotated[tuple[Configuration, ...], Field(strict=False)]
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Matrix:
+        if not self.configurations:
+            msg = "there is no configuration; write at least one"
+            raise ValueError(msg)
         seen: dict[str, str] = {}
         for configuration in self.configurations:
             folded = configuration.config_id.casefold()  # file systems may fold case
@@ -188,7 +194,7 @@ def load_matrix(path: Path) -> Matrix:
         ) from error
     try:
         content = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 a SafeLoader
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid YAML: {error}", "correct the line named") from error
     try:
         return Matrix.model_validate(content)

@@ -94,6 +94,11 @@ class Plan(Strict):
         if len(ids) != len(set(ids)):
             msg = "trial_id appears twice; every trial needs an id of its own"
             raise ValueError(msg)
+        for trial in self.trials:
+            roles = [agent.role for agent in trial.agents]
+            if len(roles) != len(set(roles)):
+                msg = f"{trial.trial_id}: a role appears twice; every agent needs one of its own"
+                raise ValueError(msg)
         unknown = {
             agent.server for trial in self.trials for agent in trial.agents
         } - self.servers.keys()

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.matrix import MODEL_NAME, Strict
+from dualollama_pipeline.core.matrix import MODEL_NAME, Strict, refuse_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "DUALOLLAMA_"
+PLAIN_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\]):(?P<port>\d{1,6})/?",
+    re.IGNORECASE,
+)
 
 
 class Settings(Strict):
@@ -36,18 +40,16 @@ class Settings(Strict):
     def _plain_http_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if (
-            parts.scheme not in {"http", "https"}
-            or not parts.hostname
-            or parts.path not in {"", "/"}
-        ):
-            msg = "write http://HOST:PORT"
+        found = PLAIN_URL.fullmatch(value)
+        if found is None or not 0 < int(found["port"]) < 2**16:
+            msg = "write http://HOST:PORT, nothing else (no user, path or query)"
             raise ValueError(msg)
-        if parts.port is None:  # also raises ValueError where the port is no port
-            msg = "the port is missing; write http://HOST:PORT"
-            raise ValueError(msg)
-        return value.rstrip("/")
+        return f"{found['scheme']}://{found['host']}:{int(found['port'])}".lower()
+
+    @field_validator("model")
+    @classmethod
+    def _local_model(cls, value: str) -> str:
+        return refuse_cloud(value)
 
     @model_validator(mode="after")
     def _external_servers_need_two_urls(self) -> Settings:
@@ -80,7 +82,11 @@ class Settings(Strict):
             return cls.model_validate(values)
         except ValidationError as error:
             known = ", ".join(PREFIX + name.upper() for name in cls.model_fields)
-            translated = InputError.from_validation("settings (DUALOLLAMA_...)", error)
+            found = InputError.from_validation("settings", error, name=_variable)
             raise InputError(
-                translated.problem, f"correct the variable or option; there are {known}"
+                found.problem, f"correct the variable or option; there are {known}"
             ) from error
+
+
+def _variable(field: str) -> str:
+    return PREFIX + field.upper() if field in Settings.model_fields else field

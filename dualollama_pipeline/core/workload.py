@@ -61,7 +61,7 @@ def corpus_files(corpus: Path) -> list[Path]:
     files = [
         path
         for path in sorted(corpus.glob("*"))
-        if path.suffix in SUFFIXES and path.name != "README.md"
+        if path.suffix in SUFFIXES and path.name != "README.md" and path.is_file()
     ]
     if not files:
         raise InputError(
@@ -87,11 +87,13 @@ def _describe(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".csv":
-            rows = list(csv.reader(io.StringIO(text)))
-            return f"{path.stem}: {max(len(rows) - 1, 0)} rows of {', '.join(rows[0])}"
+            header, *rows = filter(None, csv.reader(io.StringIO(text)))
+            return f"{path.stem}: {len(rows)} rows of {', '.join(header)}"
         if path.suffix == ".json":
-            return f"{path.stem}: fields {', '.join(json.loads(text))}"
-    except (OSError, ValueError, IndexError, TypeError) as error:
+            content = json.loads(text)
+            fields = content if isinstance(content, dict) else [type(content).__name__]
+            return f"{path.stem}: fields {', '.join(fields)}"
+    except (OSError, ValueError, csv.Error, RecursionError) as error:
         raise InputError(
             f"{path}: cannot read it as {SUFFIXES[path.suffix]} ({error})",
             "correct or remove the file",

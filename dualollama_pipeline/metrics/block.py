@@ -6,6 +6,7 @@ one entry for each agent, in one order.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def ideal_speedup(solo_walls_s: Sequence[float]) -> float:
 
     Formula: sum of the solo wall times / the longest of them (METHOD section 2).
     """
-    return sum(solo_walls_s) / max(solo_walls_s)
+    return sum(solo_walls_s) / _longest(solo_walls_s)
 
 
 def parallel_efficiency(solo_walls_s: Sequence[float], pair_wall_s: float) -> float:
@@ -33,7 +34,12 @@ def parallel_efficiency(solo_walls_s: Sequence[float], pair_wall_s: float) -> fl
 
     Formula: the longest solo wall time / wall time together (METHOD section 2).
     """
-    return max(solo_walls_s) / pair_wall_s
+    return _longest(solo_walls_s) / pair_wall_s
+
+
+def _longest(walls_s: Sequence[float]) -> float:
+    """Return the maximum; nan if one is missing (`max` would answer by their order)."""
+    return float("nan") if any(map(math.isnan, walls_s)) else max(walls_s)
 
 
 def per_token_speedup(

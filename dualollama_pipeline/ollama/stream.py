@@ -149,6 +149,8 @@ def read_answer(answer: Answer, pieces: Sequence[bytes], stamps: Sequence[int], 
             _check_final(record, answer.counters)
     if not finished:
         raise StreamError(FailureKind.TRUNCATED, "the stream ended without a final record")
+    if not answer.received_ns:
+        raise StreamError(FailureKind.METRICS, "no record carried text: there is no first token")
 
 
 def _take_text(answer: Answer, record: dict[str, Any], stamp: int) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 MIN_BLOCKS = 5
+ROUNDING = 1e-12  # equal values have a standard deviation of some 1e-17, not of 0
 
 
 class Interval(NamedTuple):
@@ -36,8 +37,8 @@ def t_interval(values: Sequence[float] | NDArray[np.float64], level: float = LEV
     """
     sample = np.asarray(values, dtype=np.float64)
     n = len(sample)
-    if n == 0:
-        return Interval(NAN, NAN, NAN, "no block counts")
+    if n == 0 or np.isnan(sample).any():
+        return _nothing(n)
     mean = float(sample.mean())
     if n < MIN_BLOCKS:
         return Interval(mean, NAN, NAN, f"an interval needs {MIN_BLOCKS} blocks, there are {n}")
@@ -56,8 +57,8 @@ def stratified_t_interval(
     interval of one configuration has.
     """
     samples = [np.asarray(values, dtype=np.float64) for values in strata if len(values) > 0]
-    if not samples:
-        return Interval(NAN, NAN, NAN, "no block counts")
+    if not samples or any(np.isnan(sample).any() for sample in samples):
+        return _nothing(len(samples))
     mean = float(np.concatenate(samples).mean())
     sizes = np.array([len(sample) for sample in samples], dtype=np.float64)
     alone = int((sizes < 2).sum())  # noqa: PLR2004 a variance needs two values
@@ -69,14 +70,18 @@ def stratified_t_interval(
     weights = sizes / sizes.sum()
     parts = weights**2 * np.array([sample.var(ddof=1) for sample in samples]) / sizes
     variance = float(parts.sum())
-    if variance == 0:
-        return Interval(mean, NAN, NAN, "all values of a configuration are equal")
-    freedom = variance**2 / float((parts**2 / (sizes - 1)).sum())
+    spread = float((parts**2 / (sizes - 1)).sum())
+    freedom = variance**2 / spread if spread > 0 else float(sizes.sum() - len(sizes))
     return _around(mean, float(np.sqrt(variance)), freedom, level)
 
 
+def _nothing(n: int) -> Interval:
+    reason = "no block counts" if n == 0 else "a value is missing among those that count"
+    return Interval(NAN, NAN, NAN, reason)
+
+
 def _around(mean: float, standard_error: float, freedom: float, level: float) -> Interval:
-    if standard_error == 0:
+    if standard_error <= ROUNDING * max(abs(mean), 1.0):
         return Interval(mean, NAN, NAN, "all values are equal: their variance is not known")
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * standard_error
     return Interval(mean, mean - half, mean + half, "")

@@ -35,10 +35,11 @@ def _of_run(metric: Metric, duals: pd.DataFrame) -> pd.DataFrame:
 
 def _of_block(metric: Metric, blocks: pd.DataFrame) -> pd.DataFrame:
     rests_on_single = "single" in metric.name
-    sound = blocks["in_single_estimate"] if rests_on_single else blocks["in_dual_estimate"]
+    arm = "single" if rests_on_single else "dual"
+    sound = blocks[f"in_{arm}_{'per_token' if 'per_token' in metric.name else 'estimate'}"]
     if metric.name == "dual_against_single":
         sound = sound & blocks["in_dual_estimate"]
-    pools = blocks["n_single_reloads"].eq(0) | (not rests_on_single)
+    pools = blocks["n_single_reloads"].eq(0).fillna(value=False) | (not rests_on_single)
     return _sample(metric, blocks, sound, pools)
 
 

@@ -50,6 +50,7 @@ def _agent(calls: list[Row]) -> Row:
     rate, rate_sd = _mean_and_sd(column(calls, "decode_tok_per_s"))
     ttft, ttft_sd = _mean_and_sd(column(calls, "ttft_ms"))
     n_tokens = sum(column(calls, "n_tokens"))
+    known = all(call["is_reload"] is not None for call in calls)
     reloads = [call["load_ms"] for call in calls if call["is_reload"]]
     return {
         **pick(first, [*WHERE, *TRIAL, "role", "server"]),
@@ -71,6 +72,6 @@ def _agent(calls: list[Row]) -> Row:
             name: sum(column(calls, name))
             for name in ("load_ms", "prompt_eval_ms", "eval_ms", "queue_ms")
         },
-        "n_reloads": len(reloads),
-        "reload_ms": sum(reloads) if reloads else 0.0,
+        "n_reloads": len(reloads) if known else NAN,
+        "reload_ms": float(sum(reloads)) if known else NAN,
     }

@@ -41,16 +41,22 @@ def _block(runs: dict[str, Row], agents: Agents) -> Row:
         **{f"{arm}_wall_s": wall for arm, wall in walls.items()},
         "ideal_speedup": formulas.ideal_speedup(solo_walls) if complete else NAN,
         "dual_against_single": walls["single"] / walls["dual"],
-        "n_single_reloads": runs.get("single", {}).get("n_reloads", 0),
+        "n_single_reloads": runs.get("single", {}).get("n_reloads", NAN),
     }
     for arm in PAIR_ARMS:
         row |= _pair(arm, walls[arm], solo_walls, agents)
     row["dual_throughput_scaling"] = formulas.throughput_scaling(
         _tokens(agents, "dual"), walls["dual"], _solo_tokens(agents), solo_walls
     )
-    reasons = {arm: _exclusion(arm, runs, agents) for arm in PAIR_ARMS}
-    row |= {f"in_{arm}_estimate": not reasons[arm] for arm in PAIR_ARMS}
-    row["exclusion_reason"] = "; ".join(dict.fromkeys(filter(None, reasons.values())))
+    reasons = []
+    for arm in PAIR_ARMS:
+        unsound, unequal = _unsound(arm, runs), _unequal_work(arm, agents)
+        row |= {
+            f"in_{arm}_estimate": not unsound and not unequal,
+            f"in_{arm}_per_token": not unsound,
+        }
+        reasons.append(unsound or unequal)
+    row["exclusion_reason"] = "; ".join(dict.fromkeys(filter(None, reasons)))
     return row
 
 
@@ -83,14 +89,19 @@ def _solo_tokens(agents: Agents) -> list[float]:
     return [agents.get(key, {}).get("n_tokens", NAN) for key in SOLO_ARMS.items()]
 
 
-def _exclusion(arm: str, runs: dict[str, Row], agents: Agents) -> str:
-    """Say why a block does not count for an arm's true speedup; empty if it does (METHOD 2)."""
+def _unsound(arm: str, runs: dict[str, Row]) -> str:
+    """Say which trial of a block is missing, failed or INVALID; empty if all are sound."""
     for needed in (*SOLO_ARMS, arm):
         run = runs.get(needed)
         if run is None:
             return f"{needed} is missing"
         if run["status"] != "ok" or run["validity"] == "INVALID":
             return f"{needed}: {run['validity_reasons'] or run['status']}"
+    return ""
+
+
+def _unequal_work(arm: str, agents: Agents) -> str:
+    """Say which agent made more than 10 % more or fewer tokens than alone (METHOD section 2)."""
     for role, alone, together in zip(
         SOLO_ARMS.values(), _solo_tokens(agents), _tokens(agents, arm), strict=True
     ):

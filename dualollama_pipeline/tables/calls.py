@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.core.errors import JournalError
+from dualollama_pipeline.core.records import Status
 from dualollama_pipeline.core.units import NS_PER_MS
 from dualollama_pipeline.metrics.call import decode_tok_per_s, queue_ms, time_per_output_token_ms
 from dualollama_pipeline.metrics.repetition import is_degenerate, repetition_ratio
@@ -117,14 +118,15 @@ def _call_columns(trial: TrialRecord, call: CallRecord) -> dict[str, Any]:
 
 
 def _client_times(call: CallRecord) -> dict[str, Any]:
-    sent_ms, end_ms = _ms(call.sent_ns), _ms(call.end_ns)
+    # when a failed call was given up is no end of an answer; the journal keeps it
+    end_ns = call.end_ns if call.status is Status.OK else None
     return {
-        "sent_ms": sent_ms,
-        "end_ms": end_ms,
+        "sent_ms": _ms(call.sent_ns),
+        "end_ms": _ms(end_ns),
         # differences of integers, then one division: equal durations stay equal to the last bit
         "ttft_ms": _ms(_since(call.sent_ns, call.first_token_ns)),
         "ttfo_ms": _ms(_since(call.sent_ns, call.first_answer_ns)),
-        "total_ms": _ms(_since(call.sent_ns, call.end_ns)),
+        "total_ms": _ms(_since(call.sent_ns, end_ns)),
     }
 
 
@@ -168,8 +170,12 @@ def _gaps(chunk_ns: Sequence[int]) -> dict[str, Any]:
 
 def _mark_reloads(rows: list[dict[str, Any]]) -> None:
     """A load well above the configuration's usual one, outside `single`, was a reload."""
-    usual = [row["load_ms"] for row in rows if row["arm"] != "single" and row["status"] == "ok"]
-    limit_ms = warm_limit_ms(float(np.nanmedian(usual)) if usual else NAN)
+    usual = [
+        row["load_ms"]
+        for row in rows
+        if row["arm"] != "single" and row["status"] == "ok" and not np.isnan(row["load_ms"])
+    ]
+    limit_ms = warm_limit_ms(float(np.median(usual)) if usual else NAN)
     for row in rows:
         known = not np.isnan(row["load_ms"])
         row["is_reload"] = bool(row["load_ms"] > limit_ms) if known else None

@@ -1,6 +1,6 @@
 """The tables' columns: type, unit, range, meaning, and what must hold between columns.
 
-Strict: an unknown, missing or misplaced column is refused, and so is an empty table. A float
+Strict: an unknown or missing column is refused, and so is an empty table. A float
 column that may be missing is null there, never zero; the row's status and reasons say why.
 """
 
@@ -105,10 +105,10 @@ CALL_TABLE = _table(
         "top_k": _count("top_k asked for; null is the server's default", null=True),
         "repeat_penalty": _number("penalty asked for; null is the server's default"),
         "sent_ms": _number("request sent, after the trial's first request"),
-        "end_ms": _number("final record, after the trial's first request"),
+        "end_ms": _number("final record, after the trial's first request; null unless ok"),
         "ttft_ms": _number("request to the first record with text"),
         "ttfo_ms": _number("request to the first answer text (thinking left out)"),
-        "total_ms": _number("request to the final record, at the client"),
+        "total_ms": _number("request to the final record, at the client; null unless ok"),
         "server_total_ms": _number("the server's total_duration"),
         "load_ms": _number("the server's load_duration"),
         "prompt_eval_ms": _number("the server's prompt_eval_duration"),
@@ -134,7 +134,7 @@ CALL_TABLE = _table(
         "an ok call has its tokens, its times and no failure",
         lambda df: (
             df["status"].ne("ok")
-            | (df[["n_tokens", "ttft_ms", "total_ms", "eval_ms"]].notna().all(axis=1))
+            | (df[["n_tokens", "total_ms", "eval_ms"]].notna().all(axis=1))
             & df["failure_kind"].isna()
         ),
     ),
@@ -169,7 +169,7 @@ AGENT_TABLE = _table(
         "prompt_eval_ms": _number("sum of prompt times"),
         "eval_ms": _number("sum of decode times"),
         "queue_ms": _number("sum of times that no counter explains", least=None),
-        "n_reloads": _count("calls that loaded the model"),
+        "n_reloads": _count("calls that loaded the model", null=True),
         "reload_ms": _number("load time of those calls"),
     },
     _holds(
@@ -201,7 +201,7 @@ RUN_TABLE = _table(
         "single_mode": _text("queued or batched, from the overlap", null=True),
         "n_tokens": _count("tokens of all agents", null=True),
         "queue_ms": _number("sum of times that no counter explains", least=None),
-        "n_reloads": _count("calls that loaded the model"),
+        "n_reloads": _count("calls that loaded the model", null=True),
         "reload_ms": _number("load time of those calls"),
         "ttft_contention": _flag("TTFT > solo median + 3000 ms (the report)", null=True),
         "balance_contention": _flag("balance speedup < 1.5 (its program)", null=True),
@@ -252,9 +252,11 @@ BLOCK_TABLE = _table(
         "dual_wall_s": _number("wall time of dual"),
         "single_wall_s": _number("wall time of single"),
         **{name: _number(meaning) for name, meaning in _RATIOS.items()},
-        "n_single_reloads": _count("model loads inside the single trial"),
+        "n_single_reloads": _count("model loads inside the single trial", null=True),
         "in_dual_estimate": _flag("counts for the dual's true speedup"),
         "in_single_estimate": _flag("counts for the single's true speedup"),
+        "in_dual_per_token": _flag("counts for the per-token form: token counts may differ"),
+        "in_single_per_token": _flag("the same for the single's"),
         "exclusion_reason": _text("why it does not count; empty if it does"),
     },
     _holds(
@@ -334,26 +336,42 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
 }
 
 
-def conform(table: str, df: pd.DataFrame) -> pd.DataFrame:
+def check_columns(table: str, df: pd.DataFrame, source: str) -> None:
+    """Refuse missing and unknown columns; `source` says whose rows these are.
+
+    Raises:
+        TableError: names the columns.
+    """
+    wanted, found = set(SCHEMAS[table].columns), set(df.columns)
+    if found != wanted:
+        raise TableError(
+            f"{source}: missing columns {sorted(wanted - found)}, "
+            f"unknown columns {sorted(found - wanted)}",
+            "it was written by another version; materialize it again from the journal",
+        )
+
+
+def conform(table: str, df: pd.DataFrame, source: str | None = None) -> pd.DataFrame:
     """Return `df` with the columns of `table` in their order and types, checked.
 
     Raises:
-        TableError: a column is missing or too many, or a check fails; names column and rows.
+        TableError: a column is missing or too many, or a check fails; names `source` (else the
+            table), column and rows.
     """
+    source = source or table
     schema = SCHEMAS[table]
-    if set(df.columns) != set(schema.columns):
-        raise TableError(
-            f"{table}: missing columns {sorted(set(schema.columns) - set(df.columns))}, "
-            f"unknown columns {sorted(set(df.columns) - set(schema.columns))}",
-            "the code that builds the table and its schema differ; correct one of them",
-        )
+    check_columns(table, df, source)
     types = {name: str(column.dtype) for name, column in schema.columns.items()}
     try:
         return schema.validate(df[list(types)].astype(types), lazy=True)
     except (pa.errors.SchemaErrors, TypeError, ValueError) as error:
         cases = getattr(error, "failure_cases", None)
-        found = str(error) if cases is None else cases.head(10).to_string(index=False)
+        if cases is None:
+            found = str(error)
+        else:
+            # a check between columns fails once for each column; one line of each is enough
+            found = cases.groupby("check", sort=False).head(3).head(15).to_string(index=False)
         raise TableError(
-            f"{table}: the rows break the table's schema:\n{found}",
+            f"{source}: the rows break the table's schema:\n{found}",
             "nothing was published; the journal is untouched, correct the cause and rebuild",
         ) from error

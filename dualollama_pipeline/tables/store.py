@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dualollama_pipeline.core.errors import TableError
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.schemas import check_columns, conform
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +81,8 @@ class TableStore:
         Raises:
             TableError: it is not there, damaged, or breaks the schema; names the file.
         """
-        return conform(table, self._read(self.path(table, config_id)))
+        path = self.path(table, config_id)
+        return conform(table, self._read(path), str(path))
 
     def _read(self, path: Path) -> pd.DataFrame:
         try:
@@ -108,6 +109,8 @@ class TableStore:
         missing = [config_id for config_id in config_ids if config_id not in present]
         paths = [self.path(table, config_id) for config_id in config_ids if config_id in present]
         parts = [self._read(path) for path in paths]
+        for path, part in zip(paths, parts, strict=True):
+            check_columns(table, part, str(path))
         if not parts:
             raise TableError(
                 f"{self.root / table}: no partition is there yet",

@@ -5,6 +5,7 @@ A guard never removes a row. ERROR makes it INVALID: kept, shown, left out of st
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,6 +52,8 @@ def call_findings(call: dict[str, object]) -> list[Finding]:
     name = f"{call['role']} {call['stage']}"
     if call["n_tokens"] < MIN_TOKENS:  # type: ignore[operator]
         findings.append(Finding("ERROR", f"{name}: {call['n_tokens']} tokens, below {MIN_TOKENS}"))
+    if math.isnan(call["ttft_ms"]):  # type: ignore[arg-type]
+        findings.append(Finding("ERROR", f"{name}: no record carried text, so no first token"))
     if call["is_degenerate"]:
         findings.append(
             Finding("WARN", f"{name}: ends in a loop (shortened {call['repetition_ratio']:.0f} x)")

@@ -41,7 +41,7 @@ class Calibration:
     def sound(self) -> bool:
         """Whether the promise of OLLAMA.md P9 holds: 1 ms at the median, 10 at worst, 1 %."""
         return (
-            self.ttft_error_median_ms <= 1.0  # noqa: PLR2004 the promise
+            self.ttft_error_median_ms <= 1.0
             and self.ttft_error_max_ms <= 10.0  # noqa: PLR2004
             and self.rate_error_pct <= 1.0
         )

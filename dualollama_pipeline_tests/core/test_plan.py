@@ -211,7 +211,6 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
     assert caught.value.way_out
 
 
-@pytest.mark.xfail(strict=True, reason="Plan compares trial ids and servers, not an agent's role")
 def test_two_agents_of_one_trial_with_one_role_are_refused(tmp_path: Path) -> None:
     """The tables tell agents apart by role: two of one name become one agent of four calls."""
     twice = content(trials=[trial(agents=[agent(), agent()])])

@@ -86,8 +86,7 @@ def test_each_variable_by_name(variable: str, text: str, field: str, value: obje
 def test_bad_values_name_variable_and_value(variable: str, text: str) -> None:
     """`blocks=five` deep in a traceback is not what a shell script's author looks for."""
     error = refusal({variable: text})
-    assert f"{variable.removeprefix('DUALOLLAMA_').lower()} = {text!r}" in error.problem
-    assert "DUALOLLAMA_" in error.problem
+    assert f"{variable} = {text!r}" in error.problem
     assert variable in error.way_out
 
 
@@ -112,7 +111,7 @@ def test_overrides_win_and_none_is_no_override() -> None:
     environment = {"DUALOLLAMA_BLOCKS": "7", "DUALOLLAMA_MODEL": "qwen3:4b"}
     settings = Settings.from_environment(environment, blocks=3, model=None)
     assert (settings.blocks, settings.model) == (3, "qwen3:4b")
-    assert "blocks = 0" in refusal(environment, blocks=0).problem
+    assert "DUALOLLAMA_BLOCKS = 0" in refusal(environment, blocks=0).problem
 
 
 def test_external_servers_are_two_different_ones() -> None:
@@ -146,13 +145,11 @@ def test_without_an_argument_the_process_environment_counts(
     assert Settings.from_environment().blocks == 9
 
 
-@pytest.mark.xfail(strict=True, reason="only the matrix refuses cloud models, DUALOLLAMA_MODEL not")
 def test_a_cloud_model_for_all_is_refused() -> None:
     """What is refused for one agent must not be allowed for both."""
     assert "cloud" in str(refusal({"DUALOLLAMA_MODEL": "gpt-oss:120b-cloud"}))
 
 
-@pytest.mark.xfail(strict=True, reason="URLs are compared as text")
 @pytest.mark.parametrize(
     ("url_a", "url_b"), [("http://h:1", "http://H:1"), ("http://h:1", "http://h:01")]
 )
@@ -162,8 +159,9 @@ def test_one_server_under_two_spellings_is_one_server(url_a: str, url_b: str) ->
     assert "same server" in str(refusal({**TWO_URLS, **urls}))
 
 
-@pytest.mark.xfail(strict=True, reason="only scheme, host, path and port are looked at")
 @pytest.mark.parametrize("url", ["http://h:1?x=1", "http://h:1#f", "http://u:p@h:1", "http://h :1"])
 def test_urls_with_more_than_host_and_port_are_refused(url: str) -> None:
     """`http://h:1?x=1/api/generate` is a request for `/`; a password would be written down."""
-    assert "url_a" in str(refusal({"DUALOLLAMA_URL_A": url}))
+    message = str(refusal({"DUALOLLAMA_URL_A": url}))
+    assert "DUALOLLAMA_URL_A = " in message
+    assert "u:p" not in message

@@ -100,7 +100,6 @@ def test_a_missing_solo_arm_leaves_everything_unknown(walls: list[float]) -> Non
         assert value == pytest.approx(NAN, nan_ok=True)
 
 
-@pytest.mark.xfail(strict=True, reason="max() over nan depends on the order: max(20, nan) is 20")
 def test_parallel_efficiency_without_the_last_solo_arm_is_unknown() -> None:
     """It is unknown without the first one, and should not depend on which is missing."""
     assert parallel_efficiency([20.0, NAN], 60.0) == pytest.approx(NAN, nan_ok=True)

@@ -146,9 +146,6 @@ def test_a_call_that_was_cut_is_no_end() -> None:
     assert math.isnan(row(tables.runs, arm="solo_a")["wall_s"])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="load_ms is unknown, but n_reloads and reload_ms of the same calls are 0"
-)
 def test_an_agent_without_load_times_has_no_count_of_reloads() -> None:
     """A failed agent would count as one that never reloaded."""
     tables = tables_of([trial("solo_a", calls=[failed(), unsent()]), trial("solo_b")])

@@ -138,7 +138,6 @@ def test_a_bad_solo_trial_excludes_both_estimates(arm: str, role: str) -> None:
     assert made["dual_against_single"] == pytest.approx(1.25)  # needs no solo arm
 
 
-@pytest.mark.xfail(strict=True, reason="max() over nan: without solo_b, solo_a passes for the max")
 @pytest.mark.parametrize("pair_arm", ["dual", "single"])
 def test_without_a_solo_arm_there_is_no_parallel_efficiency(pair_arm: str) -> None:
     """The longest of two cannot be known from one."""

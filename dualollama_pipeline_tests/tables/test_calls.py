@@ -100,6 +100,8 @@ def test_every_column_of_an_ok_call() -> None:
         "max_lines_per_read": 2,
         "is_reload": False,
         "n_text_chars": 5,  # "words"
+        "repetition_ratio": pd.NA,  # too short to tell
+        "is_degenerate": False,
     }
     assert made.keys() == expected.keys()
     for name, value in expected.items():
@@ -140,10 +142,6 @@ def test_a_failed_call_keeps_its_kind_and_has_no_times() -> None:
     assert made["n_chunks"] == 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="end_ms and total_ms hold the instant of the failure, by the schema the final record's",
-)
 def test_a_failed_call_that_had_begun_has_no_total_time() -> None:
     """A stream cut after 2 s reads as an answer in 2 s; a refused request as one in 0 ms."""
     begun = failed(first_token_ns=250 * MS, chunk_ns=(250 * MS,), end_ns=2_000 * MS)
@@ -263,9 +261,6 @@ def test_without_a_usual_load_the_limit_is_half_a_second() -> None:
     assert build_calls(journal(trials))["is_reload"].all()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="np.nanmedian of nothing but nan warns; `usual` is not empty but all nan"
-)
 def test_without_any_load_counter_nothing_is_said_of_reloads() -> None:
     """Ollama omits a load of zero, in all calls of a trial alike."""
     found = calls_table(*stages("collector", 5_000, load=None))
@@ -307,10 +302,6 @@ def test_a_cold_load_warns_outside_single_only() -> None:
     assert warned["validity_reasons"] == "collector analysis: cold load of 4000 ms"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the schema wants a TTFT of every ok call, the stream's reader no text of it",
-)
 def test_an_ok_answer_without_text_does_not_break_the_table() -> None:
     """Special tokens alone: eval_count says 40, no text came. One such call costs all 27 x 20."""
     tables_of([trial("solo_a", calls=[call(first_token_ns=None, chunk_ns=(), text="", tokens=40)])])

@@ -139,7 +139,6 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         TableStore(tmp_path).load(TABLE)
 
 
-@pytest.mark.xfail(strict=True, reason="conform() names the table, load() promises the file")
 def test_a_file_of_an_older_schema_is_named(tmp_path: Path) -> None:
     """Of 27 partitions, which one is it?"""
     store = TableStore(tmp_path)
@@ -189,9 +188,6 @@ def test_load_all_does_not_step_over_a_damaged_partition(tmp_path: Path) -> None
         store.load_all(TABLE, ["test1", "test2"])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="parts are joined before they are checked: concat fills the column in"
-)
 def test_load_all_does_not_fill_in_what_one_partition_lacks(tmp_path: Path) -> None:
     """One partition of an older schema beside new ones: its column is null, and all checks pass."""
     store = TableStore(tmp_path)

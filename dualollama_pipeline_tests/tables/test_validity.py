@@ -33,6 +33,9 @@ def call(**changes: Any) -> dict[str, object]:
         "load_ms": 150.0,
         "total_ms": 5_000.0,
         "server_total_ms": 5_000.0,
+        "ttft_ms": 250.0,
+        "is_degenerate": False,
+        "repetition_ratio": 2.0,
     }
     return sound | changes
 
@@ -74,6 +77,8 @@ def test_warm_limit(median_ms: float, limit_ms: float) -> None:
         ({"status": "interrupted", "n_tokens": None, "total_ms": NAN}, ["ERROR"]),
         ({"n_tokens": 31}, ["ERROR"]),
         ({"n_tokens": 32}, []),
+        ({"ttft_ms": NAN}, ["ERROR"]),
+        ({"is_degenerate": True, "repetition_ratio": 50.0}, ["WARN"]),
         ({"is_reload": True}, ["WARN"]),
         ({"is_reload": True, "arm": "solo_a"}, ["WARN"]),
         ({"is_reload": True, "arm": "single"}, []),

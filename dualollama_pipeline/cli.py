@@ -6,9 +6,11 @@ Imports stand inside the commands, so that none pays for what another needs.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 import webbrowser
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.errors import DualOllamaError, InputError
 from dualollama_pipeline.core.settings import Settings
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXIT_STOPPED = 130
+SERVER_KINDS = ["simulated", "external", "managed"]
 
 
 def _positive(text: str) -> int:
@@ -37,12 +40,18 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--configs", nargs="+", metavar="CONFIG_ID", help="default: all of the matrix")
     run.add_argument("--blocks", type=_positive, help="repetitions of the four arms (default 5)")
     run.add_argument("--workload", choices=["standard"], help="what the agents are asked")
-    run.add_argument(
-        "--servers",
-        choices=["simulated", "external", "managed"],
-        help="default: DUALOLLAMA_SERVERS",
-    )
+    run.add_argument("--servers", choices=SERVER_KINDS, help="default: DUALOLLAMA_SERVERS")
     run.set_defaults(function=_run)
+
+    measure = commands.add_parser("measure", help="measure one configuration, without Dagster")
+    measure.add_argument("config_id", metavar="CONFIG_ID")
+    measure.add_argument("--blocks", type=_positive, help="repetitions of the four arms")
+    measure.add_argument("--servers", choices=SERVER_KINDS, help="default: DUALOLLAMA_SERVERS")
+    measure.set_defaults(function=_measure)
+
+    doctor = commands.add_parser("doctor", help="can this pair be measured? what to do if not")
+    doctor.add_argument("--servers", choices=SERVER_KINDS, help="default: DUALOLLAMA_SERVERS")
+    doctor.set_defaults(function=_doctor)
 
     simulate = commands.add_parser("simulate", help="serve the simulated pair until stopped")
     simulate.add_argument("--ports", default=None, metavar="A,B", help="default: free ports")
@@ -86,6 +95,54 @@ def _chosen(settings: Settings, wanted: Sequence[str] | None) -> list[str]:
     return [name for name in matrix.config_ids if not wanted or name in wanted]
 
 
+def _measure(arguments: argparse.Namespace) -> int:
+    settings = Settings.from_environment(servers=arguments.servers, blocks=arguments.blocks)
+    _chosen(settings, [arguments.config_id])
+
+    from dualollama_pipeline.ollama.servers import open_pair
+    from dualollama_pipeline.worker.measure import Measurement
+    from dualollama_pipeline.worker.run import run_here
+
+    def say(event: dict[str, Any]) -> None:
+        _print(progress_line(event))
+
+    batch_id = f"measure-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    with open_pair(settings) as pair:
+        journal = Measurement(settings, pair, say, run_here).run(arguments.config_id, batch_id)
+
+    from dualollama_pipeline.arms import print_arms  # pandas, when nothing is measured any more
+
+    print_arms(journal)
+    _print(f"journal: {journal.path}")
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    settings = Settings.from_environment(servers=arguments.servers)
+
+    from dualollama_pipeline.ollama.servers import open_pair
+    from dualollama_pipeline.worker.doctor import examine
+
+    with open_pair(settings) as pair:
+        findings = asyncio.run(examine(settings, pair))
+    for finding in findings:
+        _print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.found}")
+        if not finding.ok:
+            _print(f"      way out: {finding.way_out}")
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def progress_line(event: dict[str, Any]) -> str:
+    """Return one line for one event of a worker."""
+    if event["event"] == "waiting":
+        return f"the servers are in use by {event['holder']}; waiting"
+    failures = "".join(f"; {failure}" for failure in event["failures"])
+    return (
+        f"{event['finished']}/{event['planned']} block {event['block']} {event['arm']}: "
+        f"{event['status']}{failures}"
+    )
+
+
 def _simulate(arguments: argparse.Namespace) -> int:
     from dualollama_pipeline.simulator.__main__ import main as serve
 
@@ -121,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         return int(parsed.function(parsed))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         sys.stderr.write("stopped; what was measured is kept, run again to go on\n")
         return EXIT_STOPPED
     except DualOllamaError as error:

@@ -119,21 +119,17 @@ class OllamaClient:
         Raises:
             ServerError: as `request`, or the answer is no JSON object.
         """
-        response = await self.request(method, path, body)
-        try:
-            content = response.json()
-        except ValueError:
-            content = None
-        if not isinstance(content, dict):
-            raise ServerError(
-                f"{self.url}{path}: the answer is no JSON object: {response.text[:80]!r}",
-                "this is not an Ollama server; correct its URL",
-            )
-        return content
+        return _object(await self.request(method, path, body), f"{self.url}{path}")
 
     async def version(self) -> httpx.Response:
-        """Ask for the version; also opens the connection, so that no TTFT pays for it."""
-        return await self.request("GET", "/api/version")
+        """Ask for the version; also opens the connection, so that no TTFT pays for it.
+
+        Raises:
+            ServerError: as `request`, or what answers is no Ollama.
+        """
+        response = await self.request("GET", "/api/version")
+        _object(response, f"{self.url}/api/version")
+        return response
 
     async def generate(
         self, body: Mapping[str, Any], headers: Mapping[str, str], exchange: Exchange
@@ -203,3 +199,17 @@ class OllamaClient:
             else:
                 msg = f"no byte of the body within {limits.first_token_s} s"
             raise httpx.ReadTimeout(msg) from error
+
+
+def _object(response: httpx.Response, url: str) -> dict[str, Any]:
+    """Return the JSON object of a response; raise ServerError if it is none."""
+    try:
+        content = response.json()
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise ServerError(
+            f"{url}: the answer is no JSON object: {response.text[:80]!r}",
+            "this is not an Ollama server; correct its URL",
+        )
+    return content

@@ -117,7 +117,9 @@ def _configurations(inputs: ReportInputs) -> tuple[ConfigurationSummary, ...]:
             agents=describe_agents(calls.get((config_id,), [])),
             validity=_count_validity(blocks.get((config_id,), [])),
             n_single_reloads=sum(
-                int(block["n_single_reloads"]) for block in blocks.get((config_id,), [])
+                int(block["n_single_reloads"])  # those seen: nan where the trial failed
+                for block in blocks.get((config_id,), [])
+                if not math.isnan(block["n_single_reloads"])
             ),
             notes=_notes(blocks.get((config_id,), [])),
             estimates=tuple(Estimate(**_estimate(row)) for row in rows),

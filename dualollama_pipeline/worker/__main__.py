@@ -9,18 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from dualollama_pipeline.core.errors import DualOllamaError
-from dualollama_pipeline.core.plan import Plan, load_plan
-from dualollama_pipeline.core.records import TrialRecord
-from dualollama_pipeline.worker.batch import run_batch
+from dualollama_pipeline.core.plan import load_plan
 from dualollama_pipeline.worker.exits import EXIT_STOPPED, exit_code
-from dualollama_pipeline.worker.journal import Journal, JournalWriter, read_journal
-from dualollama_pipeline.worker.lock import pair_lock
+from dualollama_pipeline.worker.run import run_here
 
 
 def _arguments() -> argparse.Namespace:
@@ -38,48 +33,12 @@ def _say(event: dict[str, object]) -> None:
     sys.stdout.flush()
 
 
-def _announcer(plan: Plan) -> Callable[[TrialRecord, int], None]:
-    def announce(record: TrialRecord, finished: int) -> None:
-        failures = [call.failure for call in record.calls if call.failure is not None]
-        _say(
-            {
-                "event": "trial",
-                "config_id": plan.config_id,
-                "block": record.block,
-                "arm": record.arm,
-                "status": record.status.value,
-                "attempt": record.attempt,
-                "finished": finished,
-                "planned": len(plan.trials),
-                "failures": [f"{failure.kind}: {failure.text}" for failure in failures],
-            }
-        )
-
-    return announce
-
-
-async def _measure(plan: Plan, journal: Journal, writer: JournalWriter, *, guard: bool) -> None:
-    """Run the batch; SIGINT, SIGTERM and (guarded) the end of standard input cancel it."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.ensure_future(run_batch(plan, journal, writer, _announcer(plan)))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
-    if guard:
-        loop.add_reader(sys.stdin.fileno(), task.cancel)
-    await task
-
-
 def main() -> int:
     """Run the worker; return its exit code."""
     arguments = _arguments()
     try:
         plan = load_plan(arguments.plan)
-        with (
-            pair_lock(plan.servers, f"plan {plan.plan_id}", _waiting_for),
-            JournalWriter(arguments.journal) as writer,
-        ):
-            journal = read_journal(arguments.journal)
-            asyncio.run(_measure(plan, journal, writer, guard=arguments.stdin_guard))
+        run_here(plan, arguments.journal, _say, guard=arguments.stdin_guard)
     except asyncio.CancelledError:
         sys.stderr.write("stopped; the trial in hand is recorded as interrupted\n")
         return EXIT_STOPPED
@@ -87,10 +46,6 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return exit_code(error)
     return 0
-
-
-def _waiting_for(holder: str) -> None:
-    _say({"event": "waiting", "holder": holder})
 
 
 if __name__ == "__main__":

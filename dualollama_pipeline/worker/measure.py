@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.design import Campaign, build_plan
+from dualollama_pipeline.core.errors import ServersChangedError
 from dualollama_pipeline.core.matrix import Configuration, load_matrix
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.core.workload import standard_workload
@@ -14,6 +15,7 @@ from dualollama_pipeline.worker.launch import ServersChanged, run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from dualollama_pipeline.core.plan import Plan
     from dualollama_pipeline.core.settings import Settings
@@ -22,11 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One request to measure: what, on which servers, and who hears of progress."""
+    """One request to measure: what, on which servers, who hears of progress, and where it runs.
+
+    `runner` is `launch.run_worker` (a process of its own) or `run.run_here`.
+    """
 
     settings: Settings
     pair: ServerPair
     on_event: Callable[[dict[str, Any]], None]
+    runner: Callable[[Plan, Path, Callable[[dict[str, Any]], None]], None] = run_worker
 
     def plan(self, configuration: Configuration, batch_id: str) -> Plan:
         """Lay out the trials of a configuration in a batch."""
@@ -44,7 +50,8 @@ class Measurement:
 
         Raises:
             InputError: there is no such configuration, or an input cannot be read.
-            WorkerError: the worker ended early; what it measured is kept.
+            WorkerError: the worker ended early; what it measured is kept. A runner in this process
+            raises its own errors instead.
         """
         configuration = load_matrix(self.settings.data / "matrix.yaml").get(config_id)
         plan = self.plan(configuration, batch_id)
@@ -52,13 +59,13 @@ class Measurement:
         if unfinished is not None:
             try:
                 return self._measure(self.plan(configuration, unfinished))
-            except ServersChanged:
+            except (ServersChanged, ServersChangedError):
                 pass  # what was measured with the old servers stays; this is another batch
         return self._measure(plan)
 
     def _measure(self, plan: Plan) -> Journal:
         path = Warehouse(self.settings.warehouse).journal(plan.config_id, plan.batch_id)
-        run_worker(plan, path, self.on_event)
+        self.runner(plan, path, self.on_event)
         return read_journal(path)
 
     def _unfinished(self, plan: Plan) -> str | None:

@@ -46,7 +46,7 @@ def _block(config_id, block, speedup, origin):
         solo_a_wall_s=speedup, solo_b_wall_s=speedup, dual_wall_s=2.0, single_wall_s=2.0 * speedup,
         dual_true_speedup=speedup, single_true_speedup=1.0, dual_against_single=speedup,
         ideal_speedup=2.0, dual_parallel_efficiency=speedup / 2,
-        in_dual_estimate=True, in_single_estimate=True,
+        in_dual_estimate=True, in_single_estimate=True, n_single_reloads=0,
     )  # fmt: skip
 
 

@@ -164,8 +164,8 @@ def test_a_stopped_worker_records_the_trial_in_hand_as_interrupted(
         return slow
 
     async def act() -> int:
-        script = ollama(trial_begins)
-        async with serve(script) as (url_a, _), serve(script) as (url_b, _):
+        script_a, script_b = ollama(trial_begins), ollama(trial_begins)
+        async with serve(script_a) as (url_a, _), serve(script_b) as (url_b, _):
             plan = small_plan({"a": url_a, "b": url_b}, deadlines=Deadlines())
             (tmp_path / "plan.json").write_text(plan.model_dump_json())
             process = await asyncio.create_subprocess_exec(
@@ -175,7 +175,8 @@ def test_a_stopped_worker_records_the_trial_in_hand_as_interrupted(
                 stdin=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
             )
-            await begun.wait()
+            async with asyncio.timeout(10):
+                await begun.wait()
             assert process.stdin is not None
             if how is None:
                 process.stdin.close()

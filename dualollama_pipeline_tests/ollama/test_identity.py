@@ -1,0 +1,117 @@
+"""Who a server is: facts from four requests, and two URLs that reach one process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from dualollama_pipeline.core.errors import ServerError
+from dualollama_pipeline.core.plan import Deadlines
+from dualollama_pipeline.core.records import ServerIdentity
+from dualollama_pipeline.ollama.client import OllamaClient
+from dualollama_pipeline.ollama.identity import same_process, snapshot
+from dualollama_pipeline_tests.faults.scripted import MODEL, Request, Seen, Step, against, answer
+
+ENTRY = {
+    "name": MODEL,
+    "size": 200,
+    "digest": "d" * 64,
+    "details": {"quantization_level": "Q4_K_M"},
+}
+LOADED = {"size_vram": 150, "context_length": 2048, "expires_at": "2318-01-01T00:00:00.123456789Z"}
+
+
+def identify(model: str = MODEL, **changed: Any) -> ServerIdentity:
+    """Snapshot a scripted server; `tags=...` and the like replace an answer."""
+    content: dict[str, Any] = {
+        "version": {"version": "0.33.0"},
+        "tags": {"models": [ENTRY]},
+        "show": {"model_info": {"general.architecture": "gemma3", "gemma3.block_count": 34}},
+        "ps": {"models": [ENTRY | LOADED]},
+    } | changed
+
+    def script(request: Request) -> list[Step]:
+        body = content[request.path.rsplit("/", 1)[-1]]
+        return body if isinstance(body, list) else answer("200 OK", json.dumps(body).encode())
+
+    async def act(url: str, _: Seen) -> ServerIdentity:
+        async with OllamaClient(url, Deadlines()) as client:
+            return await snapshot(client, "a", model)
+
+    found: ServerIdentity = asyncio.run(against(script, act))
+    return found
+
+
+def test_facts_of_a_loaded_model() -> None:
+    """What a batch is judged by later: version, weights, layers, placement, context."""
+    found = identify()
+    assert (found.version, found.digest, found.quantization) == ("0.33.0", "d" * 64, "Q4_K_M")
+    assert found.layers == 35  # 34 blocks and the output layer
+    assert found.size_vram_share == 0.75  # 150 / 200
+    assert found.context_length == 2048
+    assert found.simulated_by is None
+    assert found.expires_at is not None
+    assert found.expires_at.startswith("2318")  # beyond what pandas' timestamps can hold
+
+
+def test_nothing_loaded_is_null_not_zero() -> None:
+    """A share of 0 would read as `on the CPU`."""
+    found = identify(ps={"models": []})
+    assert not found.loaded
+    assert found.size_vram_share is None
+    assert found.context_length is None
+
+
+def test_a_name_without_a_tag_means_latest() -> None:
+    """Ollama completes it; so must the search in its lists."""
+    assert identify("gemma3").digest == "d" * 64
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"tags": {"models": []}}, "ollama pull"),
+        ({"tags": {"models": [ENTRY | {"remote_host": "https://ollama.com"}]}}, "cloud"),
+        ({"version": answer("200 OK", b"<html>", "text/html")}, "not an Ollama"),
+        ({"version": answer("200 OK", b"[]")}, "not an Ollama"),
+        ({"tags": answer("404 Not Found", b"404 page not found", "text/plain")}, "404"),
+        ({"tags": {"models": "many"}}, "ollama pull"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_before(changed: dict[str, Any], says: str) -> None:
+    """Each of these would otherwise show as sixty failed calls."""
+    with pytest.raises(ServerError) as caught:
+        identify(**changed)
+    assert says in str(caught.value)
+
+
+def two(expires_a: str, expires_b: str, **changes: Any) -> list[ServerIdentity]:
+    one = identify()
+    return [
+        one.model_copy(
+            update={"server": "a", "url": "http://a:1", "expires_at": expires_a} | changes
+        ),
+        one.model_copy(
+            update={"server": "b", "url": "http://b:1", "expires_at": expires_b} | changes
+        ),
+    ]
+
+
+def test_one_process_behind_two_urls_is_found() -> None:
+    """`dual` on one server is the anti-pattern, measured under the wrong name."""
+    same = "2026-01-01T00:00:00.123456789Z"
+    assert same_process(two(same, same)) == ("http://a:1", "http://b:1")
+
+
+def test_two_processes_are_two() -> None:
+    """Two loads never end at the same nanosecond."""
+    first, second = "2026-01-01T00:00:00.123456789Z", "2026-01-01T00:00:00.123456788Z"
+    assert same_process(two(first, second)) is None
+
+
+def test_simulated_servers_share_a_clock_not_a_process() -> None:
+    """Loads of one virtual instant end at one virtual instant."""
+    assert same_process(two("t", "t", simulated_by="dualollama/1.0")) is None

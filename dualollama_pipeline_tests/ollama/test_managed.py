@@ -1,0 +1,142 @@
+"""Servers of our own, with a stand-in for the program `ollama`: started, known, stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dualollama_pipeline.core.errors import ServerError
+from dualollama_pipeline.ollama.managed import managed_servers, server_environment
+
+# Serves /api/version after a delay, answers with its own environment, and has a child process.
+STAND_IN = """#!{python}
+import http.server, json, os, subprocess, sys, time
+assert sys.argv[1:] == ["serve"], sys.argv
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print("listening soon", flush=True)
+if os.environ.get("STAND_IN_FAILS"):
+    sys.exit("no GPU today")
+time.sleep(0.2)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        names = {{k: v for k, v in os.environ.items() if k.startswith("OLLAMA_")}}
+        pids = [os.getpid(), child.pid]
+        body = json.dumps({{"version": "1", "pids": pids, "env": names}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *a): pass
+host, port = os.environ["OLLAMA_HOST"].split(":")
+http.server.HTTPServer((host, int(port)), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def outer(tmp_path: Path) -> dict[str, str]:
+    """An environment whose PATH has the stand-in first."""
+    program = tmp_path / "bin" / "ollama"
+    program.parent.mkdir()
+    program.write_text(STAND_IN.format(python=sys.executable))
+    program.chmod(0o755)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("OLLAMA_")}
+    return {**kept, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def gone(pids: list[int], within_s: float = 5.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while any(map(alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not any(map(alive, pids))
+
+
+def ask(url: str) -> dict[str, object]:
+    content: dict[str, object] = httpx.get(f"{url}/api/version", trust_env=False).json()
+    return content
+
+
+def test_two_servers_start_with_a_known_environment_and_stop_whole(
+    tmp_path: Path, outer: dict[str, str]
+) -> None:
+    """A llama-server left behind would hold GPU memory in every later measurement."""
+    outer |= {
+        "OLLAMA_FLASH_ATTENTION": "1",
+        "OLLAMA_MODELS": "/models",
+        "OLLAMA_HOST": "example.org:1",
+    }
+    with managed_servers(tmp_path / "logs", outer) as urls:
+        answers = {name: ask(url) for name, url in urls.items()}
+    assert set(urls) == {"a", "b"}
+    assert urls["a"] != urls["b"]
+    for name, answer in answers.items():
+        environment = answer["env"]
+        assert isinstance(environment, dict)
+        assert environment["OLLAMA_HOST"] == urls[name].removeprefix("http://")
+        assert environment["OLLAMA_NUM_PARALLEL"] == "1"
+        assert environment["OLLAMA_MODELS"] == "/models"
+        assert "OLLAMA_FLASH_ATTENTION" not in environment  # nobody would know it was set
+    pids = [pid for answer in answers.values() for pid in answer["pids"]]  # type: ignore[attr-defined]
+    assert gone(pids)
+    assert "listening soon" in (tmp_path / "logs" / "ollama-a.log").read_text()
+
+
+def test_servers_do_not_outlive_a_killed_owner(tmp_path: Path, outer: dict[str, str]) -> None:
+    """Kill -9 runs no `finally`: the guard sees its pipe close."""
+    code = (
+        "import json, pathlib, sys, time, httpx\n"
+        "from dualollama_pipeline.ollama.managed import managed_servers\n"
+        "with managed_servers(pathlib.Path(sys.argv[1])) as urls:\n"
+        "    print(json.dumps(list(urls.values())), flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=outer, text=True) as owner:
+        assert owner.stdout is not None
+        urls = json.loads(owner.stdout.readline())
+        pids = [pid for url in urls for pid in ask(url)["pids"]]  # type: ignore[attr-defined]
+        assert all(map(alive, pids))
+        owner.send_signal(signal.SIGKILL)
+    assert gone(pids)
+
+
+def test_a_server_that_ends_at_once_is_told_with_its_log(
+    tmp_path: Path, outer: dict[str, str]
+) -> None:
+    """`did not start` without the log sends a user searching."""
+    with (
+        pytest.raises(ServerError, match="no GPU today"),
+        managed_servers(tmp_path, {**outer, "STAND_IN_FAILS": "1"}),
+    ):
+        pass
+
+
+def test_without_the_program_the_way_out_is_told(tmp_path: Path) -> None:
+    """Not everybody has Ollama on PATH."""
+    with (
+        pytest.raises(ServerError, match="not on PATH") as caught,
+        managed_servers(tmp_path, {"PATH": str(tmp_path)}),
+    ):
+        pass
+    assert "external" in caught.value.way_out
+
+
+def test_ports_are_loopback() -> None:
+    """An open server on a laptop in a café is everybody's server."""
+    assert server_environment({}, 1234)["OLLAMA_HOST"] == "127.0.0.1:1234"

@@ -182,3 +182,31 @@ def test_bad_input_is_explained(tmp_path: Path, arguments: list[str], said: str)
 def test_the_matrix_of_the_project_is_what_runs() -> None:
     """The default command measures all 27 configurations of the report."""
     assert len(load_matrix(PROJECT_ROOT / "data" / "matrix.yaml").config_ids) == 27
+
+
+def test_measure_without_dagster(tmp_path: Path) -> None:
+    """One configuration, four arms on the screen, the journal on disk; no Dagster home is made."""
+    done = dualollama(tmp_path, "measure", "test013", "--blocks", "5")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert sum(line.endswith(": ok") for line in lines) == 20
+    assert any("SIMULATED" in line for line in lines)
+    assert all(any(arm in line for line in lines) for arm in ("solo_a", "solo_b", "dual", "single"))
+    (speedup,) = [line for line in lines if line.startswith("dual_true_speedup")]
+    assert "n 5" in speedup
+    assert "95 % interval 0.8" in speedup
+    journal = Path(lines[-1].removeprefix("journal: "))
+    assert journal.is_relative_to(tmp_path / "warehouse" / "journals" / "test013")
+    assert read_journal(journal).end is not None
+    assert [path.name for path in (tmp_path / "dagster").iterdir()] == ["dagster.yaml"]
+
+
+def test_the_doctor_finds_dead_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 1, each server named, the way out beside it."""
+    monkeypatch.setenv("DUALOLLAMA_URL_A", "http://127.0.0.1:1")
+    monkeypatch.setenv("DUALOLLAMA_URL_B", "http://127.0.0.1:2")
+    done = dualollama(tmp_path, "doctor", "--servers", "external")
+    assert done.returncode == 1
+    assert "FAIL  server a: http://127.0.0.1:1" in done.stdout
+    assert "start the server" in done.stdout
+    assert "Traceback" not in done.stderr

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dualollama_pipeline.simulator.asked import ProtocolError, parse_generate
+from dualollama_pipeline.simulator.asked import ProtocolError, parse_chat, parse_generate
 from dualollama_pipeline.simulator.profile import Profile
 
 SOUND = {"model": "gemma3:latest", "prompt": "hello"}
@@ -51,3 +51,28 @@ def test_defaults(standard: Profile):
     assert asked.keep_alive_ns is None
     assert not asked.is_unload
     assert parse_generate(b'{"model": "gemma3", "keep_alive": 0}', standard.model).is_unload
+
+
+def test_a_chat_is_its_messages(standard: Profile):
+    """The prompt that is counted is what all messages say."""
+    messages = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hello"}]
+    raw = json.dumps({"model": "gemma3", "messages": messages}).encode()
+    asked = parse_chat(raw, standard.model)
+    assert (asked.prompt, asked.is_chat) == ("be brief\nhello", True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "message"),
+    [
+        ({}, 400, "model is required"),
+        ({"model": "x"}, 404, "model 'x' not found"),
+        ({"model": "gemma3", "messages": "hello"}, 400, "cannot unmarshal string"),
+        ({"model": "gemma3", "messages": ["hello"]}, 400, "cannot unmarshal string"),
+        ({"model": "gemma3", "messages": [{"content": 5}]}, 400, "cannot unmarshal number"),
+    ],
+)
+def test_bad_chats(fields: dict[str, object], status: int, message: str, standard: Profile):
+    """Chat and generate refuse the same mistake in different words."""
+    with pytest.raises(ProtocolError, match=message) as caught:
+        parse_chat(json.dumps(fields).encode(), standard.model)
+    assert caught.value.status == status

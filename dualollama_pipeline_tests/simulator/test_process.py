@@ -34,6 +34,22 @@ def test_official_client(pair: dict[str, str]):
         assert client.ps().models == []
 
 
+def test_official_client_chats(pair: dict[str, str]):
+    """Chat carries the same words in another place; loading and unloading work there too."""
+    message = [{"role": "user", "content": "hello"}]
+    with ollama.Client(host=pair["a"], trust_env=False) as client:
+        streamed = list(client.chat(MODEL, message, stream=True, options={"num_predict": 4}))
+        assert [part.done for part in streamed] == [False] * 4 + [True]
+        assert all(part.message.content for part in streamed[:-1])
+        assert streamed[-1].eval_count == 4
+        whole = client.chat(MODEL, message, options={"num_predict": 3})
+        assert whole.message.role == "assistant"
+        assert len((whole.message.content or "").split()) == 3
+        assert client.chat(MODEL, []).done_reason == "load"
+        assert client.chat(MODEL, [], keep_alive=0).done_reason == "unload"
+        assert client.ps().models == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_it_cleanly(number: signal.Signals):
     with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

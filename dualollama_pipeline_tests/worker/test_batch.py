@@ -84,6 +84,16 @@ def test_identity_is_recorded_around_every_cell(simulated_pair: ServerPair, tmp_
     assert all(s.loaded and s.simulated_by for r in journal.identities for s in r.servers)
 
 
+def test_chat_measures_what_generate_measures(simulated_pair: ServerPair, tmp_path: Path) -> None:
+    """Only the wrapping of the words differs; the simulator's times are the same."""
+    plan = small_plan(simulated_pair.urls, clock="simulated")
+    chat = plan.model_copy(update={"api": "chat"})
+    assert chat.plan_hash != plan.plan_hash
+    first, second = measure(plan, tmp_path / "g.jsonl"), measure(chat, tmp_path / "c.jsonl")
+    assert results(first) == results(second)
+    assert all(call.text for calls in results(second).values() for call in calls)
+
+
 def test_a_stopped_batch_is_resumed_and_equals_an_undisturbed_one(
     simulated_pair: ServerPair, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
 
 from dualollama_pipeline.core.errors import DualOllamaError, InputError
 from dualollama_pipeline.core.settings import PROJECT_ROOT
@@ -18,6 +19,7 @@ from dualollama_pipeline.defs.assets.trials import BATCH_TAG
 from dualollama_pipeline.defs.resources import Bench
 
 IN_PROCESS_TAG = "dualollama/executed_in_process"
+INTERRUPTED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -134,9 +136,18 @@ def run_pipeline(
 def _execute(
     job: dg.JobDefinition, instance: dg.DagsterInstance, tags: dict[str, str], **where: Any
 ) -> dg.ExecuteInProcessResult:
-    return job.execute_in_process(
+    """Execute one run; a failure is in the result, but Ctrl-C ends everything."""
+    result = job.execute_in_process(
         instance=instance, tags=tags, raise_on_error=False, run_config=QUIET, **where
     )
+    if any(error.cls_name in INTERRUPTED for error in _errors(result)):
+        raise KeyboardInterrupt
+    return result
+
+
+def _errors(result: dg.ExecuteInProcessResult) -> list[SerializableErrorInfo]:
+    failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
+    return [failure.error for failure in failures if failure.error is not None]
 
 
 def _first_error(result: dg.ExecuteInProcessResult) -> str:

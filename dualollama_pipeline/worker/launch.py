@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.errors import DualOllamaError
-from dualollama_pipeline.worker.exits import EXIT_CHANGED
+from dualollama_pipeline.worker.exits import EXIT_CHANGED, EXIT_STOPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,7 @@ def run_worker(plan: Plan, journal: Path, on_event: Callable[[dict[str, Any]], N
 
     Raises:
         ServersChanged: the journal was begun with other servers.
+        KeyboardInterrupt: the worker was stopped by a signal; its trial in hand is recorded.
         WorkerError: the worker ended with another exit code than 0; carries what it said.
     """
     with tempfile.TemporaryDirectory(prefix="dualollama-") as folder:
@@ -57,6 +58,8 @@ def run_worker(plan: Plan, journal: Path, on_event: Callable[[dict[str, Any]], N
                 if process.stdin is not None:
                     process.stdin.close()
         code = process.returncode
+        if code == EXIT_STOPPED:
+            raise KeyboardInterrupt
         if code != 0:
             text = said.read_text(encoding="utf-8", errors="replace").strip()
             raise (ServersChanged if code == EXIT_CHANGED else WorkerError)(

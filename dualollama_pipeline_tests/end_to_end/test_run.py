@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -23,22 +25,27 @@ from dualollama_pipeline.worker.journal import read_journal
 CONFIGS = ["test001", "test013"]
 # What depends on the host or names the campaign; everything else of a simulated table is exact.
 NOT_EXACT = ["batch_id", "started_at", "ingest_s", "workflow_s"]
+COMMAND = [sys.executable, "-m", "dualollama_pipeline.cli"]
 TABLES = ("call_table", "agent_table", "run_table", "block_table")
 
 
-def dualollama(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a home of its own."""
+def prepare(home: Path) -> dict[str, str]:
+    """Make a Dagster home with the project's settings; return the environment for it."""
     (home / "dagster").mkdir(parents=True, exist_ok=True)
     settings = (PROJECT_ROOT / "dagster_home" / "dagster.yaml").read_text()
     (home / "dagster" / "dagster.yaml").write_text(settings)
-    environment = {
+    return {
         **os.environ,
         "DAGSTER_HOME": str(home / "dagster"),
         "DUALOLLAMA_WAREHOUSE": str(home / "warehouse"),
     }
+
+
+def dualollama(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a home of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "dualollama_pipeline.cli", *arguments],
-        env=environment,
+        [*COMMAND, *arguments],
+        env=prepare(home),
         capture_output=True,
         text=True,
         check=False,
@@ -182,6 +189,35 @@ def test_bad_input_is_explained(tmp_path: Path, arguments: list[str], said: str)
 def test_the_matrix_of_the_project_is_what_runs() -> None:
     """The default command measures all 27 configurations of the report."""
     assert len(load_matrix(PROJECT_ROOT / "data" / "matrix.yaml").config_ids) == 27
+
+
+def test_ctrl_c_stops_everything_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    """Stopping one partition must not start the next, and nothing measured is measured again."""
+    command = [*COMMAND, "run", "--configs", *CONFIGS, "--blocks", "20"]
+    process = subprocess.Popen(
+        command,
+        env=prepare(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    journals = tmp_path / "warehouse" / "journals"
+    while not any(b'"record":"trial"' in path.read_bytes() for path in journals.glob("*/*.jsonl")):
+        assert process.poll() is None
+        time.sleep(0.05)  # until the first trial is on the disk
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of the group
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "2/2" not in out
+    assert "run again to go on" in err
+    (journal,) = journals.glob("*/*.jsonl")
+    kept = [t.trial_id for t in read_journal(journal).trials if t.status == "ok"]
+    assert kept
+    done = dualollama(tmp_path, "run", "--configs", *CONFIGS, "--blocks", "20")
+    assert done.returncode == 0, done.stderr
+    trials = [t.trial_id for t in read_journal(journal).trials if t.status == "ok"]
+    assert len(trials) == len(set(trials)) == 80
 
 
 def test_measure_without_dagster(tmp_path: Path) -> None:

@@ -45,7 +45,8 @@ class InputError(DualOllamaError):
         """
         lines = []
         for finding in error.errors(include_url=False):
-            field = name(".".join(str(part) for part in finding["loc"])) or "(whole document)"
+            loc = ".".join(str(part) for part in finding["loc"])
+            field = name(loc) if finding["loc"] else "(whole document)"
             value = CREDENTIALS.sub("//***@", repr(finding["input"]))
             shown = value if len(value) <= 80 else value[:77] + "..."  # noqa: PLR2004 a screen line
             lines.append(f"{source}: {field} = {shown}: {finding['msg']}")

@@ -10,10 +10,10 @@ import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.matrix import MODEL_NAME, SAFE_ID, AgentOptions, Strict
+from dualollama_pipeline.core.matrix import MODEL_NAME, SAFE_ID, AgentOptions, Strict, refuse_cloud
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +43,8 @@ class Stage(Strict):
     name: str
     prompt: Annotated[str, Field(min_length=1)]
     nonce: str
-    num_predict: Annotated[int, Field(gt=0)] | None
-    seed: int | None
+    num_predict: Annotated[int, Field(gt=0, lt=2**31)] | None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None
 
 
 class PlannedAgent(Strict):
@@ -52,7 +52,7 @@ class PlannedAgent(Strict):
 
     role: str
     server: str
-    model: Annotated[str, Field(pattern=MODEL_NAME)]
+    model: Annotated[str, Field(pattern=MODEL_NAME), AfterValidator(refuse_cloud)]
     options: AgentOptions
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, strict=False)]
 

@@ -89,4 +89,4 @@ class Settings(Strict):
 
 
 def _variable(field: str) -> str:
-    return PREFIX + field.upper() if field in Settings.model_fields else field
+    return PREFIX + field.upper()

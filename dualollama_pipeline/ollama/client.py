@@ -19,6 +19,7 @@ from dualollama_pipeline.core.records import Failure, FailureKind
 from dualollama_pipeline.ollama.failures import (
     describe,
     error_text,
+    excerpt,
     kind_of_exception,
     kind_of_status,
 )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 HTTP_OK = 200
 CONTROL_TIMEOUT_S = 10.0
+MAX_LINE_BYTES = 32 * 1024 * 1024  # Ollama itself caps an event at 8 MB
 
 
 @dataclass
@@ -53,8 +55,11 @@ class Exchange:
     ended_ns: int | None = None
     failure: Failure | None = None
 
-    def fail(self, kind: FailureKind, text: str, excerpt: str | None = None) -> None:
-        """Record what went wrong, once: the first finding is the cause."""
+    def fail(self, kind: FailureKind, text: str, body_excerpt: str | None = None) -> None:
+        """Record what went wrong, once: the first finding is the cause.
+
+        Without an excerpt of its own it keeps the end of what had arrived.
+        """
         if self.failure is None:
             self.failure = Failure(
                 kind=kind,
@@ -63,7 +68,7 @@ class Exchange:
                 model=self.model,
                 phase=self.phase,
                 http_status=self.status,
-                body_excerpt=excerpt,
+                body_excerpt=body_excerpt or excerpt(b"".join(self.pieces)),
             )
 
 
@@ -73,9 +78,10 @@ class OllamaClient:
     def __init__(self, url: str, deadlines: Deadlines) -> None:
         self.url = url
         self._deadlines = deadlines
+        self._transport = StampingTransport()
         self._http = httpx.AsyncClient(
             base_url=url,
-            transport=StampingTransport(),
+            transport=self._transport,
             trust_env=False,
             follow_redirects=False,
             headers={"Accept-Encoding": "identity"},
@@ -147,7 +153,9 @@ class OllamaClient:
             "/api/chat" if "messages" in body else "/api/generate",
             content=json.dumps(body).encode(),
             headers={"Content-Type": "application/json", **headers},
-            timeout=httpx.Timeout(limits.first_token_s, connect=limits.connect_s),
+            timeout=httpx.Timeout(
+                max(limits.first_token_s, limits.idle_s), connect=limits.connect_s
+            ),
             extensions={"stamps": exchange.stamps},
         )
         try:
@@ -156,14 +164,19 @@ class OllamaClient:
         except TimeoutError:
             exchange.fail(FailureKind.TIMEOUT_TOTAL, f"not finished within {limits.total_s} s")
         except httpx.TransportError as error:
-            kind = kind_of_exception(error, in_body=exchange.phase == "streaming")
+            kind = kind_of_exception(
+                error,
+                head_came=exchange.status is not None,
+                body_begun=bool(exchange.pieces),
+            )
             exchange.fail(kind, describe(error))
         finally:
             exchange.ended_ns = time.perf_counter_ns()
 
     async def _exchange(self, request: httpx.Request, exchange: Exchange) -> None:
         try:
-            response = await self._http.send(request, stream=True)
+            # not through AsyncClient.send: it follows a redirect in thought, and fails on a bad one
+            response = await self._transport.handle_async_request(request)
         finally:
             if exchange.stamps.sent_ns is not None:
                 exchange.phase = "waiting"
@@ -184,12 +197,18 @@ class OllamaClient:
         """Take pieces as they come; each one moves the idle deadline."""
         loop = asyncio.get_running_loop()
         limits = self._deadlines
+        open_line = 0  # bytes since the last newline
         idle = asyncio.timeout(limits.first_token_s)
         try:
             async with idle:
                 async for piece in response.aiter_raw():
                     exchange.phase = "streaming"
                     exchange.pieces.append(piece)
+                    newline = piece.rfind(b"\n")
+                    open_line = open_line + len(piece) if newline < 0 else len(piece) - newline - 1
+                    if open_line > MAX_LINE_BYTES:
+                        msg = f"a line exceeds {MAX_LINE_BYTES} bytes"
+                        raise httpx.ProtocolError(msg)
                     idle.reschedule(loop.time() + limits.idle_s)
         except TimeoutError as error:
             if not idle.expired():

@@ -16,13 +16,11 @@ EXCERPT_CHARS = 400
 _BEFORE_HEAD: tuple[tuple[type[Exception], FailureKind], ...] = (
     (httpx.ConnectTimeout, FailureKind.CONNECT),
     (httpx.ConnectError, FailureKind.CONNECT),
-    (httpx.ReadTimeout, FailureKind.TIMEOUT_FIRST),
     (httpx.RemoteProtocolError, FailureKind.UNKNOWN),
     (httpx.NetworkError, FailureKind.UNKNOWN),
     (httpx.TransportError, FailureKind.PROTOCOL),
 )
-_IN_BODY: tuple[tuple[type[Exception], FailureKind], ...] = (
-    (httpx.ReadTimeout, FailureKind.TIMEOUT_IDLE),
+_AFTER_HEAD: tuple[tuple[type[Exception], FailureKind], ...] = (
     (httpx.NetworkError, FailureKind.TRUNCATED),
     (httpx.RemoteProtocolError, FailureKind.TRUNCATED),
     (httpx.TransportError, FailureKind.PROTOCOL),
@@ -36,9 +34,13 @@ HTTP_REDIRECT, HTTP_CLIENT_ERROR, HTTP_SERVER_ERROR = 300, 400, 500
 HTTP_NOT_FOUND, HTTP_UNAVAILABLE = 404, 503
 
 
-def kind_of_exception(error: httpx.TransportError, *, in_body: bool) -> FailureKind:
-    """Translate a transport error by where it struck: before the response's head, or after it."""
-    for exception, kind in _IN_BODY if in_body else _BEFORE_HEAD:
+def kind_of_exception(
+    error: httpx.TransportError, *, head_came: bool, body_begun: bool
+) -> FailureKind:
+    """Translate a transport error by where it struck: before the head, the body, or in it."""
+    if isinstance(error, httpx.ReadTimeout):
+        return FailureKind.TIMEOUT_IDLE if body_begun else FailureKind.TIMEOUT_FIRST
+    for exception, kind in _AFTER_HEAD if head_came else _BEFORE_HEAD:
         if isinstance(error, exception):
             return kind
     return FailureKind.INTERNAL
@@ -55,11 +57,22 @@ def error_text(body: bytes) -> str:
     text = body.decode("utf-8", errors="replace").strip()
     try:
         content = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if isinstance(content, dict) and isinstance(content.get("error"), str):
         text = content["error"]
-    return text[:EXCERPT_CHARS] or "(empty body)"
+    return printable(text) or "(empty body)"
+
+
+def printable(said: object) -> str:
+    """Return a server's words as at most 400 characters that can be written to a file."""
+    text = said if isinstance(said, str) else repr(said)
+    return text[:EXCERPT_CHARS].encode("utf-8", errors="replace").decode("utf-8")
+
+
+def excerpt(body: bytes) -> str | None:
+    """Return the end of a body as evidence, at most 400 characters; None for an empty one."""
+    return body[-EXCERPT_CHARS:].decode("utf-8", errors="replace") or None
 
 
 def kind_of_message(text: str) -> FailureKind:

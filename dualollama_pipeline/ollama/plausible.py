@@ -43,4 +43,5 @@ def contradiction(
 
 
 def _sum(first: int | None, second: int | None) -> int | None:
-    return None if first is None or second is None else first + second
+    """Add what is there: Ollama omits a zero, and a part alone is a bound as well."""
+    return None if first is None and second is None else (first or 0) + (second or 0)

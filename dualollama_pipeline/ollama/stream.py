@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dualollama_pipeline.core.records import FailureKind, ServerCounters
-from dualollama_pipeline.ollama.failures import EXCERPT_CHARS, kind_of_message
+from dualollama_pipeline.ollama.failures import excerpt, kind_of_message, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-MAX_LINE_BYTES = 32 * 1024 * 1024
 FINISHED = frozenset({"stop", "length"})
+MOST_TOKENS, LONGEST_NS = 2**31 - 1, 2**63 - 1  # Go's int32 and int64
 COUNTER_NAMES = tuple(name for name in ServerCounters.model_fields if name != "done_reason")
+
+LIMITS = {name: MOST_TOKENS if name.endswith("count") else LONGEST_NS for name in COUNTER_NAMES}
 
 
 class StreamError(Exception):
@@ -57,15 +59,17 @@ def split_lines(pieces: Sequence[bytes], stamps: Sequence[int]) -> Iterator[tupl
     Splits on `\n` alone: str.splitlines and httpx's aiter_lines also cut at U+0085 and U+2028,
     which occur inside tokens. A last line without a newline counts as a line.
     """
-    residue = b""
+    begun: list[bytes] = []  # the parts of a line that is not complete yet
     for piece, stamp in zip(pieces, stamps, strict=True):
-        *lines, residue = (residue + piece).split(b"\n")
-        if len(residue) > MAX_LINE_BYTES:
-            raise StreamError(FailureKind.PROTOCOL, f"a line exceeds {MAX_LINE_BYTES} bytes")
+        *lines, rest = piece.split(b"\n")
+        if lines:
+            lines[0] = b"".join([*begun, lines[0]])
+            begun = []
+        begun.append(rest)
         for line in lines:
             yield line, stamp, len(lines)
-    if residue.strip():
-        yield residue, stamps[-1], 1
+    if last := b"".join(begun).strip():
+        yield last, stamps[-1], 1
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -73,17 +77,25 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(msg)
 
 
-_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that names a key twice: one of the values would vanish in silence."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        msg = "a key appears twice"
+        raise ValueError(msg)
+    return content
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique).decode
 
 
 def _parse(line: bytes) -> dict[str, Any]:
     try:
         record = _decode(line.decode("utf-8"))
-    except ValueError as error:
-        excerpt = line[:EXCERPT_CHARS].decode("utf-8", errors="replace")
-        raise StreamError(FailureKind.PROTOCOL, f"not a JSON record: {error}", excerpt) from error
+    except (ValueError, RecursionError) as error:
+        raise StreamError(FailureKind.PROTOCOL, f"not a JSON record: {error}") from error
     if not isinstance(record, dict):
-        raise StreamError(FailureKind.PROTOCOL, f"a record is no object: {line[:80]!r}")
+        raise StreamError(FailureKind.PROTOCOL, "a record is no object")
     return record
 
 
@@ -97,10 +109,13 @@ def read_counters(record: dict[str, Any]) -> ServerCounters:
     values: dict[str, int | None] = {}
     for name in COUNTER_NAMES:
         value = record.get(name)
-        if value is not None and (type(value) is not int or value < 0):
-            raise StreamError(FailureKind.METRICS, f"{name} = {value!r} is no count")
+        if value is not None and (type(value) is not int or not 0 <= value <= LIMITS[name]):
+            raise StreamError(FailureKind.METRICS, f"{name} = {repr(value)[:40]} is no count")
         values[name] = value
-    return ServerCounters(done_reason=record.get("done_reason"), **values)
+    reason = record.get("done_reason")
+    if reason is not None and not isinstance(reason, str):
+        raise StreamError(FailureKind.PROTOCOL, f"done_reason {repr(reason)[:40]} is no text")
+    return ServerCounters(done_reason=reason, **values)
 
 
 def _check_final(record: dict[str, Any], counters: ServerCounters) -> None:
@@ -115,8 +130,8 @@ def _check_final(record: dict[str, Any], counters: ServerCounters) -> None:
 
 def _check_record(record: dict[str, Any], model: str) -> None:
     if "error" in record:
-        text = str(record["error"])[:EXCERPT_CHARS]
-        raise StreamError(kind_of_message(text), f"the server reported: {text}", text)
+        text = printable(record["error"])
+        raise StreamError(kind_of_message(text), f"the server reported: {text}", text or None)
     if record.get("remote_host") or record.get("remote_model"):
         raise StreamError(FailureKind.CONFIG, "the answer comes from a cloud model")
     if not _same_model(model, record.get("model")):
@@ -137,20 +152,29 @@ def read_answer(answer: Answer, pieces: Sequence[bytes], stamps: Sequence[int], 
             continue
         if finished:
             raise StreamError(FailureKind.PROTOCOL, "a record after the final one")
-        record = _parse(line)
-        _check_record(record, model)
+        try:
+            finished = _take(answer, _parse(line), stamp, model)
+        except StreamError as error:
+            error.excerpt = error.excerpt or excerpt(line)
+            raise
         answer.max_lines_per_read = max(answer.max_lines_per_read or 0, lines_in_read)
-        _take_text(answer, record, stamp)
-        if record.get("done") is True:
-            finished = True
-            answer.final_received_ns = stamp
-            answer.final_created_at = record.get("created_at")
-            answer.counters = read_counters(record)
-            _check_final(record, answer.counters)
     if not finished:
         raise StreamError(FailureKind.TRUNCATED, "the stream ended without a final record")
     if not answer.received_ns:
         raise StreamError(FailureKind.METRICS, "no record carried text: there is no first token")
+
+
+def _take(answer: Answer, record: dict[str, Any], stamp: int, model: str) -> bool:
+    """Take one record; return whether it was the final one."""
+    _check_record(record, model)
+    _take_text(answer, record, stamp)
+    if record.get("done") is not True:
+        return False
+    answer.final_received_ns = stamp
+    answer.final_created_at = record.get("created_at")
+    answer.counters = read_counters(record)
+    _check_final(record, answer.counters)
+    return True
 
 
 def _take_text(answer: Answer, record: dict[str, Any], stamp: int) -> None:
@@ -177,4 +201,11 @@ def _said(record: dict[str, Any]) -> tuple[str, str, bool]:
         raise StreamError(FailureKind.PROTOCOL, "`message` is no object")
     if not isinstance(text, str) or not isinstance(thought, str):
         raise StreamError(FailureKind.PROTOCOL, "the text or the thinking of a record is no text")
+    if not (text.isascii() and thought.isascii()):
+        try:
+            (text + thought).encode()
+        except UnicodeEncodeError as error:
+            raise StreamError(
+                FailureKind.PROTOCOL, "half a character (a lone surrogate)"
+            ) from error
     return text, thought, others

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 Origin = tuple[str, str, int]
+FIRST_FINAL_STATUS = 200
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -65,7 +66,9 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self.failure = httpx.RemoteProtocolError(f"not a valid HTTP response: {error}")
+            self.complete = False
+            cause = error.__context__ or error  # a callback's own error says more
+            self.failure = httpx.ProtocolError(f"not a valid HTTP response: {cause}")
             self.abort()
         self._changed.set()
 
@@ -85,11 +88,18 @@ class _Connection(asyncio.Protocol):
         self._changed.set()
 
     # -- httptools callbacks -------------------------------------------------------------------
+    def on_message_begin(self) -> None:
+        if self.complete:  # becomes an HttpParserError: no answer may have a second one behind it
+            msg = "more than one response to one request"
+            raise ValueError(msg)
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
+        if self.status < FIRST_FINAL_STATUS:
+            return
         self._framed = any(
             name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in self.headers
         )
@@ -100,6 +110,9 @@ class _Connection(asyncio.Protocol):
         self._stamps.received_ns.append(self._read_ns)
 
     def on_message_complete(self) -> None:
+        if self.status < FIRST_FINAL_STATUS:
+            self.headers.clear()  # an interim answer: the real one follows
+            return
         self.complete = True
         self._keep_alive = self._parser.should_keep_alive()  # only the callback may ask
 
@@ -157,10 +170,10 @@ class _Body(httpx.AsyncByteStream):
         while connection is not None:
             while connection.pieces:
                 yield connection.pieces.popleft()
-            if connection.complete:
-                return
             if connection.failure is not None:
                 raise connection.failure
+            if connection.complete:
+                return
             await connection.changed(self._timeout_s)
 
     async def aclose(self) -> None:

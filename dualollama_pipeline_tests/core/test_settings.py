@@ -94,7 +94,7 @@ def test_bad_values_name_variable_and_value(variable: str, text: str) -> None:
 def test_unknown_variables_are_refused(variable: str) -> None:
     """DUALOLLAMA_BLOCK=50 over night, and five blocks in the morning."""
     error = refusal({variable: "50"})
-    assert variable.removeprefix("DUALOLLAMA_").lower() in error.problem
+    assert variable in error.problem
     assert "not permitted" in error.problem
     assert "DUALOLLAMA_BLOCKS" in error.way_out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dualollama_pipeline.core.records import FailureKind
-from dualollama_pipeline.ollama.stream import Answer, StreamError, read_answer, split_lines
+from dualollama_pipeline.ollama.stream import Answer, StreamError, read_answer
 from dualollama_pipeline_tests.faults.scripted import MODEL, final, token
 
 
@@ -126,12 +126,3 @@ def test_what_arrived_before_a_failure_is_kept() -> None:
     _, _, answer = refused(token("Hello"), token(" world"))
     assert answer.texts == ["Hello", " world"]
     assert answer.received_ns == [1, 2]
-
-
-def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that never sends a newline must not fill the memory."""
-    from dualollama_pipeline.ollama import stream  # noqa: PLC0415 the limit is a module constant
-
-    monkeypatch.setattr(stream, "MAX_LINE_BYTES", 10)
-    with pytest.raises(StreamError, match="exceeds"):
-        list(split_lines([b"x" * 11], [1]))

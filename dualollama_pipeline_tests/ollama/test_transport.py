@@ -85,8 +85,8 @@ def test_a_body_that_ends_with_the_connection() -> None:
         pytest.param(
             [HEAD, chunk(b"x"), Pause(0.02), Close(reset=True)], httpx.ReadError, id="RST"
         ),
-        pytest.param([b"SSH-2.0-OpenSSH\r\n"], httpx.RemoteProtocolError, id="not HTTP"),
-        pytest.param([HEAD + b"zz\r\n"], httpx.RemoteProtocolError, id="not a chunk length"),
+        pytest.param([b"SSH-2.0-OpenSSH\r\n"], httpx.ProtocolError, id="not HTTP"),
+        pytest.param([HEAD + b"zz\r\n"], httpx.ProtocolError, id="not a chunk length"),
         pytest.param([HEAD, chunk(b"x"), Pause(0.4)], httpx.ReadTimeout, id="silence"),
     ],
 )

@@ -1,0 +1,92 @@
+"""What a server can do, as data: one exchange, its two shapes, its ways of being sent.
+
+A body is written as records; a fault stands in it first, in the middle and last. The cases
+themselves are in refusals.py, broken.py and odd.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dualollama_pipeline.core.plan import Deadlines
+from dualollama_pipeline.core.records import FailureKind
+from dualollama_pipeline_tests.faults.scripted import (
+    HEAD,
+    Pause,
+    Step,
+    chunk,
+)
+
+QUICK = Deadlines(connect_s=0.5, first_token_s=0.3, idle_s=0.2, total_s=0.5)
+# For what does not wait: nothing here may come near these, the tests allow 2 s.
+PATIENT = Deadlines(connect_s=5.0, first_token_s=10.0, idle_s=10.0, total_s=10.0)
+
+WORDS = ("Hello", ", Wörld", " 世界", " 🙂", "\u0085\u2028", " and", " the end")
+POSITIONS = {"first": 0, "middle": 3, "last": len(WORDS)}
+MS = 1_000_000
+S = 1_000 * MS
+K = FailureKind
+
+
+@dataclass(frozen=True)
+class Case:
+    """One exchange: what the server sends, and what must become of it (`kind` None: ok)."""
+
+    name: str
+    api: str
+    steps: Sequence[Step]
+    kind: FailureKind | None
+    text: str | None = ""  # what had arrived; None: nothing can be said
+    thinking: str = ""
+    status: int | None = 200
+    says: str = ""
+    body: bool = True  # did the body have any byte?
+    phase: str | None = None
+    deadlines: Deadlines = PATIENT
+
+    @property
+    def waits(self) -> bool:
+        """Whether real time passes on purpose."""
+        return self.deadlines is not PATIENT or any(
+            isinstance(step, Pause) and step.seconds for step in self.steps
+        )
+
+    @property
+    def group(self) -> str:
+        """The fault without its position and its way of sending."""
+        return self.name.split("@")[0]
+
+
+# -- the two shapes ----------------------------------------------------------------------------
+def in_chat(record: bytes) -> bytes:
+    """Turn a record of /api/generate into one of /api/chat."""
+    content = json.loads(record)
+    message = {"role": "assistant", "content": content.pop("response")}
+    if "thinking" in content:
+        message["thinking"] = content.pop("thinking")
+    return json.dumps(content | {"message": message}, ensure_ascii=False).encode() + b"\n"
+
+
+SHAPES: dict[str, Callable[[bytes], bytes]] = {"generate": lambda record: record, "chat": in_chat}
+
+
+# -- ways of sending ---------------------------------------------------------------------------
+def one_chunk_each(records: Sequence[bytes]) -> list[Step]:
+    """Send as Ollama does: a flush for each record."""
+    return [HEAD, *(chunk(record) for record in records)]
+
+
+def in_one_write(records: Sequence[bytes]) -> list[Step]:
+    """Send what TCP makes of a burst: everything in one read."""
+    return [b"".join([HEAD, *(chunk(record) for record in records)])]
+
+
+def in_shreds(records: Sequence[bytes], size: int = 7) -> list[Step]:
+    """Send pieces that end anywhere, also inside a character."""
+    whole = b"".join(records)
+    return [HEAD + b"".join(chunk(whole[i : i + size]) for i in range(0, len(whole), size))]
+
+
+WAYS = {"records": one_chunk_each, "burst": in_one_write, "shreds": in_shreds}

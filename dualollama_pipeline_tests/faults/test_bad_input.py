@@ -1,0 +1,348 @@
+"""Every field of every input, wrong in every way that applies to it, is refused by name.
+
+The cases are made from the schemas of the models: a new field is covered from its first day. The
+trap: a value that is bent into shape (`"60"`, `true`, 1.5), ignored (a misspelt key), or lets the
+program end in a traceback, after the first request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dualollama_pipeline.core.errors import InputError
+from dualollama_pipeline.core.matrix import Matrix, load_matrix
+from dualollama_pipeline.core.plan import Plan, load_plan
+from dualollama_pipeline.core.settings import PREFIX, Settings
+from dualollama_pipeline_tests.faults.ollama import ollama
+from dualollama_pipeline_tests.faults.scripted import serve
+from dualollama_pipeline_tests.worker.plans import small_plan
+
+Schema = Mapping[str, Any]
+MISSING = object()
+NAN = float("nan")
+
+# What is of the wrong type for each type of JSON; `true` is an int to Python, and 1.5 nearly one.
+WRONG_TYPES: dict[str, tuple[Any, ...]] = {
+    "integer": ("60", "text", 1.5, True, [1], {"a": 1}),
+    "number": ("0.8", "text", True, [0.8], {"a": 1}),
+    "string": (5, 0.5, True, ["text"], {"a": 1}),
+    "array": ("text", 5, True),
+    "object": ("text", 5, True, [1]),
+}
+# Texts with a rule that no schema shows (a validator has it).
+RULES: dict[str, tuple[str, ...]] = {
+    "url_a": ("127.0.0.1:11434", "http://h", "ftp://h:1", "http://h:0x1", "http://h:1/api"),
+    "url_b": ("127.0.0.1:11434", "http://h", "ftp://h:1", "http://h:0x1", "http://h:1/api"),
+    "model": ("gpt-oss:120b-cloud",),
+}
+
+
+@dataclass(frozen=True)
+class Bad:
+    """One wrong value: where, in which way, and what stands there (MISSING: nothing)."""
+
+    path: tuple[str | int, ...]
+    way: str
+    value: Any
+
+    @property
+    def name(self) -> str:
+        return f"{'.'.join(map(str, self.path))}-{self.way}"
+
+    def put_into(self, content: Any) -> Any:
+        """Return a copy of sound content with this value in its place."""
+        changed = deepcopy(content)
+        inner = changed
+        for key in self.path[:-1]:
+            inner = inner[key]
+        if self.value is MISSING:
+            del inner[self.path[-1]]
+        else:
+            inner[self.path[-1]] = self.value
+        return changed
+
+
+def resolve(schema: Schema, root: Schema) -> tuple[Schema, bool]:
+    """Follow a reference, and take `None or X` apart: return X and whether None is allowed."""
+    if "$ref" in schema:
+        return resolve(root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], root)
+    if "anyOf" in schema:
+        options = [option for option in schema["anyOf"] if option.get("type") != "null"]
+        assert len(options) == 1, "a union of types needs a rule of its own here"
+        return resolve(options[0], root)[0], len(options) < len(schema["anyOf"])
+    return schema, False
+
+
+def beyond(schema: Schema) -> Iterator[tuple[str, Any]]:
+    """Values just outside of what a schema allows."""
+    step = 1 if schema["type"] == "integer" else 0.001
+    if "minimum" in schema:
+        yield "below", schema["minimum"] - step
+        yield "far-below", -(10**12) * step
+    if "exclusiveMinimum" in schema:
+        yield "below", schema["exclusiveMinimum"] * step
+        yield "far-below", -(10**12) * step
+    if "maximum" in schema:
+        yield "above", schema["maximum"] + step
+        yield "far-above", 10**15 * step
+    if "minLength" in schema or "pattern" in schema:
+        yield "empty", ""
+    if "pattern" in schema:
+        yield "two-words", "two words"
+        yield "leaves-the-folder", "../../etc"
+        yield "newline", "name\n"
+    if "maxLength" in schema:
+        yield "too-long", "x" * (schema["maxLength"] + 1)
+    if "minItems" in schema:
+        yield "empty", []
+    if "enum" in schema or "const" in schema:
+        yield "not-a-choice", "other"
+        yield "other-case", str(schema.get("const") or schema["enum"][0]).upper()
+
+
+def wrong_values(schema: Schema, root: Schema, path: tuple[str | int, ...]) -> Iterator[Bad]:
+    """Everything that can be wrong with one value, and with what it contains."""
+    schema, nullable = resolve(schema, root)
+    kind = schema["type"]
+    for i, value in enumerate(WRONG_TYPES[kind]):
+        yield Bad(path, f"type{i}", value)
+    yield Bad(path, "nan", NAN)
+    yield Bad(path, "inf", math.inf)
+    if not nullable:
+        yield Bad(path, "null", None)
+    for way, value in beyond(schema):
+        yield Bad(path, way, value)
+    for value in RULES.get(str(path[-1]), ()):
+        yield Bad(path, f"rule-{value}", value)
+    if kind == "array":
+        yield from inside(schema["items"], root, (*path, 0))
+    elif "properties" in schema:
+        yield from inside(schema, root, path)
+    elif kind == "object":
+        for i, value in enumerate(WRONG_TYPES[schema["additionalProperties"]["type"]]):
+            yield Bad((*path, "a"), f"type{i}", value)
+
+
+def inside(schema: Schema, root: Schema, path: tuple[str | int, ...] = ()) -> Iterator[Bad]:
+    """Walk all that can be wrong inside an object."""
+    schema, _ = resolve(schema, root)
+    for name, field in schema["properties"].items():
+        if name in schema.get("required", ()):
+            yield Bad((*path, name), "missing", MISSING)
+        yield Bad((*path, f"{name}s"), "unknown", 1)
+        yield Bad((*path, name.upper()), "unknown", 1)
+        yield from wrong_values(field, root, (*path, name))
+
+
+def bad(model: type[Matrix | Plan]) -> list[Bad]:
+    schema = model.model_json_schema()
+    return list(inside(schema, schema))
+
+
+def sound_matrix() -> dict[str, Any]:
+    entry = {
+        "config_id": "test1",
+        "scenario": "chimera_hetero",
+        "collector": {"num_gpu": 60},
+        "insight": {"num_gpu": 80, "num_ctx": 512, "temperature": 0.8},
+    }
+    return {"configurations": [entry]}
+
+
+def sound_plan() -> dict[str, Any]:
+    plan = small_plan({"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"})
+    content: dict[str, Any] = plan.model_dump(mode="json")
+    return content
+
+
+MATRICES, PLANS = bad(Matrix), bad(Plan)
+
+
+def refused(load: Callable[[], object]) -> InputError:
+    with pytest.raises(InputError) as caught:
+        load()
+    assert caught.value.way_out
+    return caught.value
+
+
+def check_names(case: Bad, error: InputError, field: str | None = None) -> None:
+    field = field or ".".join(map(str, case.path))
+    said = "\n" + error.problem.replace(": ", "\n")
+    assert f"\n{field} = " in said, error.problem
+    if case.value is not MISSING:
+        assert f"{field} = {case.value!r}"[:80] in error.problem
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in MATRICES])
+def test_a_bad_matrix_is_refused_by_field_and_value(tmp_path: Path, case: Bad) -> None:
+    """A value that is bent into shape is measured under the name of another."""
+    path = tmp_path / "matrix.yaml"
+    path.write_text(yaml.safe_dump(case.put_into(sound_matrix())), encoding="utf-8")
+    check_names(case, refused(lambda: load_matrix(path)))
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in PLANS])
+def test_a_bad_plan_is_refused_by_field_and_value(tmp_path: Path, case: Bad) -> None:
+    """The worker is a program of its own; whatever wrote the plan may be another version."""
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(case.put_into(sound_plan())), encoding="utf-8")
+    check_names(case, refused(lambda: load_plan(path)))
+
+
+def bad_settings() -> Iterator[Bad]:
+    """The environment holds texts; what is no text at all comes from a caller's options."""
+    root = Settings.model_json_schema()
+    for name, field in root["properties"].items():
+        schema, _ = resolve(field, root)
+        texts = {"integer": ("text", "1.5", "nan", "1e3", "0x10", "5 5")}.get(schema["type"], ())
+        for text in texts:
+            yield Bad((name,), f"text-{text}", text)
+        for way, value in beyond(schema):
+            if value != "":  # set to nothing is not set
+                yield Bad((name,), way, str(value))
+        for value in RULES.get(name, ()):
+            yield Bad((name,), f"rule-{value}", value)
+        yield Bad((f"{name}s",), "unknown", "1")
+        yield Bad((f"{name}_",), "unknown", "1")
+
+
+SETTINGS = list(bad_settings())
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in SETTINGS])
+def test_a_bad_variable_is_refused_by_name_and_value(case: Bad) -> None:
+    """A misspelt variable that is ignored leaves the default to be measured."""
+    variable = f"{PREFIX}{str(case.path[0]).upper()}"
+    error = refused(lambda: Settings.from_environment({variable: case.value}))
+    # an unknown one is named without its prefix
+    check_names(case, error, variable)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("value", [5.5, NAN, [1], {"a": 1}, object()], ids=lambda v: str(v)[:8])
+def test_an_option_of_the_wrong_type_is_refused(name: str, value: object) -> None:
+    """Overrides come from other code, which has types of its own."""
+    error = refused(lambda: Settings.from_environment({}, **{name: value}))
+    assert f"{PREFIX}{name.upper()} = " in error.problem
+
+
+def test_every_field_is_covered_and_there_are_enough() -> None:
+    """A schema that this file cannot read would yield no cases, and no test would fail."""
+    assert len(MATRICES) + len(PLANS) + len(SETTINGS) + 5 * len(Settings.model_fields) >= 200
+    for model, cases in ((Matrix, MATRICES), (Plan, PLANS)):
+        ways: dict[str, set[str]] = {}
+        for case in cases:
+            ways.setdefault(str(case.path[-1]), set()).add(case.way)
+        schema = model.model_json_schema()
+        for definition in [schema, *schema["$defs"].values()]:
+            for name in definition.get("properties", ()):
+                assert {"type0", "nan"} <= ways[name]
+    names = {case.path[0] for case in SETTINGS}
+    assert {f"{name}s" for name in Settings.model_fields} <= names
+    free = {"warehouse", "data"}  # any text names a folder
+    assert set(Settings.model_fields) - free <= names
+
+
+def test_what_the_cases_change_is_sound_before(tmp_path: Path) -> None:
+    """If the unchanged input were refused, every case here would pass for the wrong reason."""
+    matrix, plan = tmp_path / "matrix.yaml", tmp_path / "plan.json"
+    matrix.write_text(yaml.safe_dump(sound_matrix()), encoding="utf-8")
+    plan.write_text(json.dumps(sound_plan()), encoding="utf-8")
+    assert load_matrix(matrix).config_ids == ["test1"]
+    assert len(load_plan(plan).trials) == 4
+
+
+def point_at(plan: Path, servers: dict[str, str]) -> None:
+    """Make a plan, if there is one, name servers that listen."""
+    if plan.exists():
+        content = json.loads(plan.read_text(encoding="utf-8"))
+        plan.write_text(json.dumps(content | {"servers": servers}), encoding="utf-8")
+
+
+def run(*command: str, folder: Path, **variables: str) -> tuple[int, str, int]:
+    """Run a module against two servers; return exit code, what was said, connections."""
+
+    async def act() -> tuple[int, str, int]:
+        async with serve(ollama()) as (url_a, a), serve(ollama()) as (url_b, b):
+            servers = {
+                "DUALOLLAMA_SERVERS": "external",
+                "DUALOLLAMA_URL_A": url_a,
+                "DUALOLLAMA_URL_B": url_b,
+                "DUALOLLAMA_WAREHOUSE": str(folder / "warehouse"),
+            }
+            point_at(folder / "plan.json", {"a": url_a, "b": url_b})
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", *command),
+                env={**os.environ, **servers, **variables},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            async with asyncio.timeout(60):
+                said, _ = await process.communicate()
+            return process.returncode or 0, said.decode(), a.connections + b.connections
+
+    return asyncio.run(act())
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ({"configurations": [{"config_id": "test1"}]}, "configurations.0.insight"),
+        (
+            Bad(("configurations", 0, "insight", "num_gpu"), "", "60").put_into(sound_matrix()),
+            "'60'",
+        ),
+        ({"configuration": []}, "configuration = []"),
+    ],
+    ids=["missing", "type", "unknown"],
+)
+def test_the_command_refuses_a_bad_matrix_before_any_request(
+    tmp_path: Path, content: dict[str, Any], named: str
+) -> None:
+    """A night's campaign must not end at the first bad row after ten good ones."""
+    (tmp_path / "matrix.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    code, said, connections = run(
+        "dualollama_pipeline.cli", "run", folder=tmp_path, DUALOLLAMA_DATA=str(tmp_path)
+    )
+    assert code == 2
+    assert named in said
+    assert "way out:" in said
+    assert "Traceback" not in said
+    assert connections == 0
+
+
+def test_the_command_refuses_a_bad_variable_before_any_request(tmp_path: Path) -> None:
+    """The default is what was not meant."""
+    code, said, connections = run(
+        "dualollama_pipeline.cli", "run", folder=tmp_path, DUALOLLAMA_BLOCK="50"
+    )
+    assert code == 2
+    assert "DUALOLLAMA_BLOCK = '50'" in said
+    assert "Traceback" not in said
+    assert connections == 0
+
+
+def test_the_worker_refuses_a_bad_plan_before_any_request(tmp_path: Path) -> None:
+    """Bad input is exit code 2, and no journal is begun for it."""
+    content = Bad(("max_attempts",), "", 0).put_into(sound_plan())
+    (tmp_path / "plan.json").write_text(json.dumps(content), encoding="utf-8")
+    paths = [str(tmp_path / name) for name in ("plan.json", "j.jsonl")]
+    code, said, connections = run("dualollama_pipeline.worker", *paths, folder=tmp_path)
+    assert code == 2
+    assert "max_attempts = 0" in said
+    assert "Traceback" not in said
+    assert connections == 0
+    assert not (tmp_path / "j.jsonl").exists()

@@ -1,9 +1,9 @@
-# make run | make ui | make test | make check | make clean; the environment is .venv/
+# make run | make ui | make test | make check | make bench | make clean; the environment is .venv/
 PYTHON ?= python3
 BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 
-.PHONY: install run ui test check clean
+.PHONY: install run ui test check bench clean
 
 install: .venv/.installed
 
@@ -25,7 +25,7 @@ ui: install
 	@$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
 
 test: check
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: install
 	$(BIN)/ruff format --check .
@@ -34,6 +34,12 @@ check: install
 	$(BIN)/lint-imports
 	$(BIN)/dg check defs
 	$(BIN)/dagster definitions validate --workspace workspace.yaml
+
+# Writes docs/benchmarks.md and docs/benchmarks.json; QUICK=1 takes a minute and only prints.
+bench: install
+	@$(BIN)/python -c 'import aiohttp' 2>/dev/null \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[bench]'
+	@$(BIN)/python -m dualollama_pipeline_tests.benchmarks $(if $(QUICK),--quick)
 
 clean:
 	rm -rf .venv data/warehouse .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

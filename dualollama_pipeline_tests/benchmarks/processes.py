@@ -1,0 +1,46 @@
+"""The benchmark's own servers and children as processes that end with it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACED = "dualollama_pipeline.simulator.paced"
+SOURCE = "dualollama_pipeline_tests.benchmarks.source"
+READER = "dualollama_pipeline_tests.benchmarks.reader_process"
+SHARED_PAIR = "dualollama_pipeline_tests.benchmarks.shared_pair"
+METERED = "dualollama_pipeline_tests.benchmarks.metered"
+WORKER = "dualollama_pipeline.worker"
+DEADLINE_S = 60
+
+
+@contextmanager
+def server(module: str, *arguments: str) -> Iterator[dict[str, str]]:
+    """Run a server module; yields what it says of itself in its first line (JSON)."""
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield json.loads(process.stdout.readline()) if process.stdout else {}
+        finally:
+            process.terminate()
+
+
+def child(module: str, *arguments: str) -> dict[str, Any]:
+    """Run a module to its end and return the JSON that it wrote."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=DEADLINE_S,
+        check=True,
+    )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer

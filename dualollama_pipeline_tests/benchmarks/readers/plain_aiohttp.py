@@ -1,0 +1,44 @@
+"""The loop that aiohttp's documentation shows: one session, lines of `content`, json.loads."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from dualollama_pipeline_tests.benchmarks.reading import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class AiohttpReader:
+    """One session for all streams; it connects with its first request."""
+
+    async def open(self, url: str, streams: int) -> None:  # noqa: ARG002 its pool grows by itself
+        self._session = aiohttp.ClientSession(base_url=url)
+        self._readings: list[Reading] = []
+
+    async def read(self, stream: int, body: Mapping[str, Any]) -> None:  # noqa: ARG002 see open
+        reading = Reading(time.perf_counter_ns())
+        self._readings.append(reading)
+        async with self._session.post("/api/generate", json=body) as response:
+            async for line in response.content:
+                now_ns, record = time.perf_counter_ns(), json.loads(line)
+                if record["done"]:
+                    reading.request_ns = record.get("request_ns")
+                else:
+                    reading.tokens.append((now_ns, record["response"], record.get("written_ns")))
+
+    def finish(self) -> None:
+        """Nothing was put off."""
+
+    def take(self) -> list[Reading]:
+        readings = list(self._readings)
+        self._readings.clear()
+        return readings
+
+    async def close(self) -> None:
+        await self._session.close()

@@ -40,8 +40,7 @@ MAX_LINE_BYTES = 32 * 1024 * 1024  # Ollama itself caps an event at 8 MB
 class Exchange:
     """One generation request and the raw answer.
 
-    `pieces` and `stamps.received_ns` run parallel (of the latter, as many as there are pieces);
-    `ended_ns` is on the same clock. `failure` is set
+    `ended_ns` is on the clock of `stamps`. `failure` is set
     when the exchange itself went wrong; an answer can still turn out bad when it is parsed.
     """
 
@@ -50,10 +49,14 @@ class Exchange:
     phase: Literal["connect", "waiting", "streaming", "final"] = "connect"
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    pieces: list[bytes] = field(default_factory=list)
     stamps: Stamps = field(default_factory=Stamps)
     ended_ns: int | None = None
     failure: Failure | None = None
+
+    @property
+    def pieces(self) -> list[bytes]:
+        """The body as it arrived, a piece for each read."""
+        return self.stamps.pieces
 
     def fail(self, kind: FailureKind, text: str, body_excerpt: str | None = None) -> None:
         """Record what went wrong, once: the first finding is the cause.
@@ -78,7 +81,7 @@ class OllamaClient:
     def __init__(self, url: str, deadlines: Deadlines) -> None:
         self.url = url
         self._deadlines = deadlines
-        self._transport = StampingTransport()
+        self._transport = StampingTransport(MAX_LINE_BYTES)
         self._http = httpx.AsyncClient(
             base_url=url,
             transport=self._transport,
@@ -137,27 +140,30 @@ class OllamaClient:
         _object(response, f"{self.url}/api/version")
         return response
 
-    async def generate(
+    def prepare(
         self, body: Mapping[str, Any], headers: Mapping[str, str], exchange: Exchange
-    ) -> None:
-        """POST a generation and collect the raw answer in `exchange`; never raises for failures.
+    ) -> httpx.Request:
+        """Build a generation request whose answer will lie in `exchange`.
 
         A body with `messages` goes to /api/chat, one with `prompt` to /api/generate.
+        """
+        limits = self._deadlines
+        return self._http.build_request(
+            "POST",
+            "/api/chat" if "messages" in body else "/api/generate",
+            content=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", **headers},
+            timeout=httpx.Timeout(limits.idle_s, connect=limits.connect_s),
+            extensions={"stamps": exchange.stamps, "first_s": limits.first_token_s},
+        )
+
+    async def perform(self, request: httpx.Request, exchange: Exchange) -> None:
+        """Send a prepared request and collect the raw answer; never raises for failures.
 
         Deadlines: first byte, idle between reads, total (wall seconds). Cancelling closes the
         connection, so the server stops generating; `exchange` keeps what had arrived.
         """
         limits = self._deadlines
-        request = self._http.build_request(
-            "POST",
-            "/api/chat" if "messages" in body else "/api/generate",
-            content=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", **headers},
-            timeout=httpx.Timeout(
-                max(limits.first_token_s, limits.idle_s), connect=limits.connect_s
-            ),
-            extensions={"stamps": exchange.stamps},
-        )
         try:
             async with asyncio.timeout(limits.total_s):
                 await self._exchange(request, exchange)
@@ -173,6 +179,12 @@ class OllamaClient:
         finally:
             exchange.ended_ns = time.perf_counter_ns()
 
+    async def generate(
+        self, body: Mapping[str, Any], headers: Mapping[str, str], exchange: Exchange
+    ) -> None:
+        """Prepare and perform one generation."""
+        await self.perform(self.prepare(body, headers, exchange), exchange)
+
     async def _exchange(self, request: httpx.Request, exchange: Exchange) -> None:
         try:
             # not through AsyncClient.send: it follows a redirect in thought, and fails on a bad one
@@ -183,8 +195,10 @@ class OllamaClient:
         try:
             exchange.status = response.status_code
             exchange.headers = response.headers
-            await self._collect(response, exchange)
+            await response.aread()
         finally:
+            if exchange.pieces:
+                exchange.phase = "streaming"
             await response.aclose()
         if exchange.status != HTTP_OK:
             said = error_text(b"".join(exchange.pieces))
@@ -192,32 +206,6 @@ class OllamaClient:
                 kind_of_status(exchange.status, said), f"HTTP {exchange.status}: {said}", said
             )
         exchange.phase = "final"
-
-    async def _collect(self, response: httpx.Response, exchange: Exchange) -> None:
-        """Take pieces as they come; each one moves the idle deadline."""
-        loop = asyncio.get_running_loop()
-        limits = self._deadlines
-        open_line = 0  # bytes since the last newline
-        idle = asyncio.timeout(limits.first_token_s)
-        try:
-            async with idle:
-                async for piece in response.aiter_raw():
-                    exchange.phase = "streaming"
-                    exchange.pieces.append(piece)
-                    newline = piece.rfind(b"\n")
-                    open_line = open_line + len(piece) if newline < 0 else len(piece) - newline - 1
-                    if open_line > MAX_LINE_BYTES:
-                        msg = f"a line exceeds {MAX_LINE_BYTES} bytes"
-                        raise httpx.ProtocolError(msg)
-                    idle.reschedule(loop.time() + limits.idle_s)
-        except TimeoutError as error:
-            if not idle.expired():
-                raise
-            if exchange.pieces:
-                msg = f"no further byte within {limits.idle_s} s"
-            else:
-                msg = f"no byte of the body within {limits.first_token_s} s"
-            raise httpx.ReadTimeout(msg) from error
 
 
 def _object(response: httpx.Response, url: str) -> dict[str, Any]:

@@ -86,7 +86,23 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-_decode = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique).decode
+_STRICT = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique)
+_QUICK = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _decode(text: str) -> Any:
+    """Parse strictly; quickly where a count proves that no key appears twice.
+
+    A pair has `":` unless white space stands before its colon, so a record with as many of them as
+    it has keys (its message's included) hides no second one. What is not plain goes the long way.
+    """
+    if " :" not in text and "\t:" not in text and "\r:" not in text and text[0] == "{":
+        record, end = _QUICK.raw_decode(text)
+        message = record.get("message")
+        keys = len(record) + (len(message) if type(message) is dict else 0)
+        if end == len(text) and text.count('":') == keys:
+            return record
+    return _STRICT.decode(text)
 
 
 def _parse(line: bytes) -> dict[str, Any]:

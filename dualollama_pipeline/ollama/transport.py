@@ -1,20 +1,23 @@
 """Bytes and stamps: an httpx transport that notes when a request was written and bytes arrived.
 
 httpx's own stack parses in Python between the socket and the caller, which costs 2 ms of TTFT
-(ARCHITECTURE section 6). Here httptools parses inside `data_received`, right after the stamp.
-What the bytes mean is stream.py's business.
+(ARCHITECTURE section 6). Here httptools parses inside `data_received`, right after the stamp, and
+a body is collected whole: waking a task for each token would cost more than all the rest, and the
+other stream's stamp would wait for it. What the bytes mean is stream.py's business.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import httptools
 import httpx
+
+from dualollama_pipeline.core.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,33 +29,47 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass
 class Stamps:
-    """Instants of one exchange in ns of `time.perf_counter_ns`: the write, each body piece."""
+    """What one exchange brought, and when, in ns of `time.perf_counter_ns`.
+
+    `pieces` and `received_ns` run parallel: one entry for each read that held bytes of the body.
+    """
 
     sent_ns: int | None = None
     received_ns: list[int] = field(default_factory=list)
+    pieces: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Waits:
+    """Deadlines of one exchange, s: until the first byte of the body, then between reads."""
+
+    first_s: float | None
+    idle_s: float | None
 
 
 class _Connection(asyncio.Protocol):
     """One socket, one exchange at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_line_bytes: int) -> None:
         self.transport: asyncio.Transport | None = None
         self.closed = False
+        self._max_line_bytes = max_line_bytes
         self._begin(Stamps())
 
     def _begin(self, stamps: Stamps) -> None:
         self._stamps = stamps
         self._parser = httptools.HttpResponseParser(self)
         self._read_ns = 0
-        self._changed = asyncio.Event()
+        self._fresh: list[bytes] = []  # of the body, from the read in hand
+        self._open_line = 0  # bytes since the last newline
         self._framed = False
+        self._keep_alive = False
+        self._head = asyncio.Event()
+        self._end = asyncio.Event()
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
-        self.head_complete = False
         self.complete = False
-        self._keep_alive = False
         self.failure: Exception | None = None
-        self.pieces: deque[bytes] = deque()
 
     # -- asyncio.Protocol ----------------------------------------------------------------------
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,26 +83,27 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self.complete = False
             cause = error.__context__ or error  # a callback's own error says more
-            self.failure = httpx.ProtocolError(f"not a valid HTTP response: {cause}")
-            self.abort()
-        self._changed.set()
+            self._fail(httpx.ProtocolError(f"not a valid HTTP response: {cause}"))
+        if self._fresh:
+            self._take(b"".join(self._fresh))
+        if self.complete:
+            self._end.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
         if not self.complete and self.failure is None:
             if exc is not None:
                 self.failure = httpx.ReadError(f"connection lost: {type(exc).__name__}: {exc}")
-            elif self.head_complete and not self._framed:
+            elif self._head.is_set() and not self._framed:
                 self.complete = True  # a body without length or chunks ends with the connection
             else:
                 self.failure = httpx.RemoteProtocolError(
                     "peer closed connection without sending complete message body"
-                    if self.head_complete
+                    if self._head.is_set()
                     else "server disconnected without sending a response"
                 )
-        self._changed.set()
+        self._wake()
 
     # -- httptools callbacks -------------------------------------------------------------------
     def on_message_begin(self) -> None:
@@ -103,11 +121,10 @@ class _Connection(asyncio.Protocol):
         self._framed = any(
             name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in self.headers
         )
-        self.head_complete = True
+        self._head.set()
 
     def on_body(self, body: bytes) -> None:
-        self.pieces.append(body)
-        self._stamps.received_ns.append(self._read_ns)
+        self._fresh.append(body)
 
     def on_message_complete(self) -> None:
         if self.status < FIRST_FINAL_STATUS:
@@ -125,21 +142,58 @@ class _Connection(asyncio.Protocol):
         stamps.sent_ns = time.perf_counter_ns()
         self.transport.write(message)
 
-    async def changed(self, timeout_s: float | None) -> None:
-        """Wait until something has arrived or the connection is gone."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._changed.wait()
-        except TimeoutError as error:
-            raise httpx.ReadTimeout(f"nothing received for {timeout_s} s") from error
-        self._changed.clear()
+    def _take(self, piece: bytes) -> None:
+        """Keep what one read brought of the body; an endless line must not fill the memory."""
+        self._fresh.clear()
+        self._stamps.pieces.append(piece)
+        self._stamps.received_ns.append(self._read_ns)
+        newline = piece.rfind(b"\n")
+        self._open_line = len(piece) - newline - 1 + (self._open_line if newline < 0 else 0)
+        if self._open_line > self._max_line_bytes and self.failure is None:
+            self._fail(httpx.ProtocolError(f"a line exceeds {self._max_line_bytes} bytes"))
 
-    async def head(self, timeout_s: float | None) -> None:
-        """Wait for status and headers."""
-        while not self.head_complete:
-            if self.failure is not None:
-                raise self.failure
-            await self.changed(timeout_s)
+    def _fail(self, failure: Exception) -> None:
+        self.failure = failure
+        self.complete = False
+        self.abort()
+
+    def _wake(self) -> None:
+        self._head.set()
+        self._end.set()
+
+    async def head(self, waits: Waits) -> None:
+        """Wait for status and headers; raise what went wrong before them."""
+        await self._until(self._head, waits)
+        if self.failure is not None and not self.status:
+            raise self.failure
+
+    async def end(self, waits: Waits) -> None:
+        """Wait until the body is whole; raise what went wrong."""
+        await self._until(self._end, waits)
+        if self.failure is not None:
+            raise self.failure
+
+    async def _until(self, event: asyncio.Event, waits: Waits) -> None:
+        """Wait with one timer, not one a token: when it fires, the last read says what is left."""
+        stamps = self._stamps
+        while not event.is_set():
+            begun = bool(stamps.received_ns)
+            limit_s = waits.idle_s if begun else waits.first_s
+            left_s = None
+            if limit_s is not None:
+                since_ns = stamps.received_ns[-1] if begun else stamps.sent_ns or 0
+                left_s = limit_s - (time.perf_counter_ns() - since_ns) / NS_PER_S
+                if left_s <= 0:
+                    what = "further byte" if begun else "byte of an answer"
+                    raise httpx.ReadTimeout(f"no {what} within {limit_s} s")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await event.wait()
+
+    @property
+    def body(self) -> bytes:
+        """What has arrived of the body."""
+        return b"".join(self._stamps.pieces)
 
     @property
     def reusable(self) -> bool:
@@ -151,63 +205,60 @@ class _Connection(asyncio.Protocol):
         self.closed = True
         if self.transport is not None:
             self.transport.abort()
+        self._wake()
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body's pieces in the order of arrival; `StampingTransport` says where stamps are."""
+    """A body as one piece, when it is whole; piece by piece it lies in the exchange's Stamps."""
 
-    def __init__(self, owner: StampingTransport, origin: Origin, timeout_s: float | None) -> None:
+    def __init__(
+        self, owner: StampingTransport, origin: Origin, connection: _Connection, waits: Waits
+    ) -> None:
         self._owner = owner
         self._origin = origin
-        self._timeout_s = timeout_s
-        self._connection: _Connection | None = None
-
-    def attach(self, connection: _Connection) -> None:
         self._connection = connection
+        self._waits = waits
+        self._open = True
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        connection = self._connection
-        while connection is not None:
-            while connection.pieces:
-                yield connection.pieces.popleft()
-            if connection.failure is not None:
-                raise connection.failure
-            if connection.complete:
-                return
-            await connection.changed(self._timeout_s)
+        await self._connection.end(self._waits)
+        yield self._connection.body
 
     async def aclose(self) -> None:
-        if self._connection is not None:
+        if self._open:
+            self._open = False
             self._owner.release(self._origin, self._connection)
-            self._connection = None
 
 
 class StampingTransport(httpx.AsyncBaseTransport):
-    """httpx transport that stamps requests and body pieces.
+    """httpx transport that stamps requests and the reads of their answers.
 
-    A request that carries a `Stamps` in `extensions["stamps"]` has it filled: also when no answer
-    ever comes. Honours httpx's connect and read timeouts, and keeps connections for the next
-    request to the same origin.
+    A request that carries a `Stamps` in `extensions["stamps"]` has it filled, also when no answer
+    ever comes. httpx's connect timeout is honoured; its read timeout is the longest silence, and
+    `extensions["first_s"]` may allow another one before the first byte. Connections are kept for
+    the next request to the same origin. A line above `max_line_bytes` ends an exchange.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_line_bytes: int) -> None:
+        self._max_line_bytes = max_line_bytes
         self._idle: dict[Origin, list[_Connection]] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and return as soon as status and headers are there."""
         timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
+        idle_s = timeouts.get("read")
+        waits = Waits(request.extensions.get("first_s", idle_s), idle_s)
         url = request.url
         origin = (url.scheme, url.host, url.port or DEFAULT_PORTS[url.scheme])
         message = await _serialize(request)
-        body = _Body(self, origin, timeouts.get("read"))
         connection = await self._connection(origin, timeouts.get("connect"))
-        body.attach(connection)
         try:
             connection.send(message, request.extensions.get("stamps") or Stamps())
-            await connection.head(timeouts.get("read"))
+            await connection.head(waits)
         except BaseException:
             connection.abort()
             raise
+        body = _Body(self, origin, connection, waits)
         return httpx.Response(connection.status, headers=connection.headers, stream=body)
 
     async def _connection(self, origin: Origin, timeout_s: float | None) -> _Connection:
@@ -221,7 +272,10 @@ class StampingTransport(httpx.AsyncBaseTransport):
         try:
             async with asyncio.timeout(timeout_s):
                 _, connection = await loop.create_connection(
-                    _Connection, host, port, ssl=True if scheme == "https" else None
+                    lambda: _Connection(self._max_line_bytes),
+                    host,
+                    port,
+                    ssl=True if scheme == "https" else None,
                 )
         except TimeoutError as error:
             raise httpx.ConnectTimeout(f"no connection within {timeout_s} s") from error

@@ -70,15 +70,18 @@ def asking(plan: Plan, prompt: str) -> dict[str, Any]:
 
 async def run_agent(run: AgentRun, attempt: Attempt, barrier: asyncio.Barrier) -> None:
     """Run all stages once every agent is ready; stops at a stage whose exchange went wrong."""
-    agent = run.planned
-    bodies = [request_body(agent, stage, attempt) for stage in agent.stages]
+    agent, client = run.planned, run.client
+    prepared = []
+    for stage in agent.stages:  # before the barrier: building one would delay the other's send
+        exchange = Exchange(url=client.url, model=agent.model)
+        headers = attempt.clock.headers(attempt.trial_id, agent.role, stage.name)
+        body = request_body(agent, stage, attempt)
+        prepared.append((client.prepare(body, headers, exchange), exchange))
     await barrier.wait()
     try:
-        for stage, body in zip(agent.stages, bodies, strict=True):
-            exchange = Exchange(url=run.client.url, model=agent.model)
+        for request, exchange in prepared:
             run.exchanges.append(exchange)
-            headers = attempt.clock.headers(attempt.trial_id, agent.role, stage.name)
-            await run.client.generate(body, headers, exchange)
+            await client.perform(request, exchange)
             if exchange.failure is not None:
                 break
     finally:

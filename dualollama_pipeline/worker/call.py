@@ -64,7 +64,7 @@ def call_record(
             "first_answer_ns": None if first_answer is None else chunks[first_answer],
             "end_ns": end_ns,
             "chunk_ns": tuple(chunks),
-            "max_lines_per_read": answer.max_lines_per_read,
+            "max_lines_per_read": window.clock.lines_per_read(answer),
             "counters": answer.counters,
             "text": "".join(answer.texts),
             "thinking": "".join(answer.thoughts),
@@ -80,9 +80,8 @@ def _parse(exchange: Exchange, answer: Answer) -> None:
     """Read the body; a failure of the exchange itself came first and stays the cause."""
     if exchange.failure is not None and exchange.phase != "streaming":
         return  # no body, or an error page
-    stamps = exchange.stamps.received_ns[: len(exchange.pieces)]
     try:
-        read_answer(answer, exchange.pieces, stamps, exchange.model)
+        read_answer(answer, exchange.pieces, exchange.stamps.received_ns, exchange.model)
     except StreamError as error:
         exchange.fail(error.kind, str(error), error.excerpt)
 

@@ -41,6 +41,9 @@ class Clock(Protocol):
     def end_ns(self, exchange: Exchange, answer: Answer) -> int | None:
         """Return the final record's instant, or that of a failed call's end."""
 
+    def lines_per_read(self, answer: Answer) -> int | None:
+        """Return how many records shared one instant at most; None where instants are exact."""
+
 
 class RealClock:
     """Client stamps, taken where bytes are written and arrive (perf_counter_ns)."""
@@ -66,6 +69,10 @@ class RealClock:
     def end_ns(self, exchange: Exchange, answer: Answer) -> int | None:
         """Return the final record's stamp; a failed call ends when its failure was noticed."""
         return exchange.ended_ns if answer.final_received_ns is None else answer.final_received_ns
+
+    def lines_per_read(self, answer: Answer) -> int | None:
+        """Return what the reads held."""
+        return answer.max_lines_per_read
 
 
 class SimulatedClock:
@@ -105,6 +112,10 @@ class SimulatedClock:
         """Return the final record's instant; a failed call ends with what arrived last."""
         last = answer.final_created_at or (answer.created_at[-1] if answer.created_at else None)
         return self.sent_ns(exchange) if last is None else instant_ns(last)
+
+    def lines_per_read(self, answer: Answer) -> int | None:  # noqa: ARG002 the seam's signature
+        """Return None: each record says when it was made, however reads lump them."""
+        return None
 
 
 EPOCH_S = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())

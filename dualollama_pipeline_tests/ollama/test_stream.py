@@ -126,3 +126,32 @@ def test_what_arrived_before_a_failure_is_kept() -> None:
     _, _, answer = refused(token("Hello"), token(" world"))
     assert answer.texts == ["Hello", " world"]
     assert answer.received_ns == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"model":"gemma3:latest","response":"lost","response":"x","done":false}\n',
+        b'{"model":"gemma3:latest","response" :"lost","response":"x","done":false}\n',
+        b'{"model":"gemma3:latest","message":{"content":"lost","content":"x"},"done":false}\n',
+        b'{"model":"gemma3:latest","message":{"content":"lost"},"message":{"content":"x"}}\n',
+        b'{"model":"gemma3:latest","response":"x","other":{"a":1,"a":2},"done":false}\n',
+    ],
+)
+def test_a_key_given_twice_is_refused(line: bytes) -> None:
+    """Parsers keep the last of two equal keys: text would be lost without a word."""
+    kind, said, _ = refused(line, final())
+    assert kind is FailureKind.PROTOCOL
+    assert "twice" in said
+
+
+@pytest.mark.parametrize("text", ['a":b', '{"x":1}', "a :b", '":":":', " : ", "\t:"])
+def test_text_that_looks_like_json_is_text(text: str) -> None:
+    """The quick way counts `":`; a model that writes JSON must not be refused for it."""
+    assert read(token(text), final()).texts == [text]
+
+
+def test_spaces_around_separators_are_legal() -> None:
+    """Other encoders than Go's put them there."""
+    spaced = b'  { "model" : "gemma3:latest" , "response" : "x" , "done" : false }  \n'
+    assert read(spaced, final()).texts == ["x"]

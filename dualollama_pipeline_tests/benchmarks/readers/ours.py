@@ -10,7 +10,7 @@ from dualollama_pipeline.ollama.stream import Answer, read_answer, split_lines
 from dualollama_pipeline_tests.benchmarks.reading import MODEL, Reading, told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
 
 class OurReader:
@@ -24,10 +24,12 @@ class OurReader:
         for client in self._clients:
             await client.version()  # as trial.py does: opens the connection, off the clock
 
-    async def read(self, stream: int, body: Mapping[str, Any]) -> None:
+    def read(self, stream: int, body: Mapping[str, Any]) -> Coroutine[Any, Any, None]:
+        """Build the request at once, as agents.py does before the barrier; return the exchange."""
         exchange = Exchange(url=self._url, model=MODEL)
         self._exchanges.append(exchange)
-        await self._clients[stream].generate(body, {}, exchange)
+        client = self._clients[stream]
+        return client.perform(client.prepare(body, {}, exchange), exchange)
 
     def finish(self) -> None:
         for exchange in self._exchanges:

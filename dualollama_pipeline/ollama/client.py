@@ -188,23 +188,16 @@ class OllamaClient:
     async def _exchange(self, request: httpx.Request, exchange: Exchange) -> None:
         try:
             # not through AsyncClient.send: it follows a redirect in thought, and fails on a bad one
-            response = await self._transport.handle_async_request(request)
+            await self._transport.handle_async_request(request)
         finally:
-            if exchange.stamps.sent_ns is not None:
-                exchange.phase = "waiting"
-        try:
-            exchange.status = response.status_code
-            exchange.headers = response.headers
-            await response.aread()
-        finally:
-            if exchange.pieces:
-                exchange.phase = "streaming"
-            await response.aclose()
+            stamps = exchange.stamps
+            exchange.status, exchange.headers = stamps.status, httpx.Headers(stamps.headers)
+            if stamps.sent_ns is not None:
+                exchange.phase = "streaming" if stamps.pieces else "waiting"
         if exchange.status != HTTP_OK:
             said = error_text(b"".join(exchange.pieces))
-            exchange.fail(
-                kind_of_status(exchange.status, said), f"HTTP {exchange.status}: {said}", said
-            )
+            kind = kind_of_status(exchange.status or 0, said)
+            exchange.fail(kind, f"HTTP {exchange.status}: {said}", said)
         exchange.phase = "final"
 
 

@@ -2,8 +2,9 @@
 
 httpx's own stack parses in Python between the socket and the caller, which costs 2 ms of TTFT
 (ARCHITECTURE section 6). Here httptools parses inside `data_received`, right after the stamp, and
-a body is collected whole: waking a task for each token would cost more than all the rest, and the
-other stream's stamp would wait for it. What the bytes mean is stream.py's business.
+an answer is collected whole: waking a task, for the head or for each token, would cost more than
+all the rest, and the other stream's stamp would wait for it. What the bytes mean is stream.py's
+business.
 """
 
 from __future__ import annotations
@@ -12,15 +13,11 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import httptools
 import httpx
 
 from dualollama_pipeline.core.units import NS_PER_S
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 Origin = tuple[str, str, int]
 FIRST_FINAL_STATUS = 200
@@ -32,9 +29,12 @@ class Stamps:
     """What one exchange brought, and when, in ns of `time.perf_counter_ns`.
 
     `pieces` and `received_ns` run parallel: one entry for each read that held bytes of the body.
+    `status` and `headers` are there once the head has arrived, whatever comes of the body.
     """
 
     sent_ns: int | None = None
+    status: int | None = None
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     received_ns: list[int] = field(default_factory=list)
     pieces: list[bytes] = field(default_factory=list)
 
@@ -64,10 +64,8 @@ class _Connection(asyncio.Protocol):
         self._open_line = 0  # bytes since the last newline
         self._framed = False
         self._keep_alive = False
-        self._head = asyncio.Event()
+        self._headers: list[tuple[bytes, bytes]] = []
         self._end = asyncio.Event()
-        self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
         self.complete = False
         self.failure: Exception | None = None
 
@@ -95,15 +93,15 @@ class _Connection(asyncio.Protocol):
         if not self.complete and self.failure is None:
             if exc is not None:
                 self.failure = httpx.ReadError(f"connection lost: {type(exc).__name__}: {exc}")
-            elif self._head.is_set() and not self._framed:
+            elif self._stamps.status is not None and not self._framed:
                 self.complete = True  # a body without length or chunks ends with the connection
             else:
                 self.failure = httpx.RemoteProtocolError(
                     "peer closed connection without sending complete message body"
-                    if self._head.is_set()
+                    if self._stamps.status is not None
                     else "server disconnected without sending a response"
                 )
-        self._wake()
+        self._end.set()
 
     # -- httptools callbacks -------------------------------------------------------------------
     def on_message_begin(self) -> None:
@@ -112,23 +110,23 @@ class _Connection(asyncio.Protocol):
             raise ValueError(msg)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name, value))
+        self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self.status = self._parser.get_status_code()
-        if self.status < FIRST_FINAL_STATUS:
+        status = self._parser.get_status_code()
+        if status < FIRST_FINAL_STATUS:
             return
+        self._stamps.status, self._stamps.headers = status, self._headers
         self._framed = any(
-            name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in self.headers
+            name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in self._headers
         )
-        self._head.set()
 
     def on_body(self, body: bytes) -> None:
         self._fresh.append(body)
 
     def on_message_complete(self) -> None:
-        if self.status < FIRST_FINAL_STATUS:
-            self.headers.clear()  # an interim answer: the real one follows
+        if self._stamps.status is None:
+            self._headers.clear()  # an interim answer: the real one follows
             return
         self.complete = True
         self._keep_alive = self._parser.should_keep_alive()  # only the callback may ask
@@ -157,26 +155,13 @@ class _Connection(asyncio.Protocol):
         self.complete = False
         self.abort()
 
-    def _wake(self) -> None:
-        self._head.set()
-        self._end.set()
-
-    async def head(self, waits: Waits) -> None:
-        """Wait for status and headers; raise what went wrong before them."""
-        await self._until(self._head, waits)
-        if self.failure is not None and not self.status:
-            raise self.failure
-
     async def end(self, waits: Waits) -> None:
-        """Wait until the body is whole; raise what went wrong."""
-        await self._until(self._end, waits)
-        if self.failure is not None:
-            raise self.failure
+        """Wait until the answer is whole; raise what went wrong.
 
-    async def _until(self, event: asyncio.Event, waits: Waits) -> None:
-        """Wait with one timer, not one a token: when it fires, the last read says what is left."""
+        With one timer, not one a token: when it fires, the last read says how much is left.
+        """
         stamps = self._stamps
-        while not event.is_set():
+        while not self._end.is_set():
             begun = bool(stamps.received_ns)
             limit_s = waits.idle_s if begun else waits.first_s
             left_s = None
@@ -188,12 +173,9 @@ class _Connection(asyncio.Protocol):
                     raise httpx.ReadTimeout(f"no {what} within {limit_s} s")
             with suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
-                    await event.wait()
-
-    @property
-    def body(self) -> bytes:
-        """What has arrived of the body."""
-        return b"".join(self._stamps.pieces)
+                    await self._end.wait()
+        if self.failure is not None:
+            raise self.failure
 
     @property
     def reusable(self) -> bool:
@@ -205,29 +187,7 @@ class _Connection(asyncio.Protocol):
         self.closed = True
         if self.transport is not None:
             self.transport.abort()
-        self._wake()
-
-
-class _Body(httpx.AsyncByteStream):
-    """A body as one piece, when it is whole; piece by piece it lies in the exchange's Stamps."""
-
-    def __init__(
-        self, owner: StampingTransport, origin: Origin, connection: _Connection, waits: Waits
-    ) -> None:
-        self._owner = owner
-        self._origin = origin
-        self._connection = connection
-        self._waits = waits
-        self._open = True
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        await self._connection.end(self._waits)
-        yield self._connection.body
-
-    async def aclose(self) -> None:
-        if self._open:
-            self._open = False
-            self._owner.release(self._origin, self._connection)
+        self._end.set()
 
 
 class StampingTransport(httpx.AsyncBaseTransport):
@@ -244,7 +204,7 @@ class StampingTransport(httpx.AsyncBaseTransport):
         self._idle: dict[Origin, list[_Connection]] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request and return as soon as status and headers are there."""
+        """Send one request and return its answer when it is whole."""
         timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
         idle_s = timeouts.get("read")
         waits = Waits(request.extensions.get("first_s", idle_s), idle_s)
@@ -252,14 +212,19 @@ class StampingTransport(httpx.AsyncBaseTransport):
         origin = (url.scheme, url.host, url.port or DEFAULT_PORTS[url.scheme])
         message = await _serialize(request)
         connection = await self._connection(origin, timeouts.get("connect"))
+        stamps: Stamps = request.extensions.get("stamps") or Stamps()
         try:
-            connection.send(message, request.extensions.get("stamps") or Stamps())
-            await connection.head(waits)
+            connection.send(message, stamps)
+            await connection.end(waits)
         except BaseException:
             connection.abort()
             raise
-        body = _Body(self, origin, connection, waits)
-        return httpx.Response(connection.status, headers=connection.headers, stream=body)
+        if connection.reusable:
+            self._idle.setdefault(origin, []).append(connection)
+        else:
+            connection.abort()
+        stream = httpx.ByteStream(b"".join(stamps.pieces))
+        return httpx.Response(stamps.status or 0, headers=stamps.headers, stream=stream)
 
     async def _connection(self, origin: Origin, timeout_s: float | None) -> _Connection:
         idle = self._idle.get(origin, [])
@@ -282,13 +247,6 @@ class StampingTransport(httpx.AsyncBaseTransport):
         except OSError as error:
             raise httpx.ConnectError(f"cannot connect to {host}:{port}: {error}") from error
         return connection
-
-    def release(self, origin: Origin, connection: _Connection) -> None:
-        """Take a connection back; one whose exchange did not end properly is closed."""
-        if connection.reusable:
-            self._idle.setdefault(origin, []).append(connection)
-        else:
-            connection.abort()
 
     async def aclose(self) -> None:
         """Close all idle connections."""

@@ -23,10 +23,9 @@ SERVER_KINDS = ["simulated", "external", "managed"]
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     reconcile.set_defaults(function=_reconcile)
 
     report = commands.add_parser("report", help="rebuild the report from what has been measured")
+    report.add_argument(
+        "--from-journals", action="store_true", help="rebuild the tables too, from the evidence"
+    )
     report.add_argument("--open", action="store_true", help="open it in the browser")
     report.set_defaults(function=_report)
     return parser
@@ -160,8 +162,10 @@ def _reconcile(_: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
 
-    from dualollama_pipeline.report.rebuild import rebuild_report
+    from dualollama_pipeline.report.rebuild import rebuild_report, rebuild_tables
 
+    if arguments.from_journals:
+        _print(f"tables rebuilt: {', '.join(rebuild_tables(settings)) or 'none'}")
     page = rebuild_report(settings)
     _print(f"report: {page}")
     if arguments.open:

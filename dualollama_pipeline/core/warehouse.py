@@ -25,6 +25,11 @@ class Warehouse:
         return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
     @property
+    def campaigns(self) -> Path:
+        """The folder that says what each `dualollama run` was to measure."""
+        return self.root / "campaigns"
+
+    @property
     def tables(self) -> Path:
         """The folder of the current tables; `history` in it holds those of every batch."""
         return self.root / "tables"

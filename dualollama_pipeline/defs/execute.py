@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from dualollama_pipeline.core.settings import PROJECT_ROOT
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.assets.trials import BATCH_TAG
 from dualollama_pipeline.defs.resources import Bench
+from dualollama_pipeline.worker.campaign import finish_campaign, open_campaign
+from dualollama_pipeline.worker.measure import Measurement
 
 IN_PROCESS_TAG = "dualollama/executed_in_process"
 INTERRUPTED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
@@ -71,28 +72,6 @@ def reconcile_if_alone() -> list[str]:
             return []  # those runs are alive
 
 
-def campaign_batch(warehouse: Warehouse, config_ids: Sequence[str]) -> str:
-    """Return the last campaign of `dualollama run` if it lacks a configuration, else a new one.
-
-    A campaign counts as complete when each of `config_ids` has a finished journal in it, so that
-    a run that was killed goes on where it stopped.
-    """
-    from dualollama_pipeline.worker.journal import is_finished  # noqa: PLC0415 imports pydantic
-
-    found = {
-        path.stem
-        for config_id in config_ids
-        for path in warehouse.journals(config_id)
-        if path.stem.startswith("run-")
-    }
-    last = max(found, default=None)
-    if last is not None and not all(
-        is_finished(warehouse.journal(config_id, last)) for config_id in config_ids
-    ):
-        return last
-    return f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-
-
 def run_pipeline(
     build_definitions: Callable[[Bench], dg.Definitions],
     bench: Bench,
@@ -111,7 +90,10 @@ def run_pipeline(
     with only_runner(home), dg.DagsterInstance.get() as instance, bench.open_pair() as pair:
         reconcile(instance)
         defs = build_definitions(replace(bench, pair=pair))
-        tags = {BATCH_TAG: campaign_batch(warehouse, config_ids), IN_PROCESS_TAG: "true"}
+        measurement = Measurement(bench.settings, pair, bench.on_event)
+        hashes = {config_id: measurement.plan_hash(config_id) for config_id in config_ids}
+        campaign = open_campaign(warehouse.campaigns, hashes)
+        tags = {BATCH_TAG: campaign.batch_id, IN_PROCESS_TAG: "true"}
         job = defs.resolve_job_def("trials_job")
         failures: dict[str, str] = {}
         for config_id in config_ids:
@@ -121,6 +103,8 @@ def run_pipeline(
                 failures[config_id] = _first_error(result)
         if len(failures) == len(config_ids):
             raise DualOllamaError(next(iter(failures.values())), "correct this, then run again")
+        if not failures:
+            finish_campaign(warehouse.campaigns, campaign)
         on_configuration("report")
         result = _execute(defs.resolve_job_def("report_job"), instance, tags)
     if not result.success:
@@ -128,7 +112,8 @@ def run_pipeline(
     if failures:
         raise DualOllamaError(
             "\n".join(f"{config_id}: {text}" for config_id, text in failures.items()),
-            f"the report was made without these; see {warehouse.report}",
+            "what had been measured of them before still stands in the report "
+            f"({warehouse.report}); correct this, then run again",
         )
     return warehouse.report / "index.html"
 

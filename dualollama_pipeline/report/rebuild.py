@@ -1,4 +1,4 @@
-"""Statistics and report from the tables on disk, without Dagster: `dualollama report`."""
+"""Tables from journals, statistics and report from tables, without Dagster: `dualollama report`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,39 @@ from dualollama_pipeline.report.inputs import ReportInputs
 from dualollama_pipeline.report.publish import publish_report
 from dualollama_pipeline.statistics import estimate
 from dualollama_pipeline.statistics.samples import collect_samples
+from dualollama_pipeline.tables.agents import build_agents
+from dualollama_pipeline.tables.blocks import build_blocks
+from dualollama_pipeline.tables.latest import calls_of_latest_batch
+from dualollama_pipeline.tables.runs import build_runs
 from dualollama_pipeline.tables.store import TableStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dualollama_pipeline.core.settings import Settings
+
+
+def rebuild_tables(settings: Settings) -> list[str]:
+    """Make all tables anew from each configuration's latest journal; return those that have one.
+
+    Raises:
+        InputError: the matrix cannot be used.
+        JournalError: a journal is damaged or holds no trial.
+        TableError: the tables cannot be written.
+    """
+    warehouse = Warehouse(settings.warehouse)
+    store = TableStore(warehouse.tables)
+    rebuilt = []
+    for config_id in load_matrix(settings.data / "matrix.yaml").config_ids:
+        if warehouse.journals(config_id):
+            calls = store.publish(
+                "call_table", calls_of_latest_batch(settings.warehouse, config_id), config_id
+            )
+            agents = store.publish("agent_table", build_agents(calls), config_id)
+            runs = store.publish("run_table", build_runs(calls, agents), config_id)
+            store.publish("block_table", build_blocks(runs, agents), config_id)
+            rebuilt.append(config_id)
+    return rebuilt
 
 
 def rebuild_report(settings: Settings) -> Path:

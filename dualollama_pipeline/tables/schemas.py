@@ -347,7 +347,7 @@ def check_columns(table: str, df: pd.DataFrame, source: str) -> None:
         raise TableError(
             f"{source}: missing columns {sorted(wanted - found)}, "
             f"unknown columns {sorted(found - wanted)}",
-            "it was written by another version; materialize it again from the journal",
+            "it was written by another version; dualollama report --from-journals rebuilds it",
         )
 
 

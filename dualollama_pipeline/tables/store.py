@@ -91,7 +91,7 @@ class TableStore:
         except (OSError, pa.ArrowException) as error:
             raise TableError(
                 f"{path}: cannot read the table ({error})",
-                "materialize it again; it is rebuilt from the journal",
+                "rebuild it from the journal: dualollama report --from-journals",
             ) from error
         return df
 
@@ -102,11 +102,13 @@ class TableStore:
     def load_all(self, table: str, config_ids: list[str]) -> tuple[pd.DataFrame, list[str]]:
         """Read all partitions of `config_ids` that exist; return (rows, missing configurations).
 
+        Rows of one origin only: where anything has been measured, what was only simulated counts
+        as missing. A mean over both would be neither.
+
         Raises:
             TableError: none exists, or one is damaged.
         """
         present = set(self.partitions(table))
-        missing = [config_id for config_id in config_ids if config_id not in present]
         paths = [self.path(table, config_id) for config_id in config_ids if config_id in present]
         parts = [self._read(path) for path in paths]
         for path, part in zip(paths, parts, strict=True):
@@ -117,4 +119,9 @@ class TableStore:
                 "materialize at least one configuration first (make run, or the Dagster UI)",
             )
         # checked as a whole: one check of all rows is 20 times faster than one for each part
-        return conform(table, pd.concat(parts, ignore_index=True)), missing
+        rows = conform(table, pd.concat(parts, ignore_index=True))
+        measured = rows["origin"].eq("measured")
+        if measured.any():
+            rows = rows[measured].reset_index(drop=True)
+        present = set(rows["config_id"])
+        return rows, [config_id for config_id in config_ids if config_id not in present]

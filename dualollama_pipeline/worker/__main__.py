@@ -39,8 +39,8 @@ def main() -> int:
     try:
         plan = load_plan(arguments.plan)
         run_here(plan, arguments.journal, _say, guard=arguments.stdin_guard)
-    except asyncio.CancelledError:
-        sys.stderr.write("stopped; the trial in hand is recorded as interrupted\n")
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        sys.stderr.write("stopped; a trial in hand is recorded as interrupted\n")
         return EXIT_STOPPED
     except DualOllamaError as error:
         sys.stderr.write(f"{error}\n")

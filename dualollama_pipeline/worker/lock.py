@@ -1,4 +1,4 @@
-"""One pair of servers, one user at a time: a lock file keyed by the servers' URLs."""
+"""One server, one user at a time: a lock file for each server of a pair."""
 
 from __future__ import annotations
 
@@ -6,35 +6,58 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+POLL_S = 0.1
 
 
-def lock_path(urls: dict[str, str]) -> Path:
-    """Return the lock file of a pair; it lies in the system's folder for temporary files."""
-    key = hashlib.sha256("|".join(sorted(urls.values())).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"dualollama-{key}.lock"
+def lock_paths(urls: Mapping[str, str]) -> list[Path]:
+    """Return the servers' lock files, in the system's folder for temporary files, in one order."""
+    plain = {url.replace("//localhost:", "//127.0.0.1:") for url in urls.values()}
+    keys = [hashlib.sha256(url.encode()).hexdigest()[:16] for url in sorted(plain)]
+    return [Path(tempfile.gettempdir()) / f"dualollama-{key}.lock" for key in keys]
 
 
 @contextmanager
-def pair_lock(urls: dict[str, str], owner: str, waiting: Callable[[str], None]) -> Iterator[None]:
-    """Hold the pair's lock; waits for it, and calls `waiting` with the holder's name first.
+def pair_lock(
+    urls: Mapping[str, str],
+    owner: str,
+    waiting: Callable[[str], None],
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """Hold the locks of all servers; waits for them, and tells `waiting` the holder's name first.
 
-    The kernel releases the lock when its holder dies, however it dies.
+    `check` is called while waiting and may raise to give up. The kernel releases the locks when
+    their holder dies, however it dies.
     """
-    with lock_path(urls).open("a+", encoding="utf-8") as file:
+    with ExitStack() as stack:
+        for path in lock_paths(urls):
+            file = stack.enter_context(path.open("a+", encoding="utf-8"))
+            _acquire(file, waiting, check)
+            file.seek(0)
+            file.truncate()
+            file.write(f"{owner} (process {os.getpid()})\n")
+            file.flush()
+        yield
+
+
+def _acquire(file: TextIO, waiting: Callable[[str], None], check: Callable[[], None]) -> None:
+    told = False
+    while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.seek(0)
-            waiting(file.read().strip() or "another process")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        file.truncate()
-        file.write(f"{owner} (process {os.getpid()})\n")
-        file.flush()
-        yield
+            if not told:
+                file.seek(0)
+                waiting(file.read().strip() or "another process")
+                told = True
+            check()
+            time.sleep(POLL_S)
+        else:
+            return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.design import Campaign, build_plan
@@ -10,7 +11,7 @@ from dualollama_pipeline.core.errors import ServersChangedError
 from dualollama_pipeline.core.matrix import Configuration, load_matrix
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.core.workload import standard_workload
-from dualollama_pipeline.worker.journal import Journal, read_journal
+from dualollama_pipeline.worker.journal import Journal, is_finished, read_journal
 from dualollama_pipeline.worker.launch import ServersChanged, run_worker
 
 if TYPE_CHECKING:
@@ -42,39 +43,58 @@ class Measurement:
         )
         return build_plan(configuration, workload, campaign)
 
+    def plan_hash(self, config_id: str) -> str:
+        """Return what identifies a configuration's plan today, whatever its batch."""
+        configuration = load_matrix(self.settings.data / "matrix.yaml").get(config_id)
+        return self.plan(configuration, "any").plan_hash
+
     def run(self, config_id: str, batch_id: str) -> Journal:
         """Measure a configuration and return its journal.
 
-        An unfinished batch of the same plan is resumed instead of opening `batch_id`, unless the
-        servers have changed since.
+        An unfinished batch of the same plan is resumed instead of opening `batch_id`. Where plan
+        or servers have changed since a journal was begun, a fresh batch is opened beside it.
 
         Raises:
             InputError: there is no such configuration, or an input cannot be read.
             WorkerError: the worker ended early; what it measured is kept. A runner in this process
-            raises its own errors instead.
+                raises its own errors instead.
         """
         configuration = load_matrix(self.settings.data / "matrix.yaml").get(config_id)
         plan = self.plan(configuration, batch_id)
-        unfinished = self._unfinished(plan)
-        if unfinished is not None:
-            try:
-                return self._measure(self.plan(configuration, unfinished))
-            except (ServersChanged, ServersChangedError):
-                pass  # what was measured with the old servers stays; this is another batch
-        return self._measure(plan)
+        try:
+            return self._measure(self.plan(configuration, self._resumable(plan) or batch_id))
+        except (ServersChanged, ServersChangedError):
+            return self._measure(self.plan(configuration, self._fresh(plan)))
 
     def _measure(self, plan: Plan) -> Journal:
-        path = Warehouse(self.settings.warehouse).journal(plan.config_id, plan.batch_id)
+        path = self._warehouse.journal(plan.config_id, plan.batch_id)
         self.runner(plan, path, self.on_event)
         return read_journal(path)
 
-    def _unfinished(self, plan: Plan) -> str | None:
-        """Return the batch id of the latest journal if it is unfinished and of the same plan."""
-        journals = Warehouse(self.settings.warehouse).journals(plan.config_id)
-        if not journals:
+    @property
+    def _warehouse(self) -> Warehouse:
+        return Warehouse(self.settings.warehouse)
+
+    def _resumable(self, plan: Plan) -> str | None:
+        """Return the batch to go on with, or a fresh one if `plan`'s is of another plan."""
+        own = self._warehouse.journal(plan.config_id, plan.batch_id)
+        if own.exists():
+            return plan.batch_id if _plan_hash(own) == plan.plan_hash else self._fresh(plan)
+        journals = self._warehouse.journals(plan.config_id)
+        if not journals or is_finished(journals[-1]):
             return None
-        latest = read_journal(journals[-1])
-        if latest.batch is None or latest.end is not None:
-            return None
-        same = latest.batch.plan_hash == plan.plan_hash
-        return latest.batch.plan.batch_id if same else None
+        return journals[-1].stem if _plan_hash(journals[-1]) == plan.plan_hash else None
+
+    def _fresh(self, plan: Plan) -> str:
+        """Return the batch id with the first number behind it that no journal has yet."""
+        for number in count(2):
+            batch_id = f"{plan.batch_id}-{number}"
+            if not self._warehouse.journal(plan.config_id, batch_id).exists():
+                return batch_id
+        raise AssertionError  # count() does not end
+
+
+def _plan_hash(path: Path) -> str | None:
+    """Return the hash of the plan that a journal was begun with; None if it holds nothing yet."""
+    batch = read_journal(path).batch
+    return None if batch is None else batch.plan_hash

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,12 @@ def run_here(plan: Plan, path: Path, on_event: OnEvent, *, guard: bool = False) 
     def waiting(holder: str) -> None:
         on_event({"event": "waiting", "holder": holder})
 
+    def check() -> None:
+        if guard and select.select([sys.stdin], [], [], 0)[0]:
+            raise asyncio.CancelledError
+
     with (
-        pair_lock(plan.servers, f"plan {plan.plan_id}", waiting),
+        pair_lock(plan.servers, f"plan {plan.plan_id}", waiting, check),
         JournalWriter(path) as writer,
     ):
         journal = read_journal(path)
@@ -52,7 +57,12 @@ async def _until_stopped(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
     if guard:
-        loop.add_reader(sys.stdin.fileno(), task.cancel)
+
+        def owner_gone() -> None:
+            loop.remove_reader(sys.stdin.fileno())
+            task.cancel()
+
+        loop.add_reader(sys.stdin.fileno(), owner_gone)
     await task
 
 

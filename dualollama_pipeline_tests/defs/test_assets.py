@@ -10,13 +10,11 @@ import pytest
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.definitions import build_definitions
 from dualollama_pipeline.defs.assets import inputs, servers
 from dualollama_pipeline.defs.assets.trials import batch_of
 from dualollama_pipeline.defs.execute import (
     IN_PROCESS_TAG,
-    campaign_batch,
     only_runner,
     reconcile,
 )
@@ -141,17 +139,3 @@ def test_only_one_process_executes_runs_itself(tmp_path: Path) -> None:
     """The second would fail the first one's runs as left over."""
     with only_runner(tmp_path), pytest.raises(InputError, match="another"), only_runner(tmp_path):
         pass
-
-
-def test_a_killed_campaign_goes_on_and_a_finished_one_does_not(tmp_path: Path) -> None:
-    """`make run` after a kill must not measure finished configurations again."""
-    warehouse = Warehouse(tmp_path)
-    assert campaign_batch(warehouse, ["x", "y"]).startswith("run-2")
-    for config_id in ("x", "y"):
-        path = warehouse.journal(config_id, "run-20260101-000000")
-        path.parent.mkdir(parents=True)
-        path.write_text('{"record":"batch"}\n' + ('{"record":"end"}\n' if config_id == "x" else ""))
-    assert campaign_batch(warehouse, ["x", "y"]) == "run-20260101-000000"
-    with path.open("a") as file:
-        file.write('{"record":"end"}\n')
-    assert campaign_batch(warehouse, ["x", "y"]) != "run-20260101-000000"

@@ -130,7 +130,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes | None) -> None:
     with pytest.raises(TableError) as caught:
         store.load(TABLE, "test1")
     assert str(path) in caught.value.problem
-    assert "materialize" in caught.value.way_out
+    assert "--from-journals" in caught.value.way_out
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_file_of_an_older_schema_is_named(tmp_path: Path) -> None:
 def test_load_all_names_what_is_missing(tmp_path: Path) -> None:
     """A fan-in takes what is there; silently, 26 configurations would pass for 27."""
     store = TableStore(tmp_path)
-    store.publish(TABLE, calls(), "test3")
+    store.publish(TABLE, calls().assign(config_id="test3"), "test3")
     store.publish(TABLE, calls().iloc[:4], "test1")
     rows, missing = store.load_all(TABLE, ["test1", "test2", "test3", "test4"])
     assert missing == ["test2", "test4"]
@@ -176,7 +176,7 @@ def test_load_all_without_any_partition_is_refused(tmp_path: Path) -> None:
     """An empty table would become a report about nothing."""
     with pytest.raises(TableError, match="no partition") as caught:
         TableStore(tmp_path).load_all(TABLE, ["test1"])
-    assert "materialize" in caught.value.way_out
+    assert "--from-journals" in caught.value.way_out
 
 
 def test_load_all_does_not_step_over_a_damaged_partition(tmp_path: Path) -> None:
@@ -195,3 +195,16 @@ def test_load_all_does_not_fill_in_what_one_partition_lacks(tmp_path: Path) -> N
     calls().drop(columns="gap_p99_ms").to_parquet(store.path(TABLE, "test2"))
     with pytest.raises(TableError, match="gap_p99_ms"):
         store.load_all(TABLE, ["test1", "test2"])
+
+
+def test_measured_and_simulated_rows_are_never_mixed(tmp_path: Path) -> None:
+    """The demo, then one's own servers: a mean over both would be neither."""
+    store = TableStore(tmp_path)
+    store.publish(TABLE, calls().assign(origin="measured", config_id="test1"), "test1")
+    store.publish(TABLE, calls().assign(origin="simulated", config_id="test2"), "test2")
+    rows, missing = store.load_all(TABLE, ["test1", "test2"])
+    assert set(rows["config_id"]) == {"test1"}
+    assert missing == ["test2"]
+    rows, missing = store.load_all(TABLE, ["test2"])
+    assert set(rows["origin"]) == {"simulated"}
+    assert missing == []

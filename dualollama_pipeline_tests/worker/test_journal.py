@@ -103,3 +103,20 @@ def test_finished_means_that_the_end_record_is_whole(tmp_path: Path) -> None:
     assert not is_finished(path)
     assert not is_finished(tmp_path / "absent.jsonl")
     assert is_finished(write(path, END))
+
+
+def test_a_disk_that_refuses_is_told_as_such(tmp_path: Path) -> None:
+    """A traceback of OSError names neither the warehouse nor a way out."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalError, match="cannot be written") as caught:
+        JournalWriter(tmp_path / "file" / "j.jsonl")
+    assert "DUALOLLAMA_WAREHOUSE" in caught.value.way_out
+
+
+def test_a_full_disk_is_told_as_such() -> None:
+    """/dev/full takes a file to be opened and refuses every byte."""
+    writer = JournalWriter.__new__(JournalWriter)
+    with Path("/dev/full").open("ab", buffering=0) as full:
+        writer._path, writer._file = Path("/dev/full"), full
+        with pytest.raises(JournalError, match="No space left"):
+            writer.append(END)

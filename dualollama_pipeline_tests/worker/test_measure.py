@@ -1,0 +1,77 @@
+"""Which batch a measurement goes on with: same plan and servers, or a fresh one beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dualollama_pipeline.core.errors import ServersChangedError
+from dualollama_pipeline.core.plan import Plan
+from dualollama_pipeline.core.records import BatchRecord, EndRecord
+from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.ollama.servers import ServerPair
+from dualollama_pipeline.worker.journal import JournalWriter
+from dualollama_pipeline.worker.measure import Measurement
+
+PAIR = ServerPair({"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"}, "simulated")
+END = EndRecord(planned=1, ok=1, failed=0, interrupted=0, skipped=0)
+
+
+class Worker:
+    """Stands in for the worker: writes a journal, finished or not, or meets changed servers."""
+
+    def __init__(self, *, finishes: bool = True, changed: str | None = None) -> None:
+        self.finishes, self.changed = finishes, changed
+        self.batches: list[str] = []
+
+    def __call__(self, plan: Plan, path: Path, _: Callable[[dict[str, Any]], None]) -> None:
+        self.batches.append(plan.batch_id)
+        if plan.batch_id == self.changed:
+            raise ServersChangedError("changed", "open a new batch")
+        with JournalWriter(path) as writer:
+            if not path.stat().st_size:
+                batch = BatchRecord(started_at="", plan_hash=plan.plan_hash, plan=plan)
+                writer.append(batch)
+            if self.finishes:
+                writer.append(END)
+
+
+def measure(tmp_path: Path, worker: Worker, batch_id: str, **settings: Any) -> str:
+    """Measure test001 in a warehouse; return the batch that the journal is of."""
+    chosen = Settings(warehouse=tmp_path, **settings)
+    journal = Measurement(chosen, PAIR, lambda _: None, worker).run("test001", batch_id)
+    return journal.path.stem
+
+
+def test_an_unfinished_batch_goes_on_under_its_own_name(tmp_path: Path) -> None:
+    """Finished trials are in it; another batch would measure them again."""
+    assert measure(tmp_path, Worker(finishes=False), "first") == "first"
+    assert measure(tmp_path, Worker(), "second") == "first"
+
+
+def test_a_finished_batch_is_followed_by_a_new_one(tmp_path: Path) -> None:
+    """Materializing again is measuring again."""
+    measure(tmp_path, Worker(), "first")
+    assert measure(tmp_path, Worker(), "second") == "second"
+
+
+def test_an_unfinished_batch_of_another_plan_is_left_alone(tmp_path: Path) -> None:
+    """Six blocks are another plan than five; the journal of five stays as it is."""
+    measure(tmp_path, Worker(finishes=False), "first")
+    assert measure(tmp_path, Worker(), "second", blocks=6) == "second"
+
+
+def test_the_same_batch_with_another_plan_gets_a_number(tmp_path: Path) -> None:
+    """A retried run with changed settings was refused for ever."""
+    measure(tmp_path, Worker(finishes=False), "first")
+    assert measure(tmp_path, Worker(), "first", blocks=6) == "first-2"
+    assert measure(tmp_path, Worker(), "first", blocks=7) == "first-3"
+
+
+def test_changed_servers_get_a_fresh_batch_even_under_the_same_name(tmp_path: Path) -> None:
+    """After an upgrade of Ollama an interrupted campaign could never be run again."""
+    measure(tmp_path, Worker(finishes=False), "first")
+    worker = Worker(changed="first")
+    assert measure(tmp_path, worker, "first") == "first-2"
+    assert worker.batches == ["first", "first-2"]

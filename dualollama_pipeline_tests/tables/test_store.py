@@ -176,7 +176,7 @@ def test_load_all_without_any_partition_is_refused(tmp_path: Path) -> None:
     """An empty table would become a report about nothing."""
     with pytest.raises(TableError, match="no partition") as caught:
         TableStore(tmp_path).load_all(TABLE, ["test1"])
-    assert "--from-journals" in caught.value.way_out
+    assert "materialize" in caught.value.way_out
 
 
 def test_load_all_does_not_step_over_a_damaged_partition(tmp_path: Path) -> None:

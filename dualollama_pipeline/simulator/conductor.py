@@ -18,6 +18,7 @@ from dualollama_pipeline.simulator.trial import Member, NotJoined, Trial
 from dualollama_pipeline.simulator.world import World
 
 _NS_PER_S = 1_000_000_000
+_LONGEST_WAIT_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,10 @@ class Conductor:
             self._wake.clear()
             now_ns = self.sync()
             next_ns = self.world.next_visible_ns()
-            wait_s = None if next_ns is None else max(0, next_ns - now_ns) / _NS_PER_S
+            # Bounded: a call that the present instant has not reached yet announces no event.
+            wait_s = _LONGEST_WAIT_S
+            if next_ns is not None:
+                wait_s = min(wait_s, max(0, next_ns - now_ns) / _NS_PER_S)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait_s)
 

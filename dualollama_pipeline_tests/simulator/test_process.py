@@ -15,7 +15,7 @@ MODEL = "gemma3:latest"
 
 def test_official_client(pair: dict[str, str]):
     """In real time, as a person would use it: nobody has joined."""
-    with ollama.Client(host=pair["a"], trust_env=False) as client:
+    with ollama.Client(host=pair["a"], trust_env=False, timeout=30) as client:
         assert [m.model for m in client.list().models] == [MODEL]
         assert client.show(MODEL).modelinfo["gemma3.block_count"] == 34
         streamed = list(client.generate(MODEL, "hello", stream=True, options={"num_predict": 4}))
@@ -37,7 +37,7 @@ def test_official_client(pair: dict[str, str]):
 def test_official_client_chats(pair: dict[str, str]):
     """Chat carries the same words in another place; loading and unloading work there too."""
     message = [{"role": "user", "content": "hello"}]
-    with ollama.Client(host=pair["a"], trust_env=False) as client:
+    with ollama.Client(host=pair["a"], trust_env=False, timeout=30) as client:
         streamed = list(client.chat(MODEL, message, stream=True, options={"num_predict": 4}))
         assert [part.done for part in streamed] == [False] * 4 + [True]
         assert all(part.message.content for part in streamed[:-1])

@@ -87,6 +87,8 @@ class Conductor:
     def open(self, server: int, asked: Asked, caller: Caller | None) -> Outlet:
         """Receive a request that takes time; raises NotJoined."""
         self.sync()
+        if caller:
+            self._anchor = None  # an agent that was gone is back, and with it virtual time
         outlet = self._joined(server, asked, caller) if caller else self._unjoined(server, asked)
         self._outlets.append(outlet)
         self._go_on()

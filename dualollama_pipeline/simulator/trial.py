@@ -71,8 +71,8 @@ class Trial:
 
     @property
     def is_over(self) -> bool:
-        """Whether every agent has left."""
-        return all(member.has_left for member in self.members.values())
+        """Whether every agent has left or is gone: then nobody's request passes time any more."""
+        return not any(m.is_waited_for or m.n_open for m in self.members.values())
 
     @property
     def may_time_pass(self) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from dualollama_pipeline.simulator.app import build_app
 from dualollama_pipeline.simulator.conductor import Conductor, Patience
 from dualollama_pipeline.simulator.profile import Profile
+from dualollama_pipeline.simulator.trial import Trial
 
 LIMIT_S = 5
 Clients = tuple[httpx.AsyncClient, httpx.AsyncClient]
@@ -314,3 +315,14 @@ def test_real_process_survives_a_killed_client(pair: dict[str, str]):
 
     answers = asyncio.run(with_urls(pair, talk))
     assert [b'"done":true' in content for content in answers] == [True, True]
+
+
+def test_when_all_agents_are_gone_time_is_real_again():
+    """A killed worker never leaves: a person's request after it would wait for ever."""
+    trial = Trial("t", ["a", "b"], 0.0)
+    trial.members["a"].has_left = True
+    assert not trial.is_over
+    trial.members["b"].is_away = True
+    assert trial.is_over
+    trial.members["b"].open_request(is_generation=True)  # it was not gone after all
+    assert not trial.is_over

@@ -158,7 +158,8 @@ class _Connection(asyncio.Protocol):
     async def end(self, waits: Waits) -> None:
         """Wait until the answer is whole; raise what went wrong.
 
-        With one timer, not one a token: when it fires, the last read says how much is left.
+        With one timer, not one a token: when it fires, the last read says how much is left. It
+        never runs longer than the idle limit, which the first byte may start at any time.
         """
         stamps = self._stamps
         while not self._end.is_set():
@@ -171,8 +172,9 @@ class _Connection(asyncio.Protocol):
                 if left_s <= 0:
                     what = "further byte" if begun else "byte of an answer"
                     raise httpx.ReadTimeout(f"no {what} within {limit_s} s")
+            limits = [limit for limit in (left_s, waits.idle_s) if limit is not None]
             with suppress(TimeoutError):
-                async with asyncio.timeout(left_s):
+                async with asyncio.timeout(min(limits, default=None)):
                     await self._end.wait()
         if self.failure is not None:
             raise self.failure

@@ -9,10 +9,12 @@ from typing import Any
 
 from dualollama_pipeline.core.records import FailureKind
 from dualollama_pipeline_tests.faults.cases import (
+    FIRST,
+    IDLE,
     MS,
     POSITIONS,
-    QUICK,
     SHAPES,
+    TOTAL,
     WAYS,
     WORDS,
     Case,
@@ -26,6 +28,7 @@ from dualollama_pipeline_tests.faults.scripted import (
     END,
     HEAD,
     Close,
+    Hold,
     Pause,
     Step,
     chunk,
@@ -236,21 +239,21 @@ def _ends(api: str) -> Iterator[Case]:
             yield case(
                 "15-rst-mid-chunk", [half, pause, Close(reset=True)], K.TRUNCATED, **streaming
             )
-            phase = "waiting" if n == 0 else "streaming"
-            quick = {"deadlines": QUICK, "phase": phase}
-            yield case("stall", [Pause(0.7)], first, **quick, **any_byte, says="byte")
-            quick = {"deadlines": QUICK, "phase": "streaming"}
-            yield case("stall-mid-chunk", [half, Pause(0.7)], K.TIMEOUT_IDLE, **quick)
-            drip = [step for _ in range(9) for step in (Pause(0.08), chunk(b"\n"))]
-            yield case("drip-of-blank-lines", drip, K.TIMEOUT_TOTAL, **quick, says="0.5 s")
-            drip = [step for _ in range(9) for step in (Pause(0.08), chunk(b'{"x":'))]
-            yield case("drip-of-one-endless-line", drip, K.TIMEOUT_TOTAL, **quick)
+            quick = {"deadlines": IDLE} | streaming
+            at_once = {"deadlines": FIRST, "phase": "waiting"} if n == 0 else quick
+            yield case("stall", [Hold()], first, **at_once, **any_byte, says="byte")
+            yield case("stall-mid-chunk", [half, Hold()], K.TIMEOUT_IDLE, **quick)
+            endless = {"deadlines": TOTAL} | streaming
+            drip = [Pause(0.08), chunk(b"\n")] * 99
+            yield case("drip-of-blank-lines", drip, K.TIMEOUT_TOTAL, **endless, says="0.5 s")
+            drip = [Pause(0.08), chunk(b'{"x":')] * 99
+            yield case("drip-of-one-endless-line", drip, K.TIMEOUT_TOTAL, **endless)
             done = chunk(shape(final()))
             yield case("no-last-chunk-fin", [done, Close()], K.TRUNCATED, **streaming)
             yield case(
                 "no-last-chunk-rst", [done, pause, Close(reset=True)], K.TRUNCATED, **streaming
             )
-            yield case("no-last-chunk-stall", [done, Pause(0.7)], K.TIMEOUT_IDLE, **quick)
+            yield case("no-last-chunk-stall", [done, Hold()], K.TIMEOUT_IDLE, **quick)
             yield case("half-a-last-chunk", [done, b"0\r\n", Close()], K.TRUNCATED, **streaming)
             yield case("not-a-chunk-length", [pause, b"zz\r\n", Close()], K.PROTOCOL, **any_byte)
             yield case("half-a-record-then-a-clean-end", [chunk(b'{"model": '), END], K.PROTOCOL)
@@ -268,7 +271,7 @@ def _lengths(api: str) -> Iterator[Case]:  # noqa: PLR0915 a list of cases
     whole = body + last
     closed = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
     cut = whole.index(b'"total_duration"')
-    quick = {"deadlines": QUICK, "phase": "streaming"}
+    quick = {"deadlines": IDLE, "phase": "streaming"}
 
     def case(name: str, steps: list[Step], kind: FailureKind, **more: Any) -> Case:
         return Case(name, api, steps, kind, **({"text": text} | more))
@@ -278,7 +281,7 @@ def _lengths(api: str) -> Iterator[Case]:  # noqa: PLR0915 a list of cases
     )
     steps: list[Step] = [_length(len(whole) + 1) + whole, Pause(0.05), Close(reset=True)]
     yield case("shorter-than-its-length-rst", steps, K.TRUNCATED)
-    steps = [_length(len(whole) + 1) + whole, Pause(0.7)]
+    steps = [_length(len(whole) + 1) + whole, Hold()]
     yield case("shorter-than-its-length-stall", steps, K.TIMEOUT_IDLE, **quick)
     yield case("length-ends-before-the-final", [_length(len(body)) + whole], K.PROTOCOL)
     yield case("length-ends-inside-the-final", [_length(cut) + whole], K.PROTOCOL)
@@ -297,9 +300,7 @@ def _lengths(api: str) -> Iterator[Case]:  # noqa: PLR0915 a list of cases
     yield case("close-delimited-before-the-final", [closed + body, Close()], K.TRUNCATED)
     steps = [closed + whole, Pause(0.05), Close(reset=True)]
     yield case("close-delimited-reset-after-the-final", steps, K.TRUNCATED, phase="streaming")
-    yield case(
-        "close-delimited-never-closed", [closed + whole, Pause(0.7)], K.TIMEOUT_IDLE, **quick
-    )
+    yield case("close-delimited-never-closed", [closed + whole, Hold()], K.TIMEOUT_IDLE, **quick)
     lower = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     yield case("lower-case-chunked-fin", [lower + chunk(whole), Close()], K.TRUNCATED)
     lower = b"HTTP/1.1 200 OK\r\nCONTENT-LENGTH: %d\r\n\r\n" % (len(whole) + 1)
@@ -317,12 +318,12 @@ def _lengths(api: str) -> Iterator[Case]:  # noqa: PLR0915 a list of cases
     yield case("no-answer-fin", [Close()], K.UNKNOWN, **nothing, phase="waiting")
     yield case("no-answer-rst", [Close(reset=True)], K.UNKNOWN, **nothing, phase="waiting")
     yield case("half-a-head", [HEAD[:-9], Close()], K.UNKNOWN, **nothing, phase="waiting")
-    waiting = nothing | {"deadlines": QUICK, "phase": "waiting"}
-    yield case("20-no-answer-in-time", [Pause(0.7)], K.TIMEOUT_FIRST, **waiting)
-    yield case("20-head-stalls", [HEAD[:-9], Pause(0.7)], K.TIMEOUT_FIRST, **waiting)
-    drip = [b"HTTP/1.1 200 OK\r\n", *[Pause(0.08), b"X: y\r\n"] * 9]
+    waiting = nothing | {"deadlines": FIRST, "phase": "waiting"}
+    yield case("20-no-answer-in-time", [Hold()], K.TIMEOUT_FIRST, **waiting)
+    yield case("20-head-stalls", [HEAD[:-9], Hold()], K.TIMEOUT_FIRST, **waiting)
+    drip = [b"HTTP/1.1 200 OK\r\n", *[Pause(0.08), b"X: y\r\n"] * 99]
     yield case("head-that-never-ends", drip, K.TIMEOUT_FIRST, **waiting)
-    late = [*one_chunk_each([shape(token(WORDS[0]))]), Pause(0.35), chunk(last), END]
+    late = [*one_chunk_each([shape(token(WORDS[0]))]), Pause(0.8), chunk(last), END]
     one = {"text": WORDS[0]}
     yield case("final-after-the-idle-deadline", late, K.TIMEOUT_IDLE, **quick, **one)
     # each of the four relations between times alone, beyond its tolerance of 20 ms

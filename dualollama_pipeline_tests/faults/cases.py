@@ -19,9 +19,12 @@ from dualollama_pipeline_tests.faults.scripted import (
     chunk,
 )
 
-QUICK = Deadlines(connect_s=0.5, first_token_s=0.3, idle_s=0.2, total_s=0.5)
 # For what does not wait: nothing here may come near these, the tests allow 2 s.
 PATIENT = Deadlines(connect_s=5.0, first_token_s=10.0, idle_s=10.0, total_s=10.0)
+# One short deadline each: with two, a busy machine decides which of them a server breaks first.
+FIRST = PATIENT.model_copy(update={"first_token_s": 0.4})
+IDLE = PATIENT.model_copy(update={"idle_s": 0.4})
+TOTAL = PATIENT.model_copy(update={"total_s": 0.5})
 
 WORDS = ("Hello", ", Wörld", " 世界", " 🙂", "\u0085\u2028", " and", " the end")
 POSITIONS = {"first": 0, "middle": 3, "last": len(WORDS)}
@@ -52,6 +55,12 @@ class Case:
         return self.deadlines is not PATIENT or any(
             isinstance(step, Pause) and step.seconds for step in self.steps
         )
+
+    @property
+    def limit_s(self) -> float:
+        """When it must be over: its one short deadline."""
+        limits = self.deadlines
+        return min(limits.first_token_s, limits.idle_s, limits.total_s) if self.waits else 0.0
 
     @property
     def group(self) -> str:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline_tests.faults.cases import (
     MS,
+    PATIENT,
     SHAPES,
     WORDS,
     Case,
@@ -163,19 +163,20 @@ def legal() -> list[Case]:
 def _slow(api: str, shape: Callable[[bytes], bytes]) -> Iterator[Case]:
     """Time passes, but less than the deadlines allow; or the server says why."""
     first, *others = [shape(token(word)) for word in WORDS]
-    roomy = Deadlines(connect_s=0.5, first_token_s=0.5, idle_s=0.4, total_s=5.0)
+    # a wait under the one deadline may be longer than the other allows
+    roomy = PATIENT.model_copy(update={"idle_s": 0.5})
     rest = [chunk(record) for record in (*others, shape(final()))]
     base = Case("", api, (), None, ODD_TEXT, deadlines=roomy)
-    yield replace(base, name="slow-first-token", steps=[Pause(0.3), HEAD, chunk(first), *rest, END])
-    yield replace(base, name="slow-after-head", steps=[HEAD, Pause(0.3), chunk(first), *rest, END])
+    yield replace(base, name="slow-first-token", steps=[Pause(0.6), HEAD, chunk(first), *rest, END])
+    yield replace(base, name="slow-after-head", steps=[HEAD, Pause(0.2), chunk(first), *rest, END])
     dripped = [step for piece in rest for step in (Pause(0.06), piece)]
-    # as long in all as first_token_s and idle_s together: each wait counts alone
+    # longer in all than idle_s: each wait counts alone
     yield replace(
         base, name="slow-throughout", steps=[HEAD, chunk(first), *dripped, *dripped[:0], END]
     )
     yield replace(base, name="slow-last-chunk", steps=[HEAD, chunk(first), *rest, Pause(0.2), END])
-    eager = Deadlines(connect_s=0.5, first_token_s=0.15, idle_s=0.5, total_s=5.0)
-    pausing: list[Step] = [HEAD, chunk(first), Pause(0.3), *rest, END]
+    eager = PATIENT.model_copy(update={"first_token_s": 0.4})
+    pausing: list[Step] = [HEAD, chunk(first), Pause(0.6), *rest, END]
     yield replace(
         base,
         name="pause-longer-than-first-token-s",

@@ -28,7 +28,12 @@ class Close:
     reset: bool = False
 
 
-Step = bytes | Pause | Close
+@dataclass(frozen=True)
+class Hold:
+    """Send nothing more, until the client leaves."""
+
+
+Step = bytes | Pause | Hold | Close
 
 
 def chunk(payload: bytes) -> bytes:
@@ -121,7 +126,7 @@ async def serve(script: Script) -> AsyncIterator[tuple[str, Seen]]:
                 seen.heads.append(head)
                 seen.bodies.append(await reader.readexactly(length))
                 request = Request(head.split(" ")[1], len(seen.heads), seen.bodies[-1])
-                await _play(script(request), writer)
+                await _play(script(request), reader, writer)
                 if writer.is_closing():
                     break
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
@@ -135,11 +140,17 @@ async def serve(script: Script) -> AsyncIterator[tuple[str, Seen]]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
 
 
-async def _play(steps: Sequence[Step], writer: asyncio.StreamWriter) -> None:
+async def _play(
+    steps: Sequence[Step], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     for step in steps:
         match step:
             case Pause(seconds):
                 await asyncio.sleep(seconds)
+            case Hold():
+                await reader.read()
+                writer.close()
+                return
             case Close(reset):
                 if reset:
                     sock = writer.get_extra_info("socket")

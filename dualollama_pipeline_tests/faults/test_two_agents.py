@@ -13,17 +13,18 @@ from typing import Any
 
 import pytest
 
-from dualollama_pipeline.core.plan import Arm, Deadlines, Plan
+from dualollama_pipeline.core.plan import Arm, Plan
 from dualollama_pipeline.core.records import CallRecord, FailureKind, Status
 from dualollama_pipeline.worker.batch import run_batch
 from dualollama_pipeline.worker.journal import Journal, JournalWriter, read_journal
-from dualollama_pipeline_tests.faults.cases import in_chat
+from dualollama_pipeline_tests.faults.cases import FIRST, IDLE, PATIENT, TOTAL, in_chat
 from dualollama_pipeline_tests.faults.ollama import ollama, said_to
 from dualollama_pipeline_tests.faults.scripted import (
     END,
     HEAD,
     MODEL,
     Close,
+    Hold,
     Pause,
     Request,
     Script,
@@ -37,8 +38,8 @@ from dualollama_pipeline_tests.faults.scripted import (
 )
 from dualollama_pipeline_tests.worker.plans import small_plan
 
-DEADLINES = Deadlines(connect_s=0.5, first_token_s=0.4, idle_s=0.3, total_s=0.5)
 K = FailureKind
+DEADLINES = {K.TIMEOUT_FIRST: FIRST, K.TIMEOUT_IDLE: IDLE, K.TIMEOUT_TOTAL: TOTAL}
 STARTED: list[Step] = [HEAD, chunk(token("started"))]
 FAULTS: dict[str, tuple[list[Step], FailureKind]] = {
     "busy": (answer("503 Service Unavailable", b'{"error":"server busy"}'), K.BUSY),
@@ -49,9 +50,9 @@ FAULTS: dict[str, tuple[list[Step], FailureKind]] = {
     "fin": ([*STARTED, Close()], K.TRUNCATED),
     "rst": ([*STARTED, Pause(0.05), Close(reset=True)], K.TRUNCATED),
     "no-answer": ([Close()], K.UNKNOWN),
-    "stall-before-the-first-token": ([Pause(0.6)], K.TIMEOUT_FIRST),
-    "stall": ([*STARTED, Pause(0.6)], K.TIMEOUT_IDLE),
-    "drip": ([*STARTED, *[Pause(0.1), chunk(b"\n")] * 6], K.TIMEOUT_TOTAL),
+    "stall-before-the-first-token": ([Hold()], K.TIMEOUT_FIRST),
+    "stall": ([*STARTED, Hold()], K.TIMEOUT_IDLE),
+    "drip": ([*STARTED, *[Pause(0.1), chunk(b"\n")] * 99], K.TIMEOUT_TOTAL),
     "garbage": ([*STARTED, chunk(b"\xff\n"), END], K.PROTOCOL),
     "wrong-model": (stream(token("x", model="other"), final()), K.PROTOCOL),
     "impossible-times": (stream(token("x"), final(eval_duration=10**12)), K.METRICS),
@@ -87,6 +88,7 @@ def nonces_of(plan: Plan, trial_id: str, role: str, stage: str) -> frozenset[str
 def measure(
     path: Path,
     fault: list[Step] | None,
+    kind: FailureKind | None = None,
     *,
     victim: str = "collector",
     stage: str = "analysis",
@@ -107,7 +109,7 @@ def measure(
             plan = template.model_copy(
                 update={
                     "servers": {"a": url_a, "b": url_b},
-                    "deadlines": DEADLINES,
+                    "deadlines": DEADLINES.get(kind, PATIENT),
                     "max_attempts": 1,
                 }
             )
@@ -159,7 +161,7 @@ def test_a_fault_of_one_agent_leaves_the_other_agent_and_the_other_trials_alone(
     """The other agent of a failed pair has measured well, and its record must say so."""
     api, good = undisturbed
     steps, kind = FAULTS[name]
-    journal, target = measure(tmp_path / "j.jsonl", steps, api=api)
+    journal, target = measure(tmp_path / "j.jsonl", steps, kind, api=api)
     failed = check_isolated(journal, good, target, "collector")
     assert failed.failure is not None
     assert failed.failure.kind is kind
@@ -176,7 +178,7 @@ def test_whoever_and_whenever_the_fault_strikes(
     api, good = undisturbed
     steps, kind = FAULTS["rst"]
     journal, target = measure(
-        tmp_path / "j.jsonl", steps, victim=victim, stage=stage, arm=arm, api=api
+        tmp_path / "j.jsonl", steps, kind, victim=victim, stage=stage, arm=arm, api=api
     )
     failed = check_isolated(journal, good, target, victim)
     assert failed.stage == stage

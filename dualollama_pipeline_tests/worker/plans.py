@@ -8,6 +8,7 @@ from dualollama_pipeline.core.design import Campaign, build_plan
 from dualollama_pipeline.core.matrix import Configuration
 from dualollama_pipeline.core.plan import Deadlines, Plan
 from dualollama_pipeline.core.workload import StageTemplate, Workload
+from dualollama_pipeline_tests.faults.cases import PATIENT
 
 WORKLOAD = Workload(
     "standard",
@@ -15,7 +16,6 @@ WORKLOAD = Workload(
     ingest_s=0.01,
     corpus_sha256="0" * 64,
 )
-QUICK = Deadlines(connect_s=0.5, first_token_s=0.3, idle_s=0.2, total_s=0.5)
 
 
 def small_plan(
@@ -24,7 +24,7 @@ def small_plan(
     blocks: int = 1,
     clock: str = "real",
     insight: dict[str, Any] | None = None,
-    deadlines: Deadlines = QUICK,
+    deadlines: Deadlines = PATIENT,
     **changes: Any,
 ) -> Plan:
     """Plan `blocks` blocks of one configuration; equal agents unless `insight` differs."""

@@ -21,10 +21,12 @@ from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.worker.batch import run_batch
 from dualollama_pipeline.worker.journal import Journal, JournalWriter, read_journal
 from dualollama_pipeline.worker.launch import WorkerError, run_worker
+from dualollama_pipeline_tests.faults.cases import FIRST, IDLE, TOTAL
 from dualollama_pipeline_tests.faults.ollama import GOOD, ollama
 from dualollama_pipeline_tests.faults.scripted import (
     HEAD,
     Close,
+    Hold,
     Pause,
     Request,
     Step,
@@ -108,17 +110,19 @@ def test_a_refused_request_gets_no_second_attempt(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "kind"),
+    ("steps", "deadlines", "kind"),
     [
-        ([Pause(0.8)], FailureKind.TIMEOUT_FIRST),
-        ([HEAD, chunk(token("x")), Pause(0.8)], FailureKind.TIMEOUT_IDLE),
-        ([HEAD, *[chunk(token("x")), Pause(0.1)] * 20], FailureKind.TIMEOUT_TOTAL),
+        ([Hold()], FIRST, FailureKind.TIMEOUT_FIRST),
+        ([HEAD, chunk(token("x")), Hold()], IDLE, FailureKind.TIMEOUT_IDLE),
+        ([HEAD, *[chunk(token("x")), Pause(0.1)] * 99], TOTAL, FailureKind.TIMEOUT_TOTAL),
     ],
 )
-def test_everything_ends(tmp_path: Path, steps: list[Step], kind: FailureKind) -> None:
+def test_everything_ends(
+    tmp_path: Path, steps: list[Step], deadlines: Deadlines, kind: FailureKind
+) -> None:
     """The client library has no total deadline: a server that drips would never time out."""
     started = time.monotonic()
-    journal = measure(tmp_path / "j.jsonl", lambda _: steps, max_attempts=1)
+    journal = measure(tmp_path / "j.jsonl", lambda _: steps, deadlines=deadlines, max_attempts=1)
     call = trial(journal, "solo_a").calls[0]
     assert call.failure is not None
     assert call.failure.kind is kind

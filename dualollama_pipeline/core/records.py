@@ -121,7 +121,13 @@ class BatchRecord(Record):
 
 
 class ServerIdentity(Record):
-    """What a server said it was and held; `size_vram_share` is size_vram / size of the model."""
+    """What a server said it was and held; `size_vram_share` is size_vram / size of the model.
+
+    `pid`, `process_started_s` (since the epoch) and `gpu_uuids` are what the machine says of a
+    server on it. `placement` is "verified" where that process holds the GPU memory that the server
+    reports, "contradicted" where not even all GPUs hold it, "claimed" where nobody else can say,
+    None where the server reports none.
+    """
 
     server: str
     url: str
@@ -135,6 +141,10 @@ class ServerIdentity(Record):
     size_vram_share: float | None
     context_length: int | None
     expires_at: str | None = None
+    pid: int | None = None
+    process_started_s: float | None = None
+    gpu_uuids: tuple[str, ...] | None = None
+    placement: Literal["verified", "claimed", "contradicted"] | None = None
 
 
 class Gpu(Record):
@@ -190,6 +200,7 @@ class TrialRecord(Record):
     order: int
     status: Status
     started_at: str
+    loop_lag_p99_ms: float | None = None
     calls: tuple[CallRecord, ...]
 
 

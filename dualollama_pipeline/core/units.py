@@ -6,6 +6,7 @@ from typing import overload
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+MS_PER_S = 1000.0
 
 
 @overload
@@ -15,12 +16,3 @@ def ns_to_ms(value_ns: float) -> float: ...
 def ns_to_ms(value_ns: float | None) -> float | None:
     """Nanoseconds to milliseconds."""
     return None if value_ns is None else value_ns / NS_PER_MS
-
-
-@overload
-def ns_to_s(value_ns: None) -> None: ...
-@overload
-def ns_to_s(value_ns: float) -> float: ...
-def ns_to_s(value_ns: float | None) -> float | None:
-    """Nanoseconds to seconds."""
-    return None if value_ns is None else value_ns / NS_PER_S

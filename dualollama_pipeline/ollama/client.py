@@ -23,7 +23,7 @@ from dualollama_pipeline.ollama.failures import (
     kind_of_exception,
     kind_of_status,
 )
-from dualollama_pipeline.ollama.transport import StampingTransport, Stamps
+from dualollama_pipeline.ollama.transport import StampingTransport, Stamps, serialize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,7 +148,7 @@ class OllamaClient:
         A body with `messages` goes to /api/chat, one with `prompt` to /api/generate.
         """
         limits = self._deadlines
-        return self._http.build_request(
+        request = self._http.build_request(
             "POST",
             "/api/chat" if "messages" in body else "/api/generate",
             content=json.dumps(body).encode(),
@@ -156,6 +156,8 @@ class OllamaClient:
             timeout=httpx.Timeout(limits.idle_s, connect=limits.connect_s),
             extensions={"stamps": exchange.stamps, "first_s": limits.first_token_s},
         )
+        request.extensions["message"] = serialize(request)  # not while the other agent sends
+        return request
 
     async def perform(self, request: httpx.Request, exchange: Exchange) -> None:
         """Send a prepared request and collect the raw answer; never raises for failures.

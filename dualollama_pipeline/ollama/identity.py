@@ -7,6 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.records import ServerIdentity
+from dualollama_pipeline.ollama.gpu import (
+    gpu_use,
+    judge_placement,
+    server_process,
+    used_mib,
+    uses_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,11 +55,12 @@ async def snapshot(client: OllamaClient, server: str, model: str) -> ServerIdent
         )
     show = await client.json("POST", "/api/show", {"model": model})
     loaded = _entry((await client.json("GET", "/api/ps")).get("models"), model)
+    simulated_by = await _simulator(client, version.headers.get(SIMULATOR_HEADER))
     return ServerIdentity(
         server=server,
         url=client.url,
         version=str(version.json().get("version")),
-        simulated_by=await _simulator(client, version.headers.get(SIMULATOR_HEADER)),
+        simulated_by=simulated_by,
         model=model,
         digest=str(available.get("digest")),
         quantization=(available.get("details") or {}).get("quantization_level"),
@@ -61,19 +69,43 @@ async def snapshot(client: OllamaClient, server: str, model: str) -> ServerIdent
         size_vram_share=_vram_share(loaded),
         context_length=None if loaded is None else loaded.get("context_length"),
         expires_at=None if loaded is None else loaded.get("expires_at"),
+        **({} if simulated_by else await _witnessed(client.url, loaded)),
     )
+
+
+async def _witnessed(url: str, loaded: dict[str, Any] | None) -> dict[str, Any]:
+    """Ask the machine about the process behind a URL, and what it holds on which GPUs."""
+    claimed_bytes = int((loaded or {}).get("size_vram") or 0)
+    process = server_process(url)
+    if process is None:  # elsewhere, so this machine's GPUs say nothing
+        return {"placement": "claimed" if claimed_bytes else None}
+    uses = await gpu_use()
+    own = uses_of(process, uses or ())
+    return {
+        "pid": process.pid,
+        "process_started_s": process.create_time(),
+        "gpu_uuids": None if uses is None else tuple(sorted({use.gpu_uuid for use in own})),
+        "placement": judge_placement(claimed_bytes, own, await used_mib())
+        if claimed_bytes
+        else None,
+    }
 
 
 def same_process(identities: Sequence[ServerIdentity]) -> tuple[str, str] | None:
     """Return two server names that reach one process, None if none do or nothing is loaded.
 
-    There is no server id in the API. Two loads that end at the same nanosecond are one load seen
-    twice (OLLAMA.md A6). The simulated servers share one clock, so for them this says nothing.
+    There is no server id in the API. Where the processes are known, they decide; else two loads
+    that end at the same nanosecond are one load seen twice (OLLAMA.md A6). The simulated servers
+    share one clock, so for them this says nothing.
     """
+    for first, second in combinations(identities, 2):
+        if first.server != second.server and first.pid and first.pid == second.pid:
+            return first.url, second.url
     loaded = [s for s in identities if s.loaded and s.expires_at and not s.simulated_by]
     for first, second in combinations(loaded, 2):
         same = (first.digest, first.expires_at) == (second.digest, second.expires_at)
-        if first.server != second.server and same:
+        distinct = first.pid and second.pid and first.pid != second.pid
+        if first.server != second.server and same and not distinct:
             return first.url, second.url
     return None
 

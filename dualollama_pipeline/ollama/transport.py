@@ -198,7 +198,8 @@ class StampingTransport(httpx.AsyncBaseTransport):
     A request that carries a `Stamps` in `extensions["stamps"]` has it filled, also when no answer
     ever comes. httpx's connect timeout is honoured; its read timeout is the longest silence, and
     `extensions["first_s"]` may allow another one before the first byte. Connections are kept for
-    the next request to the same origin. A line above `max_line_bytes` ends an exchange.
+    the next request to the same origin; `extensions["message"]` may hold the request's bytes, made
+    beforehand. A line above `max_line_bytes` ends an exchange.
     """
 
     def __init__(self, max_line_bytes: int) -> None:
@@ -212,7 +213,7 @@ class StampingTransport(httpx.AsyncBaseTransport):
         waits = Waits(request.extensions.get("first_s", idle_s), idle_s)
         url = request.url
         origin = (url.scheme, url.host, url.port or DEFAULT_PORTS[url.scheme])
-        message = await _serialize(request)
+        message: bytes = request.extensions.get("message") or serialize(request)
         connection = await self._connection(origin, timeouts.get("connect"))
         stamps: Stamps = request.extensions.get("stamps") or Stamps()
         try:
@@ -258,9 +259,8 @@ class StampingTransport(httpx.AsyncBaseTransport):
         self._idle.clear()
 
 
-async def _serialize(request: httpx.Request) -> bytes:
-    """One request as the bytes of HTTP/1.1; `request.content` is there for JSON bodies."""
-    body = await request.aread()
+def serialize(request: httpx.Request) -> bytes:
+    """One request with a body in memory, as the bytes of HTTP/1.1."""
     head = b"%s %s HTTP/1.1\r\n" % (request.method.encode("ascii"), request.url.raw_path)
     lines = b"".join(b"%s: %s\r\n" % pair for pair in request.headers.raw)
-    return head + lines + b"\r\n" + body
+    return head + lines + b"\r\n" + request.content

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.tables.rows import (
-    MS_PER_S,
     NAN,
     TRIAL,
     WHERE,

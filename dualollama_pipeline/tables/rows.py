@@ -18,7 +18,6 @@ Row = dict[str, Any]
 NAN = float("nan")
 WHERE = ["origin", "batch_id", "config_id", "scenario", "workload", "block"]
 TRIAL = ["trial_id", "arm", "attempt"]
-MS_PER_S = 1000.0
 
 
 def plain_rows(df: pd.DataFrame) -> list[Row]:

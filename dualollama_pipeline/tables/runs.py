@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.core.matrix import Role
+from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.metrics import run as run_metrics
 from dualollama_pipeline.metrics.contention import balance_contention
 from dualollama_pipeline.tables.contention import slowdown_flags, ttft_flags
 from dualollama_pipeline.tables.rows import (
-    MS_PER_S,
     NAN,
     TRIAL,
     WHERE,

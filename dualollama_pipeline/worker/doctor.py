@@ -77,13 +77,15 @@ async def _load(client: OllamaClient, model: str) -> None:
 def _compared(identities: list[ServerIdentity]) -> list[Finding]:
     first, second = identities[0], identities[1]
     same = same_process(identities)
+    proof = "distinct as far as it shows"
+    if first.pid and second.pid:
+        proof = f"distinct: processes {first.pid} and {second.pid}"
     equal = (first.version, first.digest) == (second.version, second.digest)
     findings = [
         Finding(
             "two servers",
             same is None,
-            f"{first.url} and {second.url} are "
-            + ("one and the same server" if same else "distinct as far as it shows"),
+            f"{first.url} and {second.url} are " + ("one and the same server" if same else proof),
             "start a second `ollama serve` with another OLLAMA_HOST, and name its URL",
         ),
         Finding(
@@ -100,11 +102,15 @@ def _compared(identities: list[ServerIdentity]) -> list[Finding]:
 
 def _placement(identity: ServerIdentity) -> Finding:
     share = identity.size_vram_share
-    found = "not known" if share is None else f"{100 * share:.0f} % in GPU memory (its own claim)"
+    found = "not known" if share is None else f"{100 * share:.0f} % in GPU memory"
+    where = "".join(f", {uuid}" for uuid in identity.gpu_uuids or ())
+    witness = f" ({identity.placement}{where})" if identity.placement else ""
     return Finding(
         f"placement {identity.server}",
-        share is not None and (share >= ON_GPU or share == 0),
-        f"{found}, context {identity.context_length}",
+        share is not None
+        and (share >= ON_GPU or share == 0)
+        and identity.placement != "contradicted",
+        f"{found}{witness}, context {identity.context_length}",
         "a model that is partly on the CPU measures the bus: free GPU memory, or use a smaller one",
     )
 

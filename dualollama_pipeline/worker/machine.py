@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
 
 from dualollama_pipeline.core.records import Gpu, MachineRecord
+from dualollama_pipeline.ollama.gpu import csv_rows, nvidia_smi
 
 QUERY = "name,uuid,driver_version,memory.total"
-DEADLINE_S = 10.0
 KIB_PER_MIB = 1024
 PACKAGES = ("dualollama-pipeline", "httpx", "httptools", "pydantic")
 
@@ -31,28 +30,15 @@ async def describe_machine() -> MachineRecord:
 
 async def _gpus() -> tuple[Gpu, ...] | None:
     """Return the NVIDIA GPUs; None where nvidia-smi is missing or fails, which is not `none`."""
-    command = ("nvidia-smi", f"--query-gpu={QUERY}", "--format=csv,noheader,nounits")
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-        )
-    except OSError:
-        return None
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        return None
-    return parse_gpus(output.decode(errors="replace")) if process.returncode == 0 else None
+    output = await nvidia_smi("gpu", QUERY)
+    return None if output is None else parse_gpus(output)
 
 
 def parse_gpus(output: str) -> tuple[Gpu, ...]:
     """Read nvidia-smi's CSV without header and units; a line of another shape is left out."""
-    lines = [[field.strip() for field in line.split(",")] for line in output.splitlines()]
     return tuple(
         Gpu(name=name, uuid=uuid, driver=driver, memory_mib=int(memory))
-        for name, uuid, driver, memory in (fields for fields in lines if len(fields) == 4)  # noqa: PLR2004 as QUERY
+        for name, uuid, driver, memory in csv_rows(output, 4)
         if memory.isdigit()
     )
 

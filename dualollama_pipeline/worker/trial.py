@@ -13,6 +13,7 @@ from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.records import CallRecord, Status, TrialRecord
 from dualollama_pipeline.worker.agents import AgentRun, Attempt, run_agent
 from dualollama_pipeline.worker.call import Window, call_record, skipped_call
+from dualollama_pipeline.worker.lag import p99_ms, sampled_lag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,8 @@ async def run_trial(
     started_at = utc_now()
     interrupted = False
     try:
-        await _run_agents(attempt, runs)
+        with sampled_lag() as late_s:
+            await _run_agents(attempt, runs)
     except asyncio.CancelledError:
         interrupted = True
     calls = _call_records(runs, attempt.clock, interrupted=interrupted)
@@ -59,6 +61,7 @@ async def run_trial(
         order=order,
         status=_trial_status(calls, interrupted=interrupted),
         started_at=started_at,
+        loop_lag_p99_ms=p99_ms(late_s) if attempt.plan.clock == "real" else None,
         calls=tuple(calls),
     )
 

@@ -115,3 +115,21 @@ def test_two_processes_are_two() -> None:
 def test_simulated_servers_share_a_clock_not_a_process() -> None:
     """Loads of one virtual instant end at one virtual instant."""
     assert same_process(two("t", "t", simulated_by="dualollama/1.0")) is None
+
+
+def test_processes_decide_where_they_are_known() -> None:
+    """Loads that end at the same nanosecond are chance then; unloaded servers are known too."""
+    first = identify().model_copy(update={"pid": 7})
+    twin = first.model_copy(update={"server": "b", "url": "http://b"})
+    assert same_process([first, twin]) == (first.url, "http://b")
+    assert same_process([first, twin.model_copy(update={"pid": 8})]) is None
+    unloaded = {"loaded": False, "expires_at": None}
+    pair = [s.model_copy(update=unloaded) for s in (first, twin)]
+    assert same_process(pair) == (first.url, "http://b")
+
+
+def test_a_server_elsewhere_has_only_claims() -> None:
+    """The scripted server is no `ollama` process, like one behind a tunnel."""
+    found = identify()
+    assert (found.pid, found.gpu_uuids, found.placement) == (None, None, "claimed")
+    assert identify(ps={"models": [ENTRY | LOADED | {"size_vram": 0}]}).placement is None

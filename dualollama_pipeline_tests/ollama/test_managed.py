@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from dualollama_pipeline.core.errors import ServerError
+from dualollama_pipeline.ollama.gpu import server_process
 from dualollama_pipeline.ollama.managed import managed_servers, server_environment
 
 # Serves /api/version after a delay, answers with its own environment, and has a child process.
@@ -140,3 +141,14 @@ def test_without_the_program_the_way_out_is_told(tmp_path: Path) -> None:
 def test_ports_are_loopback() -> None:
     """An open server on a laptop in a café is everybody's server."""
     assert server_environment({}, 1234)["OLLAMA_HOST"] == "127.0.0.1:1234"
+
+
+def test_two_servers_are_proved_distinct_by_their_processes(
+    tmp_path: Path, outer: dict[str, str]
+) -> None:
+    """The API has no server id: without the process table, two names of one server pass for two."""
+    with managed_servers(tmp_path / "logs", outer) as urls:
+        processes = [server_process(url) for url in urls.values()]
+        assert [process.name() for process in processes if process] == ["ollama", "ollama"]
+        expected = [ask(url)["pids"][0] for url in urls.values()]  # type: ignore[index]
+        assert [process.pid for process in processes if process] == expected

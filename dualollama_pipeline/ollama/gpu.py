@@ -1,0 +1,124 @@
+"""What this machine says of its GPUs and of the process behind a server: a second witness.
+
+Ollama's own figure for GPU memory is a claim: where it cannot read its runner's log, it reports
+the file's size as GPU memory (OLLAMA.md section 0, fact 9). nvidia-smi and the process table know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psutil
+
+DEADLINE_S = 10.0
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+SERVER_PROCESS = "ollama"  # a tunnel or a container's proxy listens too, and proves nothing
+BYTES_PER_MIB = 1024**2
+WITNESSED_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class GpuUse:
+    """GPU memory of one process on one GPU."""
+
+    pid: int
+    gpu_uuid: str
+    used_mib: int
+
+
+async def nvidia_smi(what: str, fields: str) -> str | None:
+    """Return nvidia-smi's CSV for a query; None where it is missing, fails or hangs."""
+    command = ("nvidia-smi", f"--query-{what}={fields}", "--format=csv,noheader,nounits")
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+    except OSError:
+        return None
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            output, _ = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return None
+    return output.decode(errors="replace") if process.returncode == 0 else None
+
+
+def csv_rows(output: str, n_fields: int) -> list[list[str]]:
+    """Split nvidia-smi's CSV; a line of another shape is left out."""
+    rows = [[field.strip() for field in line.split(",")] for line in output.splitlines()]
+    return [row for row in rows if len(row) == n_fields]
+
+
+async def gpu_use() -> tuple[GpuUse, ...] | None:
+    """Return which process holds how much memory on which GPU; None is "not known"."""
+    output = await nvidia_smi("compute-apps", "pid,gpu_uuid,used_memory")
+    if output is None:
+        return None
+    return tuple(
+        GpuUse(int(pid), uuid, int(used))
+        for pid, uuid, used in csv_rows(output, 3)
+        if pid.isdigit() and used.isdigit()
+    )
+
+
+def server_process(url: str) -> psutil.Process | None:
+    """Return the `ollama` process that listens at a loopback URL.
+
+    None if the URL leads elsewhere, if something else listens there (a tunnel, a container's
+    proxy), or if the system does not tell.
+    """
+    parts = urlsplit(url)
+    if parts.hostname not in LOOPBACK:
+        return None
+    import psutil  # noqa: PLC0415 the worker's first request does not wait for it
+
+    with suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            listens = connection.status == psutil.CONN_LISTEN
+            port = getattr(connection.laddr, "port", None)
+            if listens and port == parts.port and connection.pid:
+                process = psutil.Process(connection.pid)
+                return process if process.name().startswith(SERVER_PROCESS) else None
+    return None
+
+
+def uses_of(process: psutil.Process, uses: Sequence[GpuUse]) -> list[GpuUse]:
+    """Return the GPU memory of a server: its own and that of the runners it has started."""
+    import psutil  # noqa: PLC0415 as above
+
+    family = {process.pid}
+    with suppress(psutil.Error):
+        family |= {child.pid for child in process.children(recursive=True)}
+    return [use for use in uses if use.pid in family]
+
+
+async def used_mib() -> int | None:
+    """Return the memory in use on all GPUs together; None is "not known"."""
+    output = await nvidia_smi("gpu", "memory.used")
+    used = [] if output is None else [row[0] for row in csv_rows(output, 1)]
+    return sum(map(int, used)) if used and all(map(str.isdigit, used)) else None
+
+
+def judge_placement(
+    claimed_bytes: int, own: Sequence[GpuUse], in_use_mib: int | None
+) -> Literal["verified", "claimed", "contradicted"]:
+    """Judge a server's figure for GPU memory by what the machine says (OLLAMA.md A5).
+
+    Verified: its processes hold at least 80 % of it. Contradicted: all GPUs together do not.
+    Between the two (the system lists no processes, as in containers) it stays a claim.
+    """
+    needed = WITNESSED_SHARE * claimed_bytes
+    if sum(use.used_mib for use in own) * BYTES_PER_MIB >= needed:
+        return "verified"
+    if in_use_mib is not None and in_use_mib * BYTES_PER_MIB < needed:
+        return "contradicted"
+    return "claimed"

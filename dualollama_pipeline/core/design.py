@@ -71,6 +71,7 @@ def _stage(
         nonce=nonce(trial, role, template.name),
         num_predict=template.num_predict,
         seed=_keyed_int(campaign.seed, block, role, template.name),
+        follows=template.follows,
     )
 
 

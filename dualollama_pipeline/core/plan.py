@@ -38,13 +38,17 @@ class Deadlines(Strict):
 
 
 class Stage(Strict):
-    """One request of an agent. The nonce goes first, else a server reuses its prompt cache."""
+    """One request of an agent. The nonce goes first, else a server reuses its prompt cache.
+
+    Where a stage `follows` another, its prompt is filled from that one's answer (core/parity.py).
+    """
 
     name: str
     prompt: Annotated[str, Field(min_length=1)]
     nonce: str
     num_predict: Annotated[int, Field(gt=0, lt=2**31)] | None
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None
+    follows: str | None = None
 
 
 class PlannedAgent(Strict):
@@ -55,6 +59,16 @@ class PlannedAgent(Strict):
     model: Annotated[str, Field(pattern=MODEL_NAME), AfterValidator(refuse_cloud)]
     options: AgentOptions
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, strict=False)]
+
+    @model_validator(mode="after")
+    def _follows_what_came_before(self) -> PlannedAgent:
+        said: set[str] = set()
+        for stage in self.stages:
+            if stage.follows is not None and stage.follows not in said:
+                msg = f"stage {stage.name!r} follows {stage.follows!r}, which is no earlier stage"
+                raise ValueError(msg)
+            said.add(stage.name)
+        return self
 
 
 class PlannedTrial(Strict):

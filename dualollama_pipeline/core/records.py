@@ -169,13 +169,29 @@ class MachineRecord(Record):
     gpus: tuple[Gpu, ...] | None
 
 
+class Conditions(Record):
+    """What else went on on the machine; swap counts since its start; None is "not known"."""
+
+    load_1min: float | None = None
+    swapped_in_mib: float | None = None
+    swapped_out_mib: float | None = None
+    governor: str | None = None
+    on_battery: bool | None = None
+    gpu_throttling: tuple[str, ...] | None = None
+    foreign_gpu_pids: tuple[int, ...] | None = None
+
+
 class IdentityRecord(Record):
-    """Snapshot of all servers, taken before a cell's first and after its last trial."""
+    """Snapshot of all servers, taken before a cell's first and after its last trial.
+
+    `conditions` is None for simulated servers: the machine does not touch their clock.
+    """
 
     record: Literal["identity"] = "identity"
     arm: str
     moment: Literal["before", "after"]
     servers: tuple[ServerIdentity, ...]
+    conditions: Conditions | None = None
 
 
 class PreparationRecord(Record):
@@ -190,7 +206,11 @@ class PreparationRecord(Record):
 
 
 class TrialRecord(Record):
-    """One attempt at a trial, with every call that it planned."""
+    """One attempt at a trial, with every call that it planned.
+
+    `wall_clock_drift_ms` is how much more time the wall clock counted than the monotonic one,
+    `loop_lag_p99_ms` how late the event loop was; None under the simulated clock.
+    """
 
     record: Literal["trial"] = "trial"
     trial_id: str
@@ -200,6 +220,7 @@ class TrialRecord(Record):
     order: int
     status: Status
     started_at: str
+    wall_clock_drift_ms: float | None = None
     loop_lag_p99_ms: float | None = None
     calls: tuple[CallRecord, ...]
 

@@ -31,7 +31,7 @@ class Settings(Strict):
     url_b: str | None = None
     model: Annotated[str, Field(pattern=MODEL_NAME, max_length=200)] = "gemma3:latest"
     blocks: Annotated[int, Field(ge=1, le=1000, strict=False)] = 5
-    workload: Literal["standard"] = "standard"
+    workload: Literal["standard", "parity"] = "standard"
     warehouse: Annotated[Path, Field(strict=False)] = PROJECT_ROOT / "data" / "warehouse"
     data: Annotated[Path, Field(strict=False)] = PROJECT_ROOT / "data"
 

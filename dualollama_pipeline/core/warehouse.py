@@ -24,6 +24,10 @@ class Warehouse:
         files = (self.root / "journals" / config_id).glob("*.jsonl")
         return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
+    def artifacts(self, config_id: str, batch_id: str) -> Path:
+        """The folder of a batch's run reports (`parity` only)."""
+        return self.root / "artifacts" / config_id / batch_id
+
     @property
     def campaigns(self) -> Path:
         """The folder that says what each `dualollama run` was to measure."""

@@ -32,11 +32,15 @@ SUFFIXES = {".csv": "CSV", ".json": "JSON", ".md": "Markdown"}
 
 @dataclass(frozen=True)
 class StageTemplate:
-    """One request of an agent, before a nonce and a seed make it a call."""
+    """One request of an agent, before a nonce and a seed make it a call.
+
+    A stage that `follows` another is built from that one's answer: its prompt has places for it.
+    """
 
     name: str
     prompt: str
     num_predict: int | None
+    follows: str | None = None
 
 
 @dataclass(frozen=True)

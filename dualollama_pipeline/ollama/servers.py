@@ -43,14 +43,18 @@ def open_pair(settings: Settings) -> Iterator[ServerPair]:
         with managed_servers(settings.warehouse / "logs") as urls:
             yield ServerPair(urls, "real")
     else:
-        with _simulated_pair() as pair:
+        with _simulated_pair(settings.workload) as pair:
             yield pair
 
 
 @contextmanager
-def _simulated_pair() -> Iterator[ServerPair]:
-    """Run the simulator as a process that also ends when this one dies (its stdin closes)."""
-    command = [sys.executable, "-m", "dualollama_pipeline.simulator", "--stdin-guard"]
+def _simulated_pair(profile: str) -> Iterator[ServerPair]:
+    """Run the simulator as a process that also ends when this one dies (its stdin closes).
+
+    Each workload has its profile: accidents happen in `parity`, as in the original runs.
+    """
+    program = [sys.executable, "-m", "dualollama_pipeline.simulator", "--stdin-guard"]
+    command = [*program, "--profile", profile]
     with subprocess.Popen(  # noqa: S603 our own module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -1,6 +1,7 @@
 """One agent in one trial: its stages, one after the other, over one connection.
 
-Only what must happen while the clock runs: no parsing, no disk, no logging.
+Only what must happen while the clock runs: no disk, no logging, and no parsing, unless a stage is
+built from the answer before it, as in TR114's own program.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.design import nonce
 from dualollama_pipeline.core.errors import ServerError
+from dualollama_pipeline.core.parity import report_prompt
 from dualollama_pipeline.ollama.client import Exchange, OllamaClient
+from dualollama_pipeline.ollama.stream import Answer, StreamError, read_answer
 
 if TYPE_CHECKING:
+    import httpx
+
     from dualollama_pipeline.core.plan import Plan, PlannedAgent, Stage
     from dualollama_pipeline.worker.clock import Clock
 
@@ -68,22 +73,47 @@ def asking(plan: Plan, prompt: str) -> dict[str, Any]:
     return {"prompt": prompt}
 
 
+def _prepare(run: AgentRun, stage: Stage, attempt: Attempt) -> tuple[httpx.Request, Exchange]:
+    exchange = Exchange(url=run.client.url, model=run.planned.model)
+    headers = attempt.clock.headers(attempt.trial_id, run.planned.role, stage.name)
+    body = request_body(run.planned, stage, attempt)
+    return run.client.prepare(body, headers, exchange), exchange
+
+
+def _text_of(exchange: Exchange) -> str | None:
+    """Return the text of an answer, None if it is none."""
+    answer = Answer()
+    try:
+        read_answer(answer, exchange.pieces, exchange.stamps.received_ns, exchange.model)
+    except StreamError:
+        return None
+    return "".join(answer.texts)
+
+
 async def run_agent(run: AgentRun, attempt: Attempt, barrier: asyncio.Barrier) -> None:
     """Run all stages once every agent is ready; stops at a stage whose exchange went wrong."""
     agent, client = run.planned, run.client
-    prepared = []
-    for stage in agent.stages:  # before the barrier: building one would delay the other's send
-        exchange = Exchange(url=client.url, model=agent.model)
-        headers = attempt.clock.headers(attempt.trial_id, agent.role, stage.name)
-        body = request_body(agent, stage, attempt)
-        prepared.append((client.prepare(body, headers, exchange), exchange))
+    # before the barrier: building a request would delay the other agent's send
+    prepared = {
+        stage.name: _prepare(run, stage, attempt) for stage in agent.stages if stage.follows is None
+    }
+    answers: dict[str, str] = {}
     await barrier.wait()
     try:
-        for request, exchange in prepared:
+        for stage in agent.stages:
+            if stage.follows is not None:
+                prompt = report_prompt(stage.prompt, answers[stage.follows])
+                stage = stage.model_copy(update={"prompt": prompt})  # noqa: PLW2901 the stage, filled
+            request, exchange = prepared.get(stage.name) or _prepare(run, stage, attempt)
             run.exchanges.append(exchange)
             await client.perform(request, exchange)
             if exchange.failure is not None:
                 break
+            if any(other.follows == stage.name for other in agent.stages):
+                text = _text_of(exchange)
+                if text is None:
+                    break  # what is wrong with the answer, its record will say
+                answers[stage.name] = text
     finally:
         with suppress(ServerError):  # a dead server shows in the exchanges
             await attempt.clock.leave(attempt.trial_id, agent.role)

@@ -14,6 +14,7 @@ from dualollama_pipeline.ollama.failures import TRANSIENT
 from dualollama_pipeline.ollama.identity import same_process, snapshot
 from dualollama_pipeline.worker.agents import AgentRun, Attempt
 from dualollama_pipeline.worker.clock import Clock, RealClock, SimulatedClock
+from dualollama_pipeline.worker.conditions import look_around
 from dualollama_pipeline.worker.machine import describe_machine
 from dualollama_pipeline.worker.residency import Residency
 from dualollama_pipeline.worker.trial import run_trial, utc_now
@@ -84,12 +85,7 @@ async def run_batch(
         ServersChangedError: the servers are not those that the batch began with.
         asyncio.CancelledError: stopped; the trial in hand is recorded as interrupted.
     """
-    if journal.batch is not None and journal.batch.plan_hash != plan.plan_hash:
-        raise JournalError(
-            f"{journal.path}: was written for plan {journal.batch.plan_hash}, "
-            f"this plan is {plan.plan_hash}",
-            "use a new batch: what is measured has changed",
-        )
+    check_plan(plan, journal)
     if journal.end is not None:
         return
     async with open_bench(plan) as bench:
@@ -98,6 +94,20 @@ async def run_batch(
             writer.append(BatchRecord(started_at=utc_now(), plan_hash=plan.plan_hash, plan=plan))
         writer.append(await describe_machine())
         await _Campaign(bench, journal, writer, announce).run()
+
+
+def check_plan(plan: Plan, journal: Journal) -> None:
+    """Refuse to mix plans.
+
+    Raises:
+        JournalError: the journal was begun for another plan.
+    """
+    if journal.batch is not None and journal.batch.plan_hash != plan.plan_hash:
+        raise JournalError(
+            f"{journal.path}: was written for plan {journal.batch.plan_hash}, "
+            f"this plan is {plan.plan_hash}",
+            "use a new batch: what is measured has changed",
+        )
 
 
 def _check_identity(journal: Journal, now: tuple[ServerIdentity, ...]) -> None:
@@ -205,7 +215,12 @@ class _Campaign:
         if key not in self._seen:
             servers = await self._bench.identities()
             _check_distinct(servers)
-            self._writer.append(IdentityRecord(arm=trial.arm.value, moment=moment, servers=servers))
+            conditions = await look_around(servers) if self._plan.clock == "real" else None
+            self._writer.append(
+                IdentityRecord(
+                    arm=trial.arm.value, moment=moment, servers=servers, conditions=conditions
+                )
+            )
             self._seen.add(key)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import JournalError
 
 if TYPE_CHECKING:
@@ -61,9 +62,7 @@ def _read(path: Path) -> CampaignRecord | None:
 def _write(folder: Path, record: CampaignRecord) -> None:
     path = folder / f"{record.batch_id}.json"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".part").write_text(record.model_dump_json(), encoding="utf-8")
-        path.with_suffix(".part").replace(path)
+        write_atomically(path, record.model_dump_json().encode())
     except OSError as error:
         raise JournalError(
             f"{path}: cannot be written ({error})", "make room, or set DUALOLLAMA_WAREHOUSE"

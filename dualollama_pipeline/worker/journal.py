@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _RECORD: TypeAdapter[AnyRecord] = TypeAdapter(JournalRecord)
 END_RECORD_BYTES = 4096  # an end record is far shorter
+READ_ONLY = 0o444
 
 
 @dataclass
@@ -123,7 +124,10 @@ def is_finished(path: Path) -> bool:
 
 
 class JournalWriter:
-    """Appends records; holds the journal's lock, so that it has one writer."""
+    """Appends records; holds the journal's lock, so that it has one writer.
+
+    After its end record a journal is read-only: complete evidence is not added to.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -158,6 +162,8 @@ class JournalWriter:
             self._file.write(record.model_dump_json().encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
+            if isinstance(record, EndRecord):
+                os.fchmod(self._file.fileno(), READ_ONLY)
         except OSError as error:
             raise self._disk_error(error) from error
 

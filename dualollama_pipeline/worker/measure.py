@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dualollama_pipeline.core.design import Campaign, build_plan
 from dualollama_pipeline.core.errors import ServersChangedError
 from dualollama_pipeline.core.matrix import Configuration, load_matrix
+from dualollama_pipeline.core.parity import parity_workload
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.core.workload import standard_workload
 from dualollama_pipeline.worker.journal import Journal, is_finished, read_journal
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from dualollama_pipeline.core.plan import Plan
     from dualollama_pipeline.core.settings import Settings
     from dualollama_pipeline.ollama.servers import ServerPair
+
+
+WORKLOADS = {"standard": standard_workload, "parity": parity_workload}
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Measurement:
 
     def plan(self, configuration: Configuration, batch_id: str) -> Plan:
         """Lay out the trials of a configuration in a batch."""
-        workload = standard_workload(self.settings.data / "corpus")
+        workload = WORKLOADS[self.settings.workload](self.settings.data / "corpus")
         campaign = Campaign(
             batch_id, self.settings.blocks, self.settings.model, self.pair.urls, self.pair.clock
         )

@@ -47,8 +47,9 @@ class Residency:
         missing = [agent for name, agent in self._wanted.items() if name not in self._ready]
         if not missing:
             return []
-        for agent in missing:
-            await self._unload_all(self._clients[agent.server])
+        if self._plan.workload != "parity":  # which leaves it to the server, as the original did
+            for agent in missing:
+                await self._unload_all(self._clients[agent.server])
         trial_id = f"{trial.trial_id}.preparation"
         attempt = Attempt(trial_id, 1, self._plan, self._clock)
         await self._clock.begin(trial_id, [agent.role for agent in missing])
@@ -96,6 +97,7 @@ class Residency:
             update={"nonce": nonce(attempt.trial_id), "num_predict": WARM_UP_TOKENS}
         )
         warm_up = request_body(agent, stage, attempt)
+        warm_up["options"]["num_predict"] = WARM_UP_TOKENS  # of any workload; it is discarded
         loading = {**warm_up, **asking(self._plan, ""), "stream": False}
         exchange = Exchange(url=client.url, model=agent.model)
         headers = self._clock.headers(attempt.trial_id, agent.role, "load")

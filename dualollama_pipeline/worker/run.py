@@ -8,8 +8,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from dualollama_pipeline.worker.batch import run_batch
-from dualollama_pipeline.worker.journal import Journal, JournalWriter, read_journal
+from dualollama_pipeline.worker.batch import check_plan, run_batch
+from dualollama_pipeline.worker.journal import Journal, JournalWriter, is_finished, read_journal
 from dualollama_pipeline.worker.lock import pair_lock
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ def run_here(plan: Plan, path: Path, on_event: OnEvent, *, guard: bool = False) 
         if guard and select.select([sys.stdin], [], [], 0)[0]:
             raise asyncio.CancelledError
 
+    if is_finished(path):  # and read-only
+        check_plan(plan, read_journal(path))
+        return
     with (
         pair_lock(plan.servers, f"plan {plan.plan_id}", waiting, check),
         JournalWriter(path) as writer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.records import CallRecord, Status, TrialRecord
+from dualollama_pipeline.core.units import NS_PER_MS
 from dualollama_pipeline.worker.agents import AgentRun, Attempt, run_agent
 from dualollama_pipeline.worker.call import Window, call_record, skipped_call
 from dualollama_pipeline.worker.lag import p99_ms, sampled_lag
@@ -47,11 +49,14 @@ async def run_trial(
     """
     started_at = utc_now()
     interrupted = False
+    ahead_ns = time.time_ns() - time.perf_counter_ns()
     try:
         with sampled_lag() as late_s:
             await _run_agents(attempt, runs)
     except asyncio.CancelledError:
         interrupted = True
+    drift_ns = time.time_ns() - time.perf_counter_ns() - ahead_ns
+    real = attempt.plan.clock == "real"
     calls = _call_records(runs, attempt.clock, interrupted=interrupted)
     return TrialRecord(
         trial_id=trial.trial_id,
@@ -61,7 +66,8 @@ async def run_trial(
         order=order,
         status=_trial_status(calls, interrupted=interrupted),
         started_at=started_at,
-        loop_lag_p99_ms=p99_ms(late_s) if attempt.plan.clock == "real" else None,
+        wall_clock_drift_ms=drift_ns / NS_PER_MS if real else None,
+        loop_lag_p99_ms=p99_ms(late_s) if real else None,
         calls=tuple(calls),
     )
 

@@ -58,7 +58,7 @@ def ollama(trial: Callable[[Request], Sequence[Step]] = lambda _: GOOD) -> Scrip
             expiry[0] = str(time.perf_counter_ns()) if body["keep_alive"] != 0 else ""
             reason = "load" if expiry[0] else "unload"
             return _json({"model": MODEL, "response": "", "done": True, "done_reason": reason})
-        if body["options"]["num_predict"] == WARM_UP_TOKENS:
+        if body["options"].get("num_predict") == WARM_UP_TOKENS:
             return GOOD
         return trial(request)
 

@@ -25,6 +25,7 @@ def small_plan(
     clock: str = "real",
     insight: dict[str, Any] | None = None,
     deadlines: Deadlines = PATIENT,
+    workload: Workload = WORKLOAD,
     **changes: Any,
 ) -> Plan:
     """Plan `blocks` blocks of one configuration; equal agents unless `insight` differs."""
@@ -39,4 +40,4 @@ def small_plan(
         }
     )
     campaign = Campaign("batch1", blocks, "gemma3:latest", urls, clock, deadlines=deadlines)
-    return build_plan(configuration, WORKLOAD, campaign).model_copy(update=changes)
+    return build_plan(configuration, workload, campaign).model_copy(update=changes)

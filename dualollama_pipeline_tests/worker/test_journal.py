@@ -120,3 +120,12 @@ def test_a_full_disk_is_told_as_such() -> None:
         writer._path, writer._file = Path("/dev/full"), full
         with pytest.raises(JournalError, match="No space left"):
             writer.append(END)
+
+
+def test_a_complete_journal_is_read_only(tmp_path: Path) -> None:
+    """Evidence that anybody can add a line to is none."""
+    path = tmp_path / "j.jsonl"
+    with JournalWriter(path) as writer:
+        assert path.stat().st_mode & 0o222
+        writer.append(EndRecord(planned=1, ok=1, failed=0, interrupted=0, skipped=0))
+    assert path.stat().st_mode & 0o777 == 0o444

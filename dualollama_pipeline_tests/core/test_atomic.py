@@ -1,0 +1,29 @@
+"""Writing files whole. The trap: a reader, or a power cut, between the first byte and the last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dualollama_pipeline.core.atomic import write_atomically
+
+
+def test_writing_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
+    """A reader that has the old file open keeps it whole."""
+    path = tmp_path / "deep" / "file"
+    write_atomically(path, b"old, and longer")
+    with path.open("rb") as reader:
+        write_atomically(path, b"new")
+        assert reader.read() == b"old, and longer"
+    assert [found.name for found in path.parent.iterdir()] == ["file"]
+    assert path.read_bytes() == b"new"
+
+
+def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    """A folder in the way stands for every way in which a disk refuses."""
+    path = tmp_path / "file"
+    path.mkdir()
+    with pytest.raises(OSError, match="file"):
+        write_atomically(path, b"new")
+    assert [found.name for found in tmp_path.iterdir()] == ["file"]

@@ -10,6 +10,7 @@ import asyncio
 import sys
 import webbrowser
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.errors import DualOllamaError, InputError
@@ -38,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="measure configurations and make the report")
     run.add_argument("--configs", nargs="+", metavar="CONFIG_ID", help="default: all of the matrix")
     run.add_argument("--blocks", type=_positive, help="repetitions of the four arms (default 5)")
-    run.add_argument("--workload", choices=["standard"], help="what the agents are asked")
+    run.add_argument("--workload", choices=["standard", "parity"], help="what the agents are asked")
     run.add_argument("--servers", choices=SERVER_KINDS, help="default: DUALOLLAMA_SERVERS")
     run.set_defaults(function=_run)
 
@@ -67,6 +68,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--open", action="store_true", help="open it in the browser")
     report.set_defaults(function=_report)
+
+    importer = commands.add_parser("import", help="read run folders in the TR114 layout")
+    importer.add_argument("folder", metavar="DIR", type=Path)
+    importer.set_defaults(function=_import)
+
+    audit = commands.add_parser("audit", help="the published figures, recomputed")
+    audit.add_argument("--json", action="store_true", help="every figure, as JSON")
+    audit.set_defaults(function=_audit)
     return parser
 
 
@@ -77,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> int:
     config_ids = _chosen(settings, arguments.configs)
 
     from dualollama_pipeline.console import RunProgress
-    from dualollama_pipeline.definitions import build_definitions
+    from dualollama_pipeline.defs.assembly import build_definitions
     from dualollama_pipeline.defs.execute import run_pipeline
     from dualollama_pipeline.defs.resources import Bench
 
@@ -170,6 +179,22 @@ def _report(arguments: argparse.Namespace) -> int:
     _print(f"report: {page}")
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from dualollama_pipeline.published.commands import import_folder
+
+    for line in import_folder(Settings.from_environment(), arguments.folder):
+        _print(line)
+    return 0
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    from dualollama_pipeline.published.commands import audit_lines
+
+    for line in audit_lines(Settings.from_environment(), arguments.json):
+        _print(line)
     return 0
 
 

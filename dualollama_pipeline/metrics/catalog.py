@@ -8,16 +8,21 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric; `scale` says how it is averaged: ratios by the geometric mean."""
+    """One metric; `scale` says how it is averaged: ratios by the geometric mean, rates as k of n.
+
+    `column` is the table's column if it has another name: a flag has no unit.
+    """
 
     name: str
     label: str
     unit: str
-    scale: Literal["ratio", "linear"]
+    scale: Literal["ratio", "linear", "rate"]
     table: Literal["run_table", "block_table"]
     formula: str
     meaning: str
     upper: float | None = None  # what the quantity cannot exceed, by definition
+    better: Literal["higher", "lower", "neither"] = "higher"
+    column: str | None = None
 
 
 METRICS: tuple[Metric, ...] = (
@@ -55,11 +60,13 @@ METRICS: tuple[Metric, ...] = (
         "dual_collector_slowdown", "Slowdown of the collector", "x", "ratio", "block_table",
         "duration_dual / duration_solo_a",
         "How many times longer the collector takes beside the other agent.",
+        better="lower",
     ),
     Metric(
         "dual_insight_slowdown", "Slowdown of the insight agent", "x", "ratio", "block_table",
         "duration_dual / duration_solo_b",
         "How many times longer the insight agent takes beside the other agent.",
+        better="lower",
     ),
     Metric(
         "dual_throughput_scaling", "Throughput scaling", "x", "ratio", "block_table",
@@ -70,11 +77,13 @@ METRICS: tuple[Metric, ...] = (
         "dual_collector_ttft_ratio", "TTFT ratio of the collector", "x", "ratio", "block_table",
         "mean TTFT_dual / mean TTFT_solo_a",
         "How many times longer the collector waits for its first token beside the other agent.",
+        better="lower",
     ),
     Metric(
         "dual_insight_ttft_ratio", "TTFT ratio of the insight agent", "x", "ratio", "block_table",
         "mean TTFT_dual / mean TTFT_solo_b",
         "How many times longer the insight agent waits for its first token beside the other.",
+        better="lower",
     ),
     Metric(
         "single_parallel_efficiency", "Parallel efficiency, one server", "x", "ratio",
@@ -90,11 +99,13 @@ METRICS: tuple[Metric, ...] = (
         "single_collector_slowdown", "Slowdown of the collector, one server", "x", "ratio",
         "block_table", "duration_single / duration_solo_a",
         "How many times longer the collector takes with the other agent on its server.",
+        better="lower",
     ),
     Metric(
         "single_insight_slowdown", "Slowdown of the insight agent, one server", "x", "ratio",
         "block_table", "duration_single / duration_solo_b",
         "How many times longer the insight agent takes with the other agent on its server.",
+        better="lower",
     ),
     Metric(
         "balance_efficiency_pct", "Balance efficiency (the report's)", "%", "linear", "run_table",
@@ -110,11 +121,31 @@ METRICS: tuple[Metric, ...] = (
         "collector_minus_insight_tok_per_s", "Throughput delta", "tok/s", "linear", "run_table",
         "mean decode rate of the collector - that of the insight agent",
         "Signed difference of the agents' mean decode rates.",
+        better="neither",
     ),
     Metric(
         "ttft_delta_ms", "TTFT delta", "ms", "linear", "run_table",
         "mean TTFT of the collector - that of the insight agent",
         "Signed difference of the agents' mean times to the first token.",
+        better="neither",
+    ),
+    Metric(
+        "ttft_contention_pct", "Contention by TTFT (the report's rule)", "%", "rate", "run_table",
+        "trials with TTFT > median solo TTFT of that agent and stage + 3000 ms / trials",
+        "Share of trials in which an agent waited seconds longer for its first token than alone.",
+        100.0, better="lower", column="ttft_contention",
+    ),
+    Metric(
+        "balance_contention_pct", "Contention by balance (its program's rule)", "%", "rate",
+        "run_table", "trials with balance speedup < 1.5 / trials",
+        "Share of trials in which one agent took more than twice as long as the other.",
+        100.0, better="lower", column="balance_contention",
+    ),
+    Metric(
+        "slowdown_contention_pct", "Contention by slowdown", "%", "rate", "run_table",
+        "trials with an agent's slowdown > 2 x the configuration's median / trials",
+        "Share of trials in which an agent was slowed down twice as much as is usual there.",
+        100.0, better="lower", column="slowdown_contention",
     ),
 )  # fmt: skip
 

@@ -8,51 +8,71 @@ import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.metrics.catalog import BY_NAME, METRICS
+from dualollama_pipeline.statistics import description
 from dualollama_pipeline.statistics.intervals import (
     LEVEL,
     Interval,
+    bca_interval,
     cut_at,
     exponentiate,
-    stratified_t_interval,
-    t_interval,
+    interval_of,
+    proportion_interval,
 )
+from dualollama_pipeline.statistics.means import NAN, Mean, mean_of, sample
+from dualollama_pipeline.statistics.selection import best_if_equal, rank_intervals
+from dualollama_pipeline.statistics.verdicts import evidence_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
     from dualollama_pipeline.metrics.catalog import Metric
 
+    Floats = NDArray[np.float64]
+
 METHODS = {
-    ("ratio", "config"): "geometric mean, t interval on logs",
-    ("linear", "config"): "mean, t interval",
-    ("ratio", "pooled"): "geometric mean, stratified t interval on logs over configurations",
-    ("linear", "pooled"): "mean, stratified t interval over configurations",
+    ("ratio", "config", "block"): "geometric mean, t interval on logs",
+    ("linear", "config", "block"): "mean, t interval",
+    ("ratio", "pooled", "block"): "geometric mean, stratified t interval on logs over "
+    "configurations",
+    ("linear", "pooled", "block"): "mean, stratified t interval over configurations",
+    ("ratio", "config", "night"): "geometric mean, t interval on logs over nights",
+    ("linear", "config", "night"): "mean, t interval over nights",
+    ("ratio", "pooled", "night"): "geometric mean, t interval on logs over nights",
+    ("linear", "pooled", "night"): "mean, t interval over nights",
 }
+EXACT = "k of n, exact interval (Clopper-Pearson)"
 NO_POOL = "no configuration without a reload in the single arm"
+PUBLISHED = ("balance_efficiency_pct", "balance_speedup")
+BINNED = "balance_efficiency_pct"
+PLACES = ("rank", "rank_low", "rank_high")
 
 
 def config_statistics(samples: pd.DataFrame) -> pd.DataFrame:
-    """Estimate every metric of every configuration, in the catalog's order."""
+    """Estimate every metric of every configuration, in the catalog's order, with its rank."""
     rows = []
-    for (config_id, scenario), group in samples.groupby(["config_id", "scenario"], sort=True):
-        for metric, part in _by_metric(group):
-            values = _values(part, "counts")
-            interval = _transform(metric, t_interval(_scale(metric, values)))
-            rows.append(
-                {
-                    "config_id": config_id,
-                    "scenario": scenario,
-                    **_estimate(metric, part, "config", values, interval),
-                }
-            )
-    return pd.DataFrame(rows)
+    for metric, part in by_metric(samples):
+        mine, means = [], []
+        for config_id, group in part.groupby("config_id", observed=True, sort=True):
+            counting = group[group["counts"]]
+            mean = _mean(metric, counting, "config")
+            row = {"config_id": str(config_id), "scenario": str(group["scenario"].iloc[0])}
+            row |= _estimate(metric, group, counting, mean, "config")
+            mine.append(row | _bootstrap(metric, counting))
+            means.append(mean)
+        _rank(metric, mine, means)
+        rows += mine
+    order = {metric.name: place for place, metric in enumerate(METRICS)}
+    rows.sort(key=lambda row: (row["config_id"], order[row["metric"]]))
+    return pd.DataFrame(rows).astype(dict.fromkeys(PLACES, "Int64"))
 
 
 def scenario_statistics(samples: pd.DataFrame) -> pd.DataFrame:
     """Estimate every metric of every scenario, over the blocks of its configurations."""
     rows = [
-        {"scenario": scenario, **row}
-        for scenario, group in samples.groupby("scenario", sort=True)
+        {"scenario": str(scenario), **row}
+        for scenario, group in samples.groupby("scenario", observed=True, sort=True)
         for row in _pooled(group)
     ]
     return pd.DataFrame(rows)
@@ -63,69 +83,184 @@ def population_statistics(samples: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(_pooled(samples))
 
 
-def _pooled(samples: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = []
-    for metric, part in _by_metric(samples):
-        strata = [_values(group, "pools") for _, group in part.groupby("config_id", sort=True)]
-        strata = [stratum for stratum in strata if len(stratum) > 0]
-        interval = stratified_t_interval([_scale(metric, stratum) for stratum in strata])
-        if not strata and bool(part["counts"].any()):
-            interval = interval._replace(reason=NO_POOL)
-        values = np.concatenate(strata) if strata else np.array([], dtype=np.float64)
-        estimate = _estimate(metric, part, "pooled", values, _transform(metric, interval))
-        rows.append({"n_configurations": len(strata), **estimate})
-    return rows
+def by_metric(samples: pd.DataFrame) -> Iterator[tuple[Metric, pd.DataFrame]]:
+    """Yield the samples of each metric, in the catalog's order."""
+    places = samples.groupby("metric", sort=False, observed=True).indices
+    for metric in METRICS:
+        if metric.name in places:
+            yield metric, samples.iloc[places[metric.name]]
 
 
-def _by_metric(samples: pd.DataFrame) -> list[tuple[Metric, pd.DataFrame]]:
-    groups = dict(iter(samples.groupby("metric", sort=False)))
-    return [(metric, groups[metric.name]) for metric in METRICS if metric.name in groups]
-
-
-def _values(part: pd.DataFrame, which: str) -> NDArray[np.float64]:
-    values: NDArray[np.float64] = part.loc[part[which], "value"].to_numpy(dtype=np.float64)
-    return values
-
-
-def _scale(metric: Metric, values: NDArray[np.float64]) -> NDArray[np.float64]:
+def to_scale(metric: Metric, values: Floats) -> Floats:
     """Ratios are averaged as logs: 2 and 1/2 average to 1."""
     return np.log(values) if metric.scale == "ratio" else values
 
 
-def _transform(metric: Metric, interval: Interval) -> Interval:
-    back = exponentiate(interval) if metric.scale == "ratio" else interval
-    return back if metric.upper is None else cut_at(back, metric.upper)
+def from_scale(metric: Metric, value: float) -> float:
+    """Return a value on the metric's own scale."""
+    return float(np.exp(value)) if metric.scale == "ratio" else value
+
+
+def codes(column: pd.Series) -> NDArray[np.int64]:
+    """Return whole numbers from 0 that stand for the texts of a column."""
+    return pd.factorize(column, sort=True)[0].astype(np.int64)
+
+
+def _mean(metric: Metric, counting: pd.DataFrame, level: str) -> Mean:
+    values = to_scale(metric, counting["value"].to_numpy(dtype=np.float64))
+    strata = codes(counting["config_id"]) if level == "pooled" else ()
+    return mean_of(sample(values, strata, codes(counting["batch_id"])))
+
+
+def _pooled(samples: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = []
+    for metric, part in by_metric(samples):
+        counting = part[part["pools"]]
+        mean = _mean(metric, counting, "pooled")
+        if counting.empty and bool(part["counts"].any()):
+            mean = mean._replace(reason=NO_POOL)
+        groups = {
+            str(config_id): group
+            for config_id, group in counting.groupby("config_id", observed=True, sort=True)
+        }
+        rows.append(
+            {
+                "n_configurations": len(groups),
+                **_estimate(metric, part, counting, mean, "pooled"),
+                **_within(metric, [group["value"].to_numpy() for group in groups.values()]),
+                **_best(metric, {name: _mean(metric, g, "config") for name, g in groups.items()}),
+            }
+        )
+    return rows
+
+
+def _within(metric: Metric, groups: Sequence[Floats]) -> dict[str, float]:
+    return description.within([] if metric.scale == "rate" else groups)
+
+
+def _best(metric: Metric, means: dict[str, Mean]) -> dict[str, Any]:
+    """Name the best and the worst configuration beside what the best shows if all are equal."""
+    made: dict[str, Any] = dict.fromkeys(("best_config_id", "worst_config_id"))
+    made |= dict.fromkeys(
+        ("best_value", "worst_value", "best_if_equal", "best_if_equal_p95", "p_best_if_equal"), NAN
+    )
+    if metric.better == "neither" or metric.scale == "rate" or not means:
+        return made
+    sign = 1 if metric.better == "higher" else -1
+    names = sorted(means, key=lambda name: (-sign * means[name].value, name))
+    if_equal = best_if_equal([m._replace(value=sign * m.value) for m in means.values()])
+    return made | {
+        "best_config_id": names[0],
+        "best_value": from_scale(metric, means[names[0]].value),
+        "worst_config_id": names[-1],
+        "worst_value": from_scale(metric, means[names[-1]].value),
+        "best_if_equal": from_scale(metric, sign * if_equal.mean),
+        "best_if_equal_p95": from_scale(metric, sign * if_equal.p95),
+        "p_best_if_equal": if_equal.p_value,
+    }
+
+
+def _rank(metric: Metric, rows: list[dict[str, Any]], means: list[Mean]) -> None:
+    """Add place and interval of the place; null where there is no better side or no value."""
+    sign = 1 if metric.better == "higher" else -1
+    ranked = [i for i, mean in enumerate(means) if not np.isnan(mean.value)]
+    if metric.better == "neither" or metric.scale == "rate":
+        ranked = []
+    for row in rows:
+        row.update(dict.fromkeys(PLACES, pd.NA), n_ranked=len(ranked))
+    if not ranked:
+        return
+    found = rank_intervals([means[i]._replace(value=sign * means[i].value) for i in ranked])
+    for i, *places in zip(ranked, *found, strict=True):
+        rows[i] |= {
+            name: int(place) if place else pd.NA for name, place in zip(PLACES, places, strict=True)
+        }
+
+
+def _bootstrap(metric: Metric, counting: pd.DataFrame) -> dict[str, Any]:
+    """Bootstrap what is skewed and bounded, where n allows; beside the t interval, not instead."""
+    if metric.scale != "linear" or len(counting["batch_id"].unique()) > 1:
+        reason = "only for means of one night"
+        return {"boot_low": NAN, "boot_high": NAN, "boot_reason": reason}
+    found = bca_interval(counting["value"].to_numpy(dtype=np.float64))
+    return {"boot_low": found.low, "boot_high": found.high, "boot_reason": found.reason}
+
+
+def _interval(metric: Metric, values: Floats, mean: Mean) -> tuple[Interval, int | None]:
+    if metric.scale == "rate":
+        n_events = int((values > 0).sum())
+        found = proportion_interval(n_events, len(values))
+        scaled = [100 * number for number in (found.value, found.low, found.high)]
+        return Interval(scaled[0], scaled[1], scaled[2], found.reason or ""), n_events
+    found = interval_of(mean)
+    back = exponentiate(found) if metric.scale == "ratio" else found
+    return (back if metric.upper is None else cut_at(back, metric.upper)), None
 
 
 def _estimate(
-    metric: Metric,
-    part: pd.DataFrame,
-    level: str,
-    values: NDArray[np.float64],
-    interval: Interval,
+    metric: Metric, part: pd.DataFrame, counting: pd.DataFrame, mean: Mean, level: str
 ) -> dict[str, Any]:
     """Join the estimate with the plain description of the same values; nan where n forbids."""
-    several = len(values) > 1
-    some = len(values) > 0
-    mean = float(values.mean()) if some else np.nan
-    sd = float(values.std(ddof=1)) if several else np.nan
+    values = counting["value"].to_numpy(dtype=np.float64)
+    interval, n_events = _interval(metric, values, mean)
+    reason = mean.reason if mean.reason == NO_POOL else interval.reason
+    origin = origin_of(part)
+    is_rate = metric.scale == "rate"
     return {
-        "origin": "simulated" if part["origin"].eq("simulated").any() else part["origin"].iloc[0],
+        "origin": origin,
+        "evidence": evidence_of(origin),
         "metric": metric.name,
         "unit": BY_NAME[metric.name].unit,
         "n": len(values),
         "n_left_out": len(part) - len(values),
+        "n_nights": counting["batch_id"].nunique(),
+        "n_events": n_events,
         "value": interval.value,
         "ci_low": interval.low,
         "ci_high": interval.high,
         "level": LEVEL,
-        "method": METHODS[metric.scale, level],
-        "null_reason": interval.reason,
-        "mean": mean,
-        "median": float(np.median(values)) if some else np.nan,
-        "sd": sd,
-        "cv_pct": 100 * sd / abs(mean) if several and mean != 0 else np.nan,
-        "min": float(values.min()) if some else np.nan,
-        "max": float(values.max()) if some else np.nan,
-        "batches": " ".join(sorted(part["batch_id"].unique())),
+        "method": EXACT if is_rate else METHODS[metric.scale, level, mean.unit],
+        "null_reason": reason,
+        **_shape(metric, values),
+        **_peak(counting, is_rate=is_rate),
+        "batches": " ".join(sorted(map(str, part["batch_id"].unique()))),
     }
+
+
+def _shape(metric: Metric, values: Floats) -> dict[str, Any]:
+    """Describe the values; of a rate only the mean, of published columns the plain percentiles."""
+    nothing = values[:0]
+    is_rate, is_binned = metric.scale == "rate", metric.name == BINNED
+    described = description.describe(nothing if is_rate else values)
+    found, reason = description.percentiles(nothing if is_rate else values)
+    if is_rate:
+        described["mean"] = float(values.mean()) if len(values) else NAN
+        reason = "a rate has none"
+    binned = values if is_binned else nothing
+    return {
+        **described,
+        **found,
+        "percentile_reason": reason,
+        **description.plain_percentiles(values if metric.name in PUBLISHED else nothing),
+        "modal_bin_low_pct": description.modal_bin_low(binned),
+        "share_in_band_pct": description.share_in_band_pct(binned),
+    }
+
+
+def _peak(counting: pd.DataFrame, *, is_rate: bool) -> dict[str, Any]:
+    """Say which value is the highest; the first of equal ones."""
+    if counting.empty or is_rate:
+        return dict.fromkeys(("peak_config_id", "peak_batch_id", "peak_block"))
+    place = int(counting["value"].to_numpy().argmax())
+    peak = counting.iloc[place]
+    return {
+        "peak_config_id": str(peak["config_id"]),
+        "peak_batch_id": str(peak["batch_id"]),
+        "peak_block": int(peak["block"]),
+    }
+
+
+def origin_of(part: pd.DataFrame) -> str:
+    """Return the origin of rows: one simulated row makes the estimate simulated."""
+    origins = part["origin"].unique()
+    return "simulated" if "simulated" in origins else str(origins[0])

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import stats
 
+from dualollama_pipeline.statistics.means import MIN_BLOCKS, NAN, Mean, mean_of, sample
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
 LEVEL = 0.95
-MIN_BLOCKS = 5
-ROUNDING = 1e-12  # equal values have a standard deviation of some 1e-17, not of 0
+BOOTSTRAP_FROM, BOOTSTRAP_TO = 20, 2_000
+N_RESAMPLES = 1_999
+
+__all__ = ["LEVEL", "MIN_BLOCKS", "Interval", "t_interval"]
 
 
 class Interval(NamedTuple):
@@ -26,7 +30,12 @@ class Interval(NamedTuple):
     reason: str
 
 
-NAN = float("nan")
+def interval_of(mean: Mean, level: float = LEVEL) -> Interval:
+    """Return Student's t interval of a mean: value +- t(freedom) x standard error."""
+    if mean.reason:
+        return Interval(mean.value, NAN, NAN, mean.reason)
+    half = float(stats.t.ppf((1 + level) / 2, mean.freedom)) * mean.standard_error
+    return Interval(mean.value, mean.value - half, mean.value + half, "")
 
 
 def t_interval(values: Sequence[float] | NDArray[np.float64], level: float = LEVEL) -> Interval:
@@ -35,14 +44,7 @@ def t_interval(values: Sequence[float] | NDArray[np.float64], level: float = LEV
     Formula: mean +- t(n - 1) x sd / sqrt(n), sd with ddof 1. The interval needs 5 values: below
     that METHOD section 3 asks for none. Equal values say nothing about the variance.
     """
-    sample = np.asarray(values, dtype=np.float64)
-    n = len(sample)
-    if n == 0 or np.isnan(sample).any():
-        return _nothing(n)
-    mean = float(sample.mean())
-    if n < MIN_BLOCKS:
-        return Interval(mean, NAN, NAN, f"an interval needs {MIN_BLOCKS} blocks, there are {n}")
-    return _around(mean, float(sample.std(ddof=1)) / np.sqrt(n), n - 1, level)
+    return interval_of(mean_of(sample(values)), level)
 
 
 def stratified_t_interval(
@@ -50,41 +52,61 @@ def stratified_t_interval(
 ) -> Interval:
     """Interval of the mean over all values, the variance taken within strata (configurations).
 
-    Formula: mean = sum_h w_h mean_h with w_h = n_h / N; variance = sum_h w_h^2 s_h^2 / n_h; degrees
-    of freedom after Welch and Satterthwaite (Biometrics Bulletin 2 (1946) 110). The configurations
-    are the ones studied, not a sample of others: what differs between them is no error. A stratum
-    needs two values to show its variance, and all together the 4 degrees of freedom that the
-    interval of one configuration has.
+    Formula: mean = sum_h w_h mean_h with w_h = n_h / N; variance = sum_h w_h^2 s_h^2 / n_h; see
+    means.py. A stratum needs two values to show its variance, and all together the 4 degrees of
+    freedom that the interval of one configuration has.
     """
     samples = [np.asarray(values, dtype=np.float64) for values in strata if len(values) > 0]
-    if not samples or any(np.isnan(sample).any() for sample in samples):
-        return _nothing(len(samples))
-    mean = float(np.concatenate(samples).mean())
-    sizes = np.array([len(sample) for sample in samples], dtype=np.float64)
-    alone = int((sizes < 2).sum())  # noqa: PLR2004 a variance needs two values
-    if alone:
-        return Interval(mean, NAN, NAN, f"{alone} configuration(s) have a single block that counts")
-    if sizes.sum() - len(sizes) < MIN_BLOCKS - 1:
-        reason = f"an interval needs {MIN_BLOCKS - 1} degrees of freedom"
-        return Interval(mean, NAN, NAN, f"{reason}, there are {int(sizes.sum() - len(sizes))}")
-    weights = sizes / sizes.sum()
-    parts = weights**2 * np.array([sample.var(ddof=1) for sample in samples]) / sizes
-    variance = float(parts.sum())
-    spread = float((parts**2 / (sizes - 1)).sum())
-    freedom = variance**2 / spread if spread > 0 else float(sizes.sum() - len(sizes))
-    return _around(mean, float(np.sqrt(variance)), freedom, level)
+    if not samples:
+        return interval_of(mean_of(sample([])), level)
+    labels = np.repeat(np.arange(len(samples)), [len(each) for each in samples])
+    return interval_of(mean_of(sample(np.concatenate(samples), labels)), level)
 
 
-def _nothing(n: int) -> Interval:
-    reason = "no block counts" if n == 0 else "a value is missing among those that count"
-    return Interval(NAN, NAN, NAN, reason)
+def bca_interval(
+    values: Sequence[float] | NDArray[np.float64], level: float = LEVEL, seed: int = 114
+) -> Interval:
+    """Bias-corrected and accelerated bootstrap interval of the mean (Efron, JASA 82 (1987) 171).
+
+    Its level is widened to Phi(sqrt(n / (n - 1)) t(n - 1)), since resamples vary less than samples
+    (Hesterberg, The American Statistician 69 (2015) 371): without, 20 values cover 92 %.
+    Only between 20 and 2,000 values: below, it covers less than it says; above, it says what the
+    t interval says and costs its square.
+    """
+    data = np.asarray(values, dtype=np.float64)
+    n = len(data)
+    mean = mean_of(sample(data))
+    if mean.reason:
+        return Interval(mean.value, NAN, NAN, mean.reason)
+    if not BOOTSTRAP_FROM <= n <= BOOTSTRAP_TO:
+        reason = f"a bootstrap is for {BOOTSTRAP_FROM} to {BOOTSTRAP_TO} blocks, there are {n}"
+        return Interval(mean.value, NAN, NAN, reason)
+    widened = stats.norm.cdf(stats.t.ppf((1 + level) / 2, n - 1) * np.sqrt(n / (n - 1)))
+    found = stats.bootstrap(
+        (data,),
+        np.mean,
+        confidence_level=float(2 * widened - 1),
+        n_resamples=N_RESAMPLES,
+        method="BCa",
+        vectorized=True,
+        batch=200,
+        random_state=np.random.default_rng(seed),  # "rng" would need scipy 1.15
+    ).confidence_interval
+    low, high = float(found.low), float(found.high)
+    if not np.isfinite([low, high]).all():
+        return Interval(mean.value, NAN, NAN, "the bootstrap of these values is degenerate")
+    return Interval(mean.value, low, high, "")
 
 
-def _around(mean: float, standard_error: float, freedom: float, level: float) -> Interval:
-    if standard_error <= ROUNDING * max(abs(mean), 1.0):
-        return Interval(mean, NAN, NAN, "all values are equal: their variance is not known")
-    half = float(stats.t.ppf((1 + level) / 2, freedom)) * standard_error
-    return Interval(mean, mean - half, mean + half, "")
+def proportion_interval(k: int, n: int, level: float = LEVEL) -> Interval:
+    """Exact interval of a rate, k of n (Clopper and Pearson, Biometrika 26 (1934) 404).
+
+    Covers at least what it says. k = 0 of n = 135 does not show a rate of 0, but one below 2.7 %.
+    """
+    if n == 0:
+        return Interval(NAN, NAN, NAN, "no block counts")
+    found = stats.binomtest(k, n).proportion_ci(confidence_level=level, method="exact")
+    return Interval(k / n, float(found.low), float(found.high), "")
 
 
 def cut_at(interval: Interval, bound: float) -> Interval:

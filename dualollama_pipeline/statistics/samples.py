@@ -4,28 +4,90 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.metrics.catalog import METRICS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dualollama_pipeline.core.matrix import Matrix
     from dualollama_pipeline.metrics.catalog import Metric
 
-COLUMNS = ["origin", "batch_id", "config_id", "scenario", "metric", "value", "counts", "pools"]
+WHERE = ["origin", "batch_id", "config_id", "effective_class", "scenario"]
+COLUMNS = [*WHERE, "block", "metric", "value", "counts", "pools"]
 
 
-def collect_samples(runs: pd.DataFrame, blocks: pd.DataFrame) -> pd.DataFrame:
+def option_classes(matrix: Matrix) -> dict[str, str]:
+    """Return {config_id: the first config_id that asks for the same}."""
+    first = {config_id: config_id for config_id in matrix.config_ids}
+    for group in matrix.equal_groups():
+        first |= dict.fromkeys(group, group[0])
+    return first
+
+
+def collect_samples(
+    runs: pd.DataFrame,
+    blocks: pd.DataFrame,
+    classes: Mapping[str, str] | None = None,
+    metrics: Sequence[Metric] = METRICS,
+) -> pd.DataFrame:
     """Lay out one row for each metric and block (or dual trial), columns COLUMNS.
 
     `counts`: the value is there and nothing speaks against it. `pools`: it may also be pooled over
     configurations; what rests on `single` only where no model was reloaded in it (METHOD 2).
+    `effective_class`: the tables' own column where it is filled, else `classes` {config_id:
+    class}, else the configuration. Texts are categories: a million trials fit.
     """
-    duals = runs[runs["arm"] == "dual"]
-    parts = [
-        _of_run(metric, duals) if metric.table == "run_table" else _of_block(metric, blocks)
-        for metric in METRICS
-    ]
-    return pd.concat(parts, ignore_index=True)[COLUMNS]
+    duals = runs[runs["arm"].eq("dual")]
+    where = {id(table): _where(table, classes or {}) for table in (duals, blocks)}
+    parts = []
+    for metric in metrics:
+        table = duals if metric.table == "run_table" else blocks
+        made = (_of_run if metric.table == "run_table" else _of_block)(metric, table)
+        parts.append((metric, where[id(table)], made))
+    return _stack(parts)
+
+
+def _where(table: pd.DataFrame, classes: Mapping[str, str]) -> pd.DataFrame:
+    config_ids = table["config_id"].astype(object)
+    known = {name: classes.get(name, name) for name in config_ids.unique()}
+    effective = config_ids.map(known).astype(object)
+    if "effective_class" in table:
+        given = table["effective_class"].astype(object)
+        effective = given.where(given.notna() & given.ne(""), effective)
+    made = {
+        name: (effective if name == "effective_class" else table[name].astype(object)).astype(
+            "category"
+        )
+        for name in WHERE
+    }
+    block = table["block"] if "block" in table else pd.Series(1, index=table.index)
+    return pd.DataFrame({**made, "block": block.astype("int64")})
+
+
+def _stack(parts: list[tuple[Metric, pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
+    """Put the metrics below each other; categories are joined once, not for each metric."""
+    tables = {id(where): where for _, where, _ in parts}
+    columns: dict[str, object] = {}
+    for name in WHERE:
+        known = sorted(set().union(*(where[name].cat.categories for where in tables.values())))
+        codes = {
+            key: where[name].cat.set_categories(known).cat.codes.to_numpy()
+            for key, where in tables.items()
+        }
+        joined = np.concatenate([codes[id(where)] for _, where, _ in parts])
+        columns[name] = pd.Categorical.from_codes(joined, dtype=pd.CategoricalDtype(known))
+    columns["block"] = np.concatenate([where["block"].to_numpy() for _, where, _ in parts])
+    names = pd.CategoricalDtype([metric.name for metric, _, _ in parts])
+    sizes = [len(where) for _, where, _ in parts]
+    columns["metric"] = pd.Categorical.from_codes(
+        np.repeat(np.arange(len(parts)), sizes), dtype=names
+    )
+    for name in ("value", "counts", "pools"):
+        columns[name] = np.concatenate([made[name].to_numpy() for _, _, made in parts])
+    return pd.DataFrame(columns)[COLUMNS]
 
 
 def _of_run(metric: Metric, duals: pd.DataFrame) -> pd.DataFrame:
@@ -44,8 +106,10 @@ def _of_block(metric: Metric, blocks: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sample(metric: Metric, rows: pd.DataFrame, sound: pd.Series, pools: pd.Series) -> pd.DataFrame:
-    value = rows[metric.name]
-    counts = sound.astype(bool) & value.notna()
-    return rows.assign(
-        metric=metric.name, value=value, counts=counts, pools=counts & pools.astype(bool)
-    )
+    column = rows[metric.column or metric.name].astype("Float64")
+    value = column.to_numpy("float64", na_value=np.nan)
+    if metric.scale == "rate":
+        value = 100.0 * value
+    counts = sound.to_numpy(dtype=bool, na_value=False) & ~np.isnan(value)
+    may_pool = pools.to_numpy(dtype=bool, na_value=False)
+    return pd.DataFrame({"value": value, "counts": counts, "pools": counts & may_pool})

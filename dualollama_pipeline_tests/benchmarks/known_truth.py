@@ -17,10 +17,7 @@ from dualollama_pipeline.core.matrix import Configuration, Role
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 from dualollama_pipeline.statistics.estimate import config_statistics
 from dualollama_pipeline.statistics.samples import collect_samples
-from dualollama_pipeline.tables.agents import build_agents
-from dualollama_pipeline.tables.blocks import build_blocks
-from dualollama_pipeline.tables.calls import build_calls
-from dualollama_pipeline.tables.runs import build_runs
+from dualollama_pipeline.tables.build import build_tables
 from dualollama_pipeline.worker.journal import Journal, read_journal
 from dualollama_pipeline.worker.launch import run_worker
 from dualollama_pipeline_tests.benchmarks.processes import SHARED_PAIR, server
@@ -83,11 +80,9 @@ def _measure(case: Case, blocks: int) -> Journal:
 
 def known_truth(case: Case, blocks: int) -> dict[str, Any]:
     """Measure a case and say how far the project's own estimate is from the truth."""
-    calls = build_calls(_measure(case, blocks))
-    agents = build_agents(calls)
-    runs = build_runs(calls, agents)
-    table = build_blocks(runs, agents)
-    estimates = config_statistics(collect_samples(runs, table))
+    tables = build_tables(_measure(case, blocks))
+    table = tables.block_table
+    estimates = config_statistics(collect_samples(tables.run_table, table))
     estimate = estimates[estimates["metric"].eq(METRIC)].to_dict("records")[0]
     off_pct = [100 * (value / case.true_speedup - 1) for value in table[METRIC]]
     return {

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dualollama_pipeline.core.matrix import Matrix
 from dualollama_pipeline.metrics.catalog import METRICS
-from dualollama_pipeline.statistics.samples import COLUMNS, collect_samples
+from dualollama_pipeline.statistics.samples import COLUMNS, collect_samples, option_classes
 
 WHERE = {
     "origin": "measured",
@@ -21,6 +22,9 @@ WHERE = {
     "scenario": "chimera_homo",
 }
 OF_RUNS = [metric.name for metric in METRICS if metric.table == "run_table"]
+RATES = [metric for metric in METRICS if metric.scale == "rate"]
+VALUES = [name for name in OF_RUNS if name not in {metric.name for metric in RATES}]
+FLAGS = [str(metric.column) for metric in RATES]
 OF_BLOCKS = [metric.name for metric in METRICS if metric.table == "block_table"]
 OF_SINGLE = [name for name in OF_BLOCKS if "single" in name]
 
@@ -28,7 +32,7 @@ OF_SINGLE = [name for name in OF_BLOCKS if "single" in name]
 def run(**changes: Any) -> dict[str, Any]:
     """A sound dual trial; every metric has the value 1.5."""
     sound: dict[str, Any] = {**WHERE, "arm": "dual", "status": "ok", "validity": "VALID"}
-    return sound | dict.fromkeys(OF_RUNS, 1.5) | changes
+    return sound | dict.fromkeys(VALUES, 1.5) | dict.fromkeys(FLAGS, True) | changes
 
 
 def block(**changes: Any) -> dict[str, Any]:
@@ -52,7 +56,8 @@ def test_a_sound_row_counts_and_pools_for_every_metric() -> None:
     assert list(made["metric"]) == [metric.name for metric in METRICS]
     assert made["counts"].all()
     assert made["pools"].all()
-    assert set(made.loc[OF_RUNS, "value"]) == {1.5}
+    assert set(made.loc[VALUES, "value"]) == {1.5}
+    assert set(made.loc[[metric.name for metric in RATES], "value"]) == {100.0}
     assert set(made.loc[OF_BLOCKS, "value"]) == {0.75}
     assert set(made["config_id"]) == {"test1"}
 
@@ -71,7 +76,7 @@ def test_the_reports_figures_are_those_of_dual(arm: str) -> None:
         ({"validity": "INVALID"}, False),
         ({"status": "failed"}, False),
         ({"status": "interrupted"}, False),
-        (dict.fromkeys(OF_RUNS, np.nan), False),
+        (dict.fromkeys([*VALUES, *FLAGS], np.nan), False),
     ],
 )
 def test_trials_that_do_not_count_are_kept_as_rows(changes: dict[str, Any], counts: bool) -> None:
@@ -129,3 +134,33 @@ def test_unequal_work_is_shown_in_the_per_token_form() -> None:
     assert made.loc["dual_per_token_speedup", "counts"]
     made = samples(blocks=[block(in_dual_estimate=False, in_dual_per_token=False)])
     assert not made.loc["dual_per_token_speedup", "counts"]
+
+
+def test_the_effective_class_comes_from_the_tables_else_from_the_options() -> None:
+    """What the servers really ran outweighs what was asked for; unknown is not one class of all."""
+    classes = {"test2": "test1"}
+    blocks = [
+        block(effective_class="35 layers"),
+        block(effective_class=None, config_id="test2"),
+        block(effective_class="", config_id="test3"),
+    ]
+    made = collect_samples(pd.DataFrame([run(config_id="test2")]), pd.DataFrame(blocks), classes)
+    made = made.set_index("metric", drop=False)
+    assert list(made.loc["ideal_speedup", "effective_class"]) == ["35 layers", "test1", "test3"]
+    assert made.loc["balance_speedup", "effective_class"] == "test1"
+    assert samples().loc["ideal_speedup", "effective_class"] == "test1"
+
+
+def test_configurations_that_ask_for_the_same_are_one_class() -> None:
+    """test004, test016 and test104 differ in their names only; the first one lends its name."""
+    options = {"num_gpu": 80, "num_ctx": 512}
+    other = {"num_gpu": 60, "num_ctx": 512}
+    matrix = Matrix.model_validate(
+        {
+            "configurations": [
+                {"config_id": name, "scenario": "chimera_homo", "collector": of, "insight": of}
+                for name, of in (("a", options), ("b", other), ("c", options))
+            ]
+        }
+    )
+    assert option_classes(matrix) == {"a": "a", "b": "b", "c": "a"}

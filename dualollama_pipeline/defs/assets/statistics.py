@@ -7,6 +7,10 @@ from typing import Any
 
 import dagster as dg
 
+from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.core.warehouse import Warehouse
+from dualollama_pipeline.defs.resources import Bench
+
 _STATISTICS: dict[str, Any] = {"group_name": "statistics", "kinds": {"pandas", "scipy"}}
 
 
@@ -32,3 +36,59 @@ def population_statistics(run_table: Any, block_table: Any) -> Any:
     from dualollama_pipeline.statistics import estimate, samples  # noqa: PLC0415
 
     return estimate.population_statistics(samples.collect_samples(run_table, block_table))
+
+
+@dg.asset(
+    **_STATISTICS,
+    description="Together or one after the other, two servers or one, scenario against scenario: "
+    "each with its test, effect sizes, power and verdict.",
+)
+def contrasts(bench: dg.ResourceParam[Bench], run_table: Any, block_table: Any) -> Any:
+    """Compare, by effective class."""
+    from dualollama_pipeline.statistics import contrasts, samples  # noqa: PLC0415
+
+    classes = samples.option_classes(load_matrix(bench.settings.data / "matrix.yaml"))
+    return contrasts.contrasts(samples.collect_samples(run_table, block_table, classes))
+
+
+@dg.asset(
+    **_STATISTICS,
+    description="What num_gpu, num_ctx, temperature and asymmetry do, all other options equal.",
+)
+def factor_effects(bench: dg.ResourceParam[Bench], run_table: Any, block_table: Any) -> Any:
+    """Compare matched pairs of the matrix."""
+    from dualollama_pipeline.statistics import factors, samples  # noqa: PLC0415
+
+    matrix = load_matrix(bench.settings.data / "matrix.yaml")
+    found = samples.collect_samples(run_table, block_table, samples.option_classes(matrix))
+    return factors.factor_effects(found, matrix)
+
+
+@dg.asset(
+    **_STATISTICS,
+    description="Values far from the others of their configuration, each with its cause; kept.",
+)
+def outliers(call_table: Any, run_table: Any, block_table: Any) -> Any:
+    """Label outliers and look for their causes."""
+    from dualollama_pipeline.statistics import outliers, samples  # noqa: PLC0415
+
+    found = samples.collect_samples(run_table, block_table)
+    return outliers.outliers(found, run_table, call_table)
+
+
+@dg.asset(
+    **_STATISTICS,
+    deps=["call_table", "run_table", "block_table"],
+    description="Slope, change point and alarm over the nights of the history.",
+)
+def trend(context: dg.AssetExecutionContext, bench: dg.ResourceParam[Bench]) -> Any:
+    """Follow each metric over all batches that were published."""
+    from dualollama_pipeline.statistics import samples, trend  # noqa: PLC0415
+    from dualollama_pipeline.tables.history import load_nights  # noqa: PLC0415
+    from dualollama_pipeline.tables.store import TableStore  # noqa: PLC0415
+
+    matrix = load_matrix(bench.settings.data / "matrix.yaml")
+    nights = load_nights(TableStore(Warehouse(bench.settings.warehouse).tables), matrix.config_ids)
+    if nights.other_versions:
+        context.log.warning(f"of another version, left out: {', '.join(nights.other_versions)}")
+    return trend.trend(samples.collect_samples(nights.runs, nights.blocks), nights.order)

@@ -1,0 +1,145 @@
+"""The declared comparisons: together or one after the other, two servers or one, which scenario.
+
+Values are pooled by effective class; within it each configuration is a stratum of its own, since
+its latest batch may be from another night.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.statistics.comparison import Comparison, compare
+from dualollama_pipeline.statistics.estimate import codes, origin_of, to_scale
+from dualollama_pipeline.statistics.means import Sample, sample
+from dualollama_pipeline.statistics.verdicts import evidence_of
+
+if TYPE_CHECKING:
+    from dualollama_pipeline.metrics.catalog import Metric
+
+AGAINST_ONE = {
+    "dual_true_speedup": ("dual against solo sum", "one after the other"),
+    "single_true_speedup": ("single against solo sum", "one after the other"),
+    "dual_against_single": ("dual against single", "one server"),
+}
+BETWEEN_SCENARIOS = ("dual_true_speedup", "dual_against_single", "balance_efficiency_pct")
+
+
+def contrasts(samples: pd.DataFrame) -> pd.DataFrame:
+    """Compare, over effective classes; one row a contrast and scope, columns of `contrasts`.
+
+    Families: the headline (three, over everything that pools), and for each contrast its
+    scenarios, its classes, and the classes that reload in `single` (which stand apart).
+    """
+    made = [each for name in AGAINST_ONE for each in _against_one(samples, BY_NAME[name])]
+    made += [each for name in BETWEEN_SCENARIOS for each in _between(samples, BY_NAME[name])]
+    return pd.DataFrame(compare(made))
+
+
+def side(
+    metric: Metric, counting: pd.DataFrame, nights: pd.CategoricalDtype | None = None
+) -> Sample:
+    """Return one side's values, stratified by configuration; `nights` codes both sides alike."""
+    batches = counting["batch_id"]
+    if nights is not None:
+        batches = batches.astype(nights)
+    return sample(
+        to_scale(metric, counting["value"].to_numpy(dtype="float64")),
+        codes(counting["config_id"]),
+        batches.cat.codes if nights is not None else codes(batches),
+    )
+
+
+def labelled(part: pd.DataFrame, **labels: Any) -> dict[str, Any]:
+    """Return the columns that say whose comparison this is."""
+    origin = origin_of(part)
+    return {"origin": origin, "evidence": evidence_of(origin), **labels}
+
+
+def batches_of(*parts: pd.DataFrame) -> list[str]:
+    """Return the batch ids of some rows, sorted."""
+    return sorted({str(batch) for part in parts for batch in part["batch_id"].unique()})
+
+
+def _against_one(samples: pd.DataFrame, metric: Metric) -> list[Comparison]:
+    """Compare with no gain; what reloads on one server stands apart from what does not."""
+    mine = samples[samples["metric"].eq(metric.name)]
+    if mine.empty:
+        return []
+    name, _ = AGAINST_ONE[metric.name]
+    apart = mine[mine["counts"] & ~mine["pools"]]
+    made = [_one(metric, mine, "headline", "all", "all")]
+    for scenario, part in mine.groupby("scenario", observed=True, sort=True):
+        made.append(_one(metric, part, f"{name}, scenarios", "scenario", str(scenario)))
+    for label, part in mine.groupby("effective_class", observed=True, sort=True):
+        if part["pools"].any() or not part["counts"].any():
+            made.append(_one(metric, part, f"{name}, classes", "class", str(label)))
+    if len(apart):
+        loose = apart.assign(pools=True)
+        family = f"{name}, reloading"
+        made.append(_one(metric, loose, family, "all", "all that reload on one server"))
+        for label, part in loose.groupby("effective_class", observed=True, sort=True):
+            subject = f"{label}, reloading on one server"
+            made.append(_one(metric, part, f"{family} classes", "class", subject))
+    return made
+
+
+def _one(metric: Metric, part: pd.DataFrame, family: str, scope: str, subject: str) -> Comparison:
+    name, reference = AGAINST_ONE[metric.name]
+    counting = part[part["pools"]]
+    labels = {
+        "contrast": name,
+        "scope": scope,
+        "subject": subject,
+        "reference": reference,
+        "configurations": _names(counting),
+    }
+    return Comparison(
+        metric,
+        family,
+        side(metric, counting),
+        None,
+        len(part) - len(counting),
+        len(counting["effective_class"].unique()),
+        batches_of(counting),
+        labelled(part, **labels),
+        is_pooled=scope != "class",
+    )
+
+
+def _names(*parts: pd.DataFrame) -> str:
+    """Return the configurations of each side."""
+    return " / ".join(" ".join(sorted(map(str, part["config_id"].unique()))) for part in parts)
+
+
+def _between(samples: pd.DataFrame, metric: Metric) -> list[Comparison]:
+    mine = samples[samples["metric"].eq(metric.name)]
+    groups = {str(name): part for name, part in mine.groupby("scenario", observed=True, sort=True)}
+    made = []
+    for one, other in combinations(groups, 2):
+        counting = [groups[name][groups[name]["pools"]] for name in (one, other)]
+        nights = pd.CategoricalDtype(batches_of(*counting))
+        n_left_out = sum(map(len, (groups[one], groups[other]))) - sum(map(len, counting))
+        labels = {
+            "contrast": "scenario against scenario",
+            "scope": "scenario pair",
+            "subject": one,
+            "reference": other,
+            "configurations": _names(*counting),
+        }
+        made.append(
+            Comparison(
+                metric,
+                f"scenario against scenario, {metric.name}",
+                side(metric, counting[0], nights),
+                side(metric, counting[1], nights),
+                n_left_out,
+                sum(len(each["effective_class"].unique()) for each in counting),
+                batches_of(*counting),
+                labelled(pd.concat([groups[one], groups[other]]), **labels),
+            )
+        )
+    return made

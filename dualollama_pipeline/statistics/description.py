@@ -1,0 +1,123 @@
+"""What values look like: centre, spread, shape and percentiles, as far as n supports them.
+
+Standard deviations have ddof 1; quantiles are linear between order statistics (type 7 of Hyndman
+and Fan, The American Statistician 50 (1996) 361). What n cannot support is nan. Pure numbers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from dualollama_pipeline.statistics.means import NAN, ROUNDING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+# percentile: the n that supports it (METHOD section 3; a quartile needs four values)
+LEAST_N = {1: 100, 5: 40, 10: 20, 25: 4, 75: 4, 90: 20, 95: 40, 99: 100}
+PLAIN = (5, 10, 25, 50, 75, 90, 95)
+BAND_PCT = (96.0, 100.0)
+
+
+def describe(values: Floats) -> dict[str, float]:
+    """Return mean, median, sd, cv_pct, min, max, range, mad, iqr and skewness."""
+    n = len(values)
+    if n == 0:
+        names = ("mean", "median", "sd", "cv_pct", "min", "max", "range", "mad", "iqr", "skewness")
+        return dict.fromkeys(names, NAN)
+    mean, median = float(values.mean()), float(np.median(values))
+    sd = float(values.std(ddof=1)) if n > 1 else NAN
+    low, high = float(values.min()), float(values.max())
+    return {
+        "mean": mean,
+        "median": median,
+        "sd": sd,
+        "cv_pct": 100 * sd / abs(mean) if mean != 0 else NAN,
+        "min": low,
+        "max": high,
+        "range": high - low,
+        "mad": mad(values),
+        "iqr": iqr(values),
+        "skewness": skewness(values),
+    }
+
+
+def mad(values: Floats) -> float:
+    """Return the median absolute deviation from the median, not scaled to a normal sd."""
+    return float(np.median(np.abs(values - np.median(values)))) if len(values) else NAN
+
+
+def iqr(values: Floats) -> float:
+    """Return P75 - P25; nan below n = 4."""
+    if len(values) < LEAST_N[25]:
+        return NAN
+    low, high = np.quantile(values, (0.25, 0.75))
+    return float(high - low)
+
+
+def skewness(values: Floats) -> float:
+    """Return the adjusted Fisher-Pearson skewness; nan below n = 3 or for equal values.
+
+    Formula: G1 = sqrt(n (n - 1)) / (n - 2) x m3 / m2^1.5 (Joanes and Gill, The Statistician 47
+    (1998) 183).
+    """
+    if len(values) < 3 or np.ptp(values) <= 1e-6 * max(float(np.abs(values).max()), ROUNDING):  # noqa: PLR2004 formula
+        return NAN
+    return float(stats.skew(values, bias=False))
+
+
+def percentiles(values: Floats) -> tuple[dict[str, float], str]:
+    """Return {p1: ...} and which of them n does not support, empty if all are there."""
+    n = len(values)
+    supported = [share for share, least in LEAST_N.items() if n >= least]
+    found = dict.fromkeys((f"p{share}" for share in LEAST_N), NAN)
+    if supported:
+        made = np.quantile(values, [share / 100 for share in supported])
+        found |= {f"p{share}": float(value) for share, value in zip(supported, made, strict=True)}
+    missing = [f"P{share} needs {least}" for share, least in LEAST_N.items() if n < least]
+    return found, f"{', '.join(missing)}; there are {n}" if missing else ""
+
+
+def plain_percentiles(values: Floats) -> dict[str, float]:
+    """Return {plain_p5: ...} whatever n is: for comparison with published columns only."""
+    if len(values) == 0:
+        return dict.fromkeys((f"plain_p{share}" for share in PLAIN), NAN)
+    made = np.quantile(values, [share / 100 for share in PLAIN])
+    return {f"plain_p{share}": float(value) for share, value in zip(PLAIN, made, strict=True)}
+
+
+def modal_bin_low(values: Floats, width: float = 1.0) -> float:
+    """Return the lower end of the fullest bin [low, low + width); of equal ones the lowest."""
+    if len(values) == 0:
+        return NAN
+    lows, counts = np.unique(np.floor(values / width), return_counts=True)
+    return float(lows[counts.argmax()] * width)
+
+
+def share_in_band_pct(values: Floats, band: tuple[float, float] = BAND_PCT) -> float:
+    """Return the share of values in [low, high], in percent."""
+    if len(values) == 0:
+        return NAN
+    return 100 * float(((values >= band[0]) & (values <= band[1])).mean())
+
+
+def within(groups: Sequence[Floats]) -> dict[str, float]:
+    """Return the mean over configurations of sd, CV, MAD and IQR within each.
+
+    A configuration whose n does not support a figure is left out of its mean.
+    """
+    each = [describe(values) for values in groups]
+    names = {"sd": "within_sd", "cv_pct": "within_cv_pct", "mad": "within_mad", "iqr": "within_iqr"}
+    enough = [row for row, values in zip(each, groups, strict=True) if len(values) > 1]
+    made = {}
+    for name, column in names.items():
+        known = [row[name] for row in enough if not np.isnan(row[name])]
+        made[column] = float(np.mean(known)) if known else NAN
+    return made

@@ -1,0 +1,129 @@
+"""Values far from the others of their configuration: labelled and explained, never dropped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.statistics.causes import find_causes
+from dualollama_pipeline.statistics.description import mad
+from dualollama_pipeline.statistics.estimate import by_metric, from_scale, to_scale
+from dualollama_pipeline.statistics.means import MIN_BLOCKS, NAN, ROUNDING
+from dualollama_pipeline.statistics.verdicts import evidence_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dualollama_pipeline.metrics.catalog import Metric
+
+    Floats = NDArray[np.float64]
+
+MAD_LIMIT = 14.826  # ten standard deviations of a normal distribution: 10 x 1.4826 MAD
+FENCE_IQR = 3.0  # Tukey's "far out" (Exploratory Data Analysis (1977), section 2D)
+TUKEY_FROM = 10  # quartiles of fewer values are two of them
+REPORT_LIMIT_PCT = 95.0
+MOVED_PCT = 10.0
+COLUMNS = [
+    "origin", "evidence", "config_id", "scenario", "batch_id", "block", "metric", "unit", "value",
+    "counts", "n", "median", "mad", "mad_score", "is_mad_outlier", "is_tukey_outlier",
+    "is_below_95_pct", "cause", "cause_detail", "value_with", "value_without", "change_pct",
+    "moves_result",
+]  # fmt: skip
+
+
+class Labels(NamedTuple):
+    """For each value: distance in MADs (nan if the MAD is 0), and what the two rules say."""
+
+    mad_score: Floats
+    is_mad_outlier: NDArray[np.bool_]
+    is_tukey_outlier: NDArray[np.bool_]
+
+
+def label(values: Floats, usual: Floats) -> Labels:
+    """Label `values` against `usual` ones: by the MAD from 5 usual ones on, by quartiles from 10.
+
+    Formulas: |x - median| / MAD > 14.826 (MAD not scaled; a limit of ten robust standard
+    deviations), and x outside [P25 - 3 IQR, P75 + 3 IQR].
+    """
+    nothing = np.zeros(len(values), dtype=bool)
+    if len(usual) < MIN_BLOCKS:
+        return Labels(np.full(len(values), NAN), nothing, nothing)
+    median, spread = float(np.median(usual)), mad(usual)
+    tiny = ROUNDING * max(abs(median), 1.0)
+    score = np.abs(values - median) / spread if spread > tiny else np.full(len(values), NAN)
+    low, high = np.quantile(usual, (0.25, 0.75))
+    reach = FENCE_IQR * (high - low)
+    beyond = (values < low - reach) | (values > high + reach)
+    may = reach > tiny and len(usual) >= TUKEY_FROM
+    return Labels(score, score > MAD_LIMIT, beyond if may else nothing)
+
+
+def outliers(samples: pd.DataFrame, runs: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
+    """List every labelled value with its cause, columns of `outliers`; no row if there is none.
+
+    Also listed: balance efficiencies below 95 %, the report's own rule (its section 3.4). A value
+    that does not count is judged against those that do.
+    """
+    found = [
+        _of_configuration(metric, group)
+        for metric, part in by_metric(samples)
+        if metric.scale != "rate"
+        for _, group in part[part["value"].notna()].groupby("config_id", observed=True, sort=True)
+    ]
+    known = [each for each in found if len(each)]
+    if not known:
+        return pd.DataFrame(columns=COLUMNS)
+    listed = pd.concat(known, ignore_index=True)
+    return listed.assign(**find_causes(listed, runs, calls))[COLUMNS]
+
+
+def _of_configuration(metric: Metric, group: pd.DataFrame) -> pd.DataFrame:
+    values, counts = group["value"].to_numpy(dtype=np.float64), group["counts"].to_numpy(dtype=bool)
+    usual = values[counts]
+    labels = label(values, usual)
+    is_far = labels.is_mad_outlier | labels.is_tukey_outlier
+    is_low = values < REPORT_LIMIT_PCT
+    if metric.name != "balance_efficiency_pct":
+        is_low = np.zeros_like(is_far)
+    shown = is_far | is_low
+    if not shown.any():
+        return group.iloc[:0]
+    texts = ["origin", "config_id", "scenario", "batch_id"]
+    made = group.loc[shown, texts].astype(object)
+    return made.assign(
+        evidence=[evidence_of(origin) for origin in made["origin"]],
+        block=group["block"].to_numpy()[shown],
+        metric=metric.name,
+        unit=BY_NAME[metric.name].unit,
+        value=values[shown],
+        counts=counts[shown],
+        n=len(usual),
+        median=float(np.median(usual)) if len(usual) else NAN,
+        mad=mad(usual),
+        mad_score=labels.mad_score[shown],
+        is_mad_outlier=labels.is_mad_outlier[shown],
+        is_tukey_outlier=pd.array(
+            labels.is_tukey_outlier[shown] if len(usual) >= TUKEY_FROM else [None] * shown.sum(),
+            dtype="boolean",
+        ),
+        is_below_95_pct=is_low[shown],
+        **_moved(metric, values[counts], values[counts & ~is_far]),
+    )
+
+
+def _moved(metric: Metric, every: Floats, without: Floats) -> dict[str, Any]:
+    """Return the estimate with and without the outliers, and whether it matters."""
+    both = [
+        from_scale(metric, float(to_scale(metric, part).mean())) if len(part) else NAN
+        for part in (every, without)
+    ]
+    change = 100 * (both[1] - both[0]) / abs(both[0]) if both[0] else NAN
+    return {
+        "value_with": both[0],
+        "value_without": both[1],
+        "change_pct": change,
+        "moves_result": abs(change) > MOVED_PCT,
+    }

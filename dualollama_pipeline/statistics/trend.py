@@ -1,0 +1,118 @@
+"""The nights of a history as rows of `trend`: by configuration and over all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.statistics import change as changes
+from dualollama_pipeline.statistics.estimate import from_scale, origin_of, to_scale
+from dualollama_pipeline.statistics.intervals import LEVEL
+from dualollama_pipeline.statistics.means import MIN_NIGHTS, NAN
+from dualollama_pipeline.statistics.multiplicity import benjamini_hochberg
+from dualollama_pipeline.statistics.verdicts import evidence_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dualollama_pipeline.metrics.catalog import Metric
+
+TREND_METRICS = (
+    "dual_true_speedup",
+    "single_true_speedup",
+    "dual_against_single",
+    "balance_efficiency_pct",
+)
+MOST_NIGHTS = 365  # all pairs of nights: older ones say little of today
+TOLERATED_PCT = 2.0  # of a ratio
+TOLERATED_LINEAR = 1.0  # percentage points
+ALL = "all"
+
+
+def trend(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """Describe the course of each metric over the nights, columns of `trend`.
+
+    `order` holds all batch ids in the order in which they were measured. A night counts where it
+    has a value; scope `all` is the mean over the configurations that every night has.
+    """
+    rows = [row for name in TREND_METRICS for row in _of_metric(samples, BY_NAME[name], order)]
+    made = pd.DataFrame(rows)
+    for p_value in ("p_trend", "p_change"):
+        made[f"{p_value}_adjusted"] = benjamini_hochberg(made[p_value])
+    return made
+
+
+def _of_metric(samples: pd.DataFrame, metric: Metric, order: Sequence[str]) -> list[dict[str, Any]]:
+    mine = samples[samples["metric"].eq(metric.name)]
+    counting = mine[mine["counts"]]
+    scaled = counting.assign(value=to_scale(metric, counting["value"].to_numpy(dtype=np.float64)))
+    grouped = scaled.groupby(["batch_id", "config_id"], observed=True)["value"]
+    nights = grouped.mean().unstack("config_id")  # noqa: PD010 one row a night
+    sizes = grouped.size().unstack("config_id").reindex(nights.index)  # noqa: PD010
+    kept = [batch for batch in order if batch in set(nights.index)]
+    nights, sizes = nights.loc[kept], sizes.loc[kept]
+    origin = origin_of(mine) if len(mine) else ""
+    common = {"origin": origin, "evidence": evidence_of(origin), "metric": metric.name}
+    courses = [("configuration", str(name), nights[name], sizes[name]) for name in nights.columns]
+    complete = [name for name in nights if nights[name].notna().all()]
+    if len(nights.columns):
+        over_all = nights[complete].mean(axis=1)
+        courses.append((ALL, ALL, over_all, sizes[complete].sum(axis=1)))
+    return [
+        {**common, "scope": scope, "config_id": name, **_course(metric, values, n)}
+        for scope, name, values, n in courses
+    ]
+
+
+def _course(metric: Metric, course: pd.Series, sizes: pd.Series) -> dict[str, Any]:
+    """Describe one series of nights; what so few nights cannot show is null with a reason."""
+    known = course.dropna().tail(MOST_NIGHTS)
+    values = known.to_numpy(dtype=np.float64)
+    batches = [str(batch) for batch in known.index]
+    slope, kendall = changes.theil_sen(values), changes.mann_kendall(values)
+    point, last = changes.pettitt(values), changes.last_against_earlier(values)
+    shown = [_shown(metric, part) for part in (last.value, last.low, last.high)]
+    tolerated = TOLERATED_PCT if metric.scale == "ratio" else TOLERATED_LINEAR
+    alarm = changes.is_alarm(last._replace(low=shown[1], high=shown[2]), tolerated)
+    return {
+        "unit": metric.unit,
+        "n_nights": len(values),
+        "n": int(sizes.loc[known.index].sum()),
+        "first_batch": batches[0] if batches else "",
+        "last_batch": batches[-1] if batches else "",
+        "slope": _shown(metric, slope.value),
+        "slope_low": _shown(metric, slope.low),
+        "slope_high": _shown(metric, slope.high),
+        "kendall_tau": kendall.tau,
+        "p_trend": kendall.p_value,
+        "p_trend_adjusted": NAN,
+        "change_batch": batches[point.first_after] if point.first_after > 0 else None,
+        "p_change": point.p_value,
+        "p_change_adjusted": NAN,
+        "last_value": from_scale(metric, float(values[-1])) if batches else NAN,
+        "earlier_value": from_scale(metric, float(values[:-1].mean())) if values[:-1].size else NAN,
+        "change": shown[0],
+        "change_low": shown[1],
+        "change_high": shown[2],
+        "level": LEVEL,
+        "tolerated": tolerated,
+        "alarm": alarm,
+        "null_reason": _reason(values, slope.reason, last.reason),
+        "batches": " ".join(batches),
+    }
+
+
+def _reason(values: Any, of_slope: str, of_change: str) -> str:
+    if not len(values):
+        return "no configuration has a value in every night"
+    if len(values) >= MIN_NIGHTS and not np.ptp(values):
+        return "all nights are equal"
+    return of_slope or of_change
+
+
+def _shown(metric: Metric, value: float) -> float:
+    """Return a difference on the scale of the test as % for a ratio, else as it is."""
+    return float(100 * np.expm1(value)) if metric.scale == "ratio" else value

@@ -1,0 +1,99 @@
+"""The trend table: nights in their order, and what counts as one.
+
+The trap: blocks counted as nights, or nights in the order of their names.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dualollama_pipeline.statistics.trend import trend
+from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline_tests.statistics.campaign import BALANCE, DUAL, joined, one, rows
+
+NIGHTS = [f"n{name}" for name in "zyxwvut"]  # the order in which they were measured
+BLOCKS = np.array([0.99, 1.0, 1 / 0.99])
+
+
+def history(levels: list[float], config_id: str = "a", metric: str = DUAL) -> pd.DataFrame:
+    """Three blocks a night whose geometric mean is the night's level."""
+    return joined(
+        *(
+            rows(config_id, list(level * BLOCKS), metric, batch_id=night)
+            for level, night in zip(levels, NIGHTS, strict=False)
+        )
+    )
+
+
+def made(*parts: pd.DataFrame) -> pd.DataFrame:
+    return conform("trend", trend(joined(*parts), NIGHTS))
+
+
+def test_a_steady_rise_by_hand() -> None:
+    """1 % a night: slope e^0.01 - 1 in %, tau 1, p 2 / 7!; the middle is the change point."""
+    table = made(history([math.exp(0.01 * i) for i in range(7)]))
+    found = one(table, scope="configuration")
+    assert found["slope"] == pytest.approx(100 * math.expm1(0.01))
+    assert found["kendall_tau"] == pytest.approx(1.0)
+    assert found["p_trend"] == pytest.approx(2 / 5040)
+    # the same course twice, as configuration and as the mean over all: Benjamini-Hochberg of two
+    assert found["p_trend_adjusted"] == pytest.approx(2 / 5040)
+    assert (found["n_nights"], found["n"]) == (7, 21)
+    assert (found["first_batch"], found["last_batch"]) == ("nz", "nt")
+    assert found["batches"] == "nz ny nx nw nv nu nt"
+    assert found["change_batch"] in {"nw", "nv"}
+    assert found["null_reason"] == ""
+
+
+def test_the_alarm_includes_night_to_night_variance() -> None:
+    """A last night 5 % down: an alarm after steady nights, none after restless ones."""
+    steady = [1.001, 0.999, 1.0, 1.001, 0.999, 1.0, 0.95]
+    restless = [1.04, 0.96, 1.0, 1.04, 0.96, 1.0, 0.95]
+    table = made(history(steady), history(restless, "b"))
+    alarm, none = one(table, config_id="a"), one(table, config_id="b")
+    assert alarm["alarm"]
+    assert not none["alarm"]
+    assert alarm["change"] == pytest.approx(-5.0, abs=0.05)
+    assert alarm["tolerated"] == 2.0
+    assert alarm["last_value"] == pytest.approx(0.95)
+
+
+def test_all_is_over_the_configurations_of_every_night() -> None:
+    """A configuration that is missing in one night would move the mean of that night."""
+    table = made(history([1.0, 1.1, 1.0, 1.1, 1.0, 1.1]), history([9.0] * 3, "b"))
+    found = one(table, scope="all")
+    assert found["last_value"] == pytest.approx(1.1)
+    assert (found["n_nights"], found["n"]) == (6, 18)
+    assert "there are 3" in one(table, config_id="b")["null_reason"]
+
+
+def test_percentage_points_stay_what_they_are() -> None:
+    """A balance efficiency of 99 falls by points and not by per cent."""
+    values = [99.0, 98.9, 98.8, 98.7, 98.6, 98.5]
+    parts = [
+        rows("a", [v - 0.1, v, v + 0.1], BALANCE, batch_id=n)
+        for v, n in zip(values, NIGHTS, strict=False)
+    ]
+    found = one(made(*parts), scope="configuration")
+    assert found["slope"] == pytest.approx(-0.1)
+    assert (found["unit"], found["tolerated"]) == ("%", 1.0)
+
+
+def test_one_night_is_a_row_with_a_reason() -> None:
+    """The first run of every user."""
+    found = one(made(history([1.0])), scope="configuration")
+    assert found["null_reason"] == "a trend needs 5 nights, there are 1"
+    assert not found["alarm"]
+    assert found["last_value"] == pytest.approx(1.0)
+    assert math.isnan(found["earlier_value"])
+
+
+def test_what_does_not_count_is_no_night() -> None:
+    """A night of which every block failed."""
+    lost = rows("a", [0.1], batch_id="ny", counts=False)
+    found = one(made(history([1.0]), lost), scope="configuration")
+    assert found["n_nights"] == 1

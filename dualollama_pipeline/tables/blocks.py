@@ -9,8 +9,8 @@ import pandas as pd
 
 from dualollama_pipeline.core.matrix import Role
 from dualollama_pipeline.metrics import block as formulas
+from dualollama_pipeline.tables.guards import TOKEN_TOLERANCE
 from dualollama_pipeline.tables.rows import NAN, WHERE, Row, grouped, judge, pick, plain_rows
-from dualollama_pipeline.tables.validity import TOKEN_TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

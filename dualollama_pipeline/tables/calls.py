@@ -12,7 +12,9 @@ from dualollama_pipeline.core.records import Status
 from dualollama_pipeline.core.units import NS_PER_MS
 from dualollama_pipeline.metrics.call import decode_tok_per_s, queue_ms, time_per_output_token_ms
 from dualollama_pipeline.metrics.repetition import is_degenerate, repetition_ratio
-from dualollama_pipeline.tables.validity import call_findings, verdict, warm_limit_ms
+from dualollama_pipeline.tables.effective import mark_effective
+from dualollama_pipeline.tables.guards import verdict
+from dualollama_pipeline.tables.validity import call_findings, warm_limit_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +56,7 @@ def build_calls(journal: Journal) -> pd.DataFrame:
         for call in trial.calls
     ]
     _mark_reloads(rows)
+    mark_effective(rows, journal)
     for row in rows:
         row["validity"], row["validity_reasons"] = verdict(call_findings(row))
     return pd.DataFrame(rows)
@@ -108,6 +111,7 @@ def _call_columns(trial: TrialRecord, call: CallRecord) -> dict[str, Any]:
             name: _or_nan(call.options.get(name))
             for name in ("temperature", "top_p", "repeat_penalty")
         },
+        "stamps_in_order": _stamps_in_order(call),
         "n_text_chars": len(call.text),
         "repetition_ratio": ratio,
         "is_degenerate": is_degenerate(ratio),
@@ -130,6 +134,13 @@ def _client_times(call: CallRecord) -> dict[str, Any]:
     }
 
 
+def _stamps_in_order(call: CallRecord) -> bool:
+    """Say whether every instant of a call is at or after the one before it."""
+    instants = [call.sent_ns, *call.chunk_ns, call.end_ns]
+    known = [instant for instant in instants if instant is not None]
+    return known == sorted(known)
+
+
 def _since(start_ns: int | None, instant_ns: int | None) -> int | None:
     return None if start_ns is None or instant_ns is None else instant_ns - start_ns
 
@@ -148,6 +159,7 @@ def _server_counters(call: CallRecord) -> dict[str, Any]:
         "eval_ms": eval_ns / NS_PER_MS,
         "queue_ms": queue_ms(total_ns, load_ns, prompt_ns, eval_ns),
         "n_prompt_tokens": counters.prompt_eval_count,
+        "n_cached_prompt_tokens": counters.prompt_eval_cached_count,
         "n_tokens": counters.eval_count,
         "done_reason": counters.done_reason,
         "decode_tok_per_s": decode_tok_per_s(eval_count, eval_ns),

@@ -1,4 +1,4 @@
-"""Which journal the current tables are made from: the one that was written last."""
+"""Which journal the current tables are made from."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.errors import JournalError
 from dualollama_pipeline.core.warehouse import Warehouse
-from dualollama_pipeline.tables.calls import build_calls
-from dualollama_pipeline.worker.journal import read_journal
+from dualollama_pipeline.worker.journal import Journal, is_finished, read_journal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,15 +14,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def calls_of_latest_batch(warehouse: Path, config_id: str) -> pd.DataFrame:
-    """Build the call table from the journal that was written last.
+def latest_journal(warehouse: Path, config_id: str) -> Journal:
+    """Read the complete journal that was written last; if none is complete, the last one.
 
     Raises:
-        JournalError: there is no journal, it is damaged, or it holds no trial.
+        JournalError: there is no journal, or it is damaged.
     """
     journals = Warehouse(warehouse).journals(config_id)
     if not journals:
         raise JournalError(
             f"{config_id}: there is no journal yet", "materialize benchmark_trials first"
         )
-    return build_calls(read_journal(journals[-1]))
+    complete = [path for path in journals if is_finished(path)]
+    return read_journal((complete or journals)[-1])
+
+
+def journal_of(warehouse: Path, config_id: str, calls: pd.DataFrame) -> Journal:
+    """Read the journal that a call table was made from.
+
+    Raises:
+        JournalError: it is gone, or damaged.
+    """
+    return read_journal(Warehouse(warehouse).journal(config_id, str(calls["batch_id"].iloc[0])))

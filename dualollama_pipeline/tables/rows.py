@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dualollama_pipeline.tables.validity import Finding, verdict
+from dualollama_pipeline.tables.guards import Finding, findings_of, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 NAN = float("nan")
-WHERE = ["origin", "batch_id", "config_id", "scenario", "workload", "block"]
+WHERE = ["origin", "batch_id", "config_id", "scenario", "workload", "effective_class", "block"]
 TRIAL = ["trial_id", "arm", "attempt"]
 
 
@@ -54,11 +54,9 @@ def judge(rows: Sequence[Row], more: Sequence[Finding] = ()) -> Row:
     """Return status and validity of a whole, from its parts and what only the whole shows."""
     statuses = {row["status"] for row in rows}
     order = ("interrupted", "failed", "skipped", "ok")
-    findings = [*more]
+    findings = []
     for row in rows:
-        level = {"INVALID": "ERROR", "WARN": "WARN"}.get(row["validity"])
-        if level is not None:
-            findings += [Finding(level, part) for part in row["validity_reasons"].split("; ")]  # type: ignore[arg-type]
-    validity, reasons = verdict(findings)
+        findings += findings_of(row["validity"], row["validity_reasons"])
+    validity, reasons = verdict([*findings, *more])
     status = next(status for status in order if status in statuses)
     return {"status": status, "validity": validity, "validity_reasons": reasons}

@@ -12,6 +12,7 @@ from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.metrics import run as run_metrics
 from dualollama_pipeline.metrics.contention import balance_contention
 from dualollama_pipeline.tables.contention import slowdown_flags, ttft_flags
+from dualollama_pipeline.tables.guards import findings_of
 from dualollama_pipeline.tables.rows import (
     NAN,
     TRIAL,
@@ -28,13 +29,20 @@ from dualollama_pipeline.tables.validity import trial_findings
 BATCHED_OVERLAP = 0.5
 
 
-def build_runs(calls: pd.DataFrame, agents: pd.DataFrame) -> pd.DataFrame:
-    """Lay out the trials of one configuration, with what the contention rules say of each."""
+def build_runs(calls: pd.DataFrame, agents: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """Lay out the trials of one configuration, with what the contention rules say of each.
+
+    What speaks against a whole cell speaks against each of its trials.
+    """
     call_rows, agent_rows = plain_rows(calls), plain_rows(agents)
     orders = {call["trial_id"]: call["trial_order"] for call in call_rows}
     last = {agent["trial_id"]: agent["attempt"] for agent in agent_rows}
     call_rows = [call for call in call_rows if call["attempt"] == last[call["trial_id"]]]
     calls_of = grouped(call_rows, "trial_id")
+    against = {
+        cell["arm"]: findings_of(cell["validity"], cell["validity_reasons"])
+        for cell in plain_rows(cells)
+    }
     by_ttft = ttft_flags(call_rows)
     by_slowdown = slowdown_flags(agent_rows)
     runs = []
@@ -42,7 +50,7 @@ def build_runs(calls: pd.DataFrame, agents: pd.DataFrame) -> pd.DataFrame:
         run = {**_run(group), "trial_order": orders[trial_id], **judge(group)}
         overlap = _overlap(calls_of[(trial_id,)])
         run |= {"decode_overlap": overlap, "single_mode": _single_mode(run["arm"], overlap)}
-        run |= judge(group, trial_findings(run))
+        run |= judge(group, [*trial_findings(run), *against[run["arm"]]])
         judged = run["status"] == "ok" and run["n_agents"] > 1
         speedup = run["balance_speedup"]
         run["ttft_contention"] = by_ttft.get(trial_id) if judged else None

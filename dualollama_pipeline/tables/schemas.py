@@ -6,57 +6,28 @@ column that may be missing is null there, never zero; the row's status and reaso
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pandera.pandas as pa
 
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.core.records import FailureKind, Origin, Status
+from dualollama_pipeline.tables.columns import count as _count
+from dualollama_pipeline.tables.columns import flag as _flag
+from dualollama_pipeline.tables.columns import holds as _holds
+from dualollama_pipeline.tables.columns import near as _near
+from dualollama_pipeline.tables.columns import number as _number
+from dualollama_pipeline.tables.columns import table as _table
+from dualollama_pipeline.tables.columns import text as _text
+from dualollama_pipeline.tables.decisions import DECISION_TABLES
+from dualollama_pipeline.tables.estimates import ESTIMATE_TABLES
+from dualollama_pipeline.tables.published import PUBLISHED_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
 
 VALIDITIES = ("VALID", "WARN", "INVALID")
 ARMS = ("solo_a", "solo_b", "dual", "single")
-
-
-def _text(description: str, *, among: Any = None, null: bool = False) -> pa.Column:
-    checks = None if among is None else pa.Check.isin(list(among))
-    return pa.Column("string[pyarrow]", checks, nullable=null, description=description)
-
-
-def _count(description: str, *, least: int = 0, null: bool = False) -> pa.Column:
-    return pa.Column("Int64", pa.Check.ge(least), nullable=null, description=description)
-
-
-def _number(description: str, *, least: float | None = 0, null: bool = True) -> pa.Column:
-    checks = [pa.Check(np.isfinite, error="finite")]
-    if least is not None:
-        checks.append(pa.Check.ge(least))
-    return pa.Column("float64", checks, nullable=null, description=description)
-
-
-def _flag(description: str, *, null: bool = False) -> pa.Column:
-    return pa.Column("boolean", nullable=null, description=description)
-
-
-def _holds(error: str, rule: Callable[[pd.DataFrame], pd.Series]) -> pa.Check:
-    """Return a check between columns; where a value is null, nothing is claimed."""
-    return pa.Check(rule, error=error)
-
-
-def _table(name: str, columns: dict[str, pa.Column], *checks: pa.Check) -> pa.DataFrameSchema:
-    not_empty = pa.Check(lambda df: len(df) > 0, error="at least one row")
-    return pa.DataFrameSchema(
-        columns, checks=[not_empty, *checks], strict=True, ordered=True, name=name
-    )
-
-
-def _near(left: pd.Series, right: pd.Series) -> pd.Series:
-    return (left - right).abs().le(1e-9 * (1 + right.abs())) | left.isna() | right.isna()
 
 
 _WHERE = {
@@ -65,8 +36,10 @@ _WHERE = {
     "config_id": _text("configuration of the matrix, the partition"),
     "scenario": _text("scenario of the report"),
     "workload": _text("standard or parity"),
+    "effective_class": _text("what the servers really ran; equal texts are equal", null=True),
     "block": _count("repetition of all arms, from 1", least=1),
 }
+_OF_A_BLOCK = ("effective_class", "block")
 _TRIAL = {
     "trial_id": _text("one arm of one block"),
     "arm": _text("solo_a, solo_b, dual or single", among=ARMS),
@@ -104,6 +77,8 @@ CALL_TABLE = _table(
         "top_p": _number("top_p asked for; null is the server's default"),
         "top_k": _count("top_k asked for; null is the server's default", null=True),
         "repeat_penalty": _number("penalty asked for; null is the server's default"),
+        "effective_num_gpu": _count("layers on the GPU; null where not shown", null=True),
+        "effective_num_ctx": _count("context in effect, tokens; null where not shown", null=True),
         "sent_ms": _number("request sent, after the trial's first request"),
         "end_ms": _number("final record, after the trial's first request; null unless ok"),
         "ttft_ms": _number("request to the first record with text"),
@@ -115,6 +90,7 @@ CALL_TABLE = _table(
         "eval_ms": _number("the server's eval_duration"),
         "queue_ms": _number("server total - load - prompt - eval", least=None),
         "n_prompt_tokens": _count("the server's prompt_eval_count", null=True),
+        "n_cached_prompt_tokens": _count("of these from the cache, if the server says", null=True),
         "n_tokens": _count("the server's eval_count", null=True),
         "done_reason": _text("why generation ended", null=True),
         "decode_tok_per_s": _number("eval_count / eval_duration"),
@@ -124,6 +100,7 @@ CALL_TABLE = _table(
         "gap_p99_ms": _number("99th percentile of the same"),
         "gap_max_ms": _number("longest of the same"),
         "max_lines_per_read": _count("records that shared one read, at most", null=True),
+        "stamps_in_order": _flag("every instant is at or after the one before it"),
         "is_reload": _flag("the model was loaded inside this call", null=True),
         "n_text_chars": _count("characters of the answer"),
         "repetition_ratio": _number("zlib ratio of its second half; null below 400 characters"),
@@ -141,6 +118,39 @@ CALL_TABLE = _table(
     _holds(
         "a failed call names its kind",
         lambda df: df["status"].ne("failed") | df["failure_kind"].notna(),
+    ),
+)
+
+CELL_TABLE = _table(
+    "cell_table",
+    {
+        **{name: column for name, column in _WHERE.items() if name not in _OF_A_BLOCK},
+        "arm": _TRIAL["arm"],
+        "isolation": _text("what was done to a model between configurations"),
+        "n_planned": _count("trials of the plan", least=1),
+        "n_ok": _count("of these: every call answered"),
+        "n_failed": _count("of these: ended with a failed call"),
+        "n_interrupted": _count("of these: we were stopped"),
+        "n_skipped": _count("of these: never attempted"),
+        "server_versions": _text("Ollama version of each server", null=True),
+        "model_digests": _text("digest of the weights on each server", null=True),
+        "placements": _text("share of the model in GPU memory, and who says so", null=True),
+        "contexts": _text("context length in effect on each server", null=True),
+        "gpu_uuids": _text("GPUs of each server's processes", null=True),
+        "n_calls": _count("calls of all attempts"),
+        "n_failed_calls": _count("of these: failed"),
+        "n_cold_calls": _count("of these: loaded the model"),
+        "max_loop_lag_p99_ms": _number("P99 lateness of the event loop, worst trial"),
+        "max_clock_drift_ms": _number("wall clock against monotonic clock, worst trial"),
+        "drift_share": _number("Theil-Sen slope of wall time x trials / median", least=None),
+        "validity": _JUDGED["validity"],
+        "validity_reasons": _JUDGED["validity_reasons"],
+    },
+    _holds(
+        "n_planned = n_ok + n_failed + n_interrupted + n_skipped",
+        lambda df: df["n_planned"].eq(
+            df[["n_ok", "n_failed", "n_interrupted", "n_skipped"]].sum(axis=1)
+        ),
     ),
 )
 
@@ -273,65 +283,14 @@ BLOCK_TABLE = _table(
     ),
 )
 
-_ESTIMATE = {
-    "origin": _text("simulated, measured or imported", among=Origin),
-    "metric": _text("metric of the catalog"),
-    "unit": _text("unit of the values"),
-    "n": _count("blocks or trials that count"),
-    "n_left_out": _count("blocks or trials that were left out"),
-    "value": _number("the estimate", least=None),
-    "ci_low": _number("lower end of the interval", least=None),
-    "ci_high": _number("upper end of the interval", least=None),
-    "level": _number("confidence level of the interval", null=False),
-    "method": _text("how estimate and interval were made"),
-    "null_reason": _text("why there is no value or no interval; empty if there are both"),
-    "mean": _number("arithmetic mean", least=None),
-    "median": _number("median", least=None),
-    "sd": _number("standard deviation, ddof 1"),
-    "cv_pct": _number("100 x sd / |mean|"),
-    "min": _number("smallest value", least=None),
-    "max": _number("largest value", least=None),
-    "batches": _text("batch ids, separated by spaces"),
-}
-_IN_INTERVAL = _holds(
-    "ci_low <= value <= ci_high",
-    lambda df: ~((df["value"] < df["ci_low"]) | (df["value"] > df["ci_high"])),
-)
-
-CONFIG_STATISTICS = _table(
-    "config_statistics",
-    {
-        "config_id": _text("configuration of the matrix"),
-        "scenario": _text("scenario of the report"),
-        **_ESTIMATE,
-    },
-    _IN_INTERVAL,
-)
-SCENARIO_STATISTICS = _table(
-    "scenario_statistics",
-    {
-        "scenario": _text("scenario of the report"),
-        "n_configurations": _count("configurations with at least one value"),
-        **_ESTIMATE,
-    },
-    _IN_INTERVAL,
-)
-POPULATION_STATISTICS = _table(
-    "population_statistics",
-    {"n_configurations": _count("configurations with at least one value"), **_ESTIMATE},
-    _IN_INTERVAL,
-)
-
+MEASURED_TABLES = (CALL_TABLE, CELL_TABLE, AGENT_TABLE, RUN_TABLE, BLOCK_TABLE)
 SCHEMAS: dict[str, pa.DataFrameSchema] = {
     schema.name: schema
     for schema in (
-        CALL_TABLE,
-        AGENT_TABLE,
-        RUN_TABLE,
-        BLOCK_TABLE,
-        CONFIG_STATISTICS,
-        SCENARIO_STATISTICS,
-        POPULATION_STATISTICS,
+        *MEASURED_TABLES,
+        *ESTIMATE_TABLES,
+        *PUBLISHED_TABLES,
+        *DECISION_TABLES,
     )
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,30 +9,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.tables.schemas import check_columns, conform
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a power cut, sees the old or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the new name itself must survive
-    finally:
-        os.close(folder)
+NOT_MEASURED = "not measured yet"
 
 
 @dataclass(frozen=True)
@@ -99,29 +84,66 @@ class TableStore:
         """Return the configurations that have this table."""
         return sorted(path.stem for path in (self.root / table).glob("*.parquet"))
 
-    def load_all(self, table: str, config_ids: list[str]) -> tuple[pd.DataFrame, list[str]]:
-        """Read all partitions of `config_ids` that exist; return (rows, missing configurations).
+    def load_all(
+        self, table: str, config_ids: Sequence[str]
+    ) -> tuple[pd.DataFrame, dict[str, str]]:
+        """Read all partitions of `config_ids` that can be used; return (rows, why others are not).
 
-        Rows of one origin only: where anything has been measured, what was only simulated counts
-        as missing. A mean over both would be neither.
+        Rows of one origin and one workload only: where anything has been measured, what was only
+        simulated is left out, and so is `parity` where there is `standard`. A mean over both would
+        be neither. A damaged partition is left out, too, and named like the others.
 
         Raises:
-            TableError: none exists, or one is damaged.
+            TableError: none can be used.
         """
+        parts: dict[str, pd.DataFrame] = {}
+        left_out = dict.fromkeys(config_ids, NOT_MEASURED)
         present = set(self.partitions(table))
-        paths = [self.path(table, config_id) for config_id in config_ids if config_id in present]
-        parts = [self._read(path) for path in paths]
-        for path, part in zip(paths, parts, strict=True):
-            check_columns(table, part, str(path))
+        for config_id in [name for name in config_ids if name in present]:
+            path = self.path(table, config_id)
+            try:
+                part = self._read(path)
+                check_columns(table, part, str(path))
+                parts[config_id] = part
+            except TableError as error:
+                left_out[config_id] = f"damaged: {error.problem}"
+        rows = self._checked_together(table, parts, left_out)
+        for column, preferred in (("origin", "measured"), ("workload", "standard")):
+            wanted = rows[column].eq(preferred)
+            if wanted.any():
+                others = rows.loc[~wanted, ["config_id", column]].drop_duplicates()
+                left_out |= {
+                    str(config_id): f"only {value} so far"
+                    for config_id, value in others.itertuples(index=False)
+                }
+                rows = rows[wanted].reset_index(drop=True)
+        used = set(rows["config_id"])
+        return rows, {name: why for name, why in left_out.items() if name not in used}
+
+    def _checked_together(
+        self, table: str, parts: dict[str, pd.DataFrame], left_out: dict[str, str]
+    ) -> pd.DataFrame:
+        """Join and check partitions; those that break the schema go to `left_out`.
+
+        All at once: one check of all rows is 20 times faster than one for each part.
+        """
         if not parts:
+            damaged = [why for why in left_out.values() if why != NOT_MEASURED]
             raise TableError(
-                f"{self.root / table}: no partition is there yet",
-                "materialize at least one configuration first (make run, or the Dagster UI)",
+                "\n".join(damaged) or f"{self.root / table}: no partition is there yet",
+                "rebuild the tables from the journals: dualollama report --from-journals"
+                if damaged
+                else "materialize at least one configuration first (make run, or the Dagster UI)",
             )
-        # checked as a whole: one check of all rows is 20 times faster than one for each part
-        rows = conform(table, pd.concat(parts, ignore_index=True))
-        measured = rows["origin"].eq("measured")
-        if measured.any():
-            rows = rows[measured].reset_index(drop=True)
-        present = set(rows["config_id"])
-        return rows, [config_id for config_id in config_ids if config_id not in present]
+        try:
+            return conform(table, pd.concat(parts.values(), ignore_index=True))
+        except TableError:
+            sound = {}
+            for config_id, part in parts.items():
+                try:
+                    sound[config_id] = conform(table, part, str(self.path(table, config_id)))
+                except TableError as error:
+                    left_out[config_id] = f"damaged: {error.problem}"
+            if len(sound) == len(parts):
+                raise  # each is sound alone: no partition is to blame
+            return self._checked_together(table, sound, left_out)

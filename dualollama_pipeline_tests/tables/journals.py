@@ -27,11 +27,7 @@ from dualollama_pipeline.core.records import (
     TrialRecord,
 )
 from dualollama_pipeline.core.workload import StageTemplate, Workload
-from dualollama_pipeline.tables.agents import build_agents
-from dualollama_pipeline.tables.blocks import build_blocks
-from dualollama_pipeline.tables.calls import build_calls
-from dualollama_pipeline.tables.runs import build_runs
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.build import build_tables
 from dualollama_pipeline.worker.journal import Journal
 
 COLLECTOR, INSIGHT = "collector", "insight"
@@ -144,14 +140,15 @@ def trial(
     """One attempt; its status follows from its calls unless given."""
     made = calls_of(arm) if calls is None else calls
     ok = all(record.status == "ok" for record in made)
+    order = 4 * (block - 1) + ARMS.index(arm)
     fields: dict[str, Any] = {
-        "trial_id": f"test1.b{block}.{arm}",
+        "trial_id": f"test1.s114.b{block}.{arm}",
         "attempt": 1,
         "block": block,
         "arm": arm,
-        "order": 4 * (block - 1) + ARMS.index(arm),
+        "order": order,
         "status": "ok" if ok else "failed",
-        "started_at": "2026-01-01T00:00:00.000+00:00",
+        "started_at": f"2026-01-01T00:{order:02}:00.000+00:00",
         "calls": tuple(made),
     }
     return TrialRecord.model_validate(fields | changes)
@@ -169,20 +166,25 @@ def identity(server: str = "a", **changes: Any) -> ServerIdentity:
         "version": "0.12.0",
         "simulated_by": None,
         "model": "m:1b",
-        "digest": f"digest-{server}",
+        "digest": "digest",
         "quantization": "Q4_K_M",
         "layers": 35,
         "loaded": True,
         "size_vram_share": 1.0,
         "context_length": 512,
+        "pid": "ab".index(server) + 1,
     }
     return ServerIdentity.model_validate(fields | changes)
 
 
 def journal(
-    trials: list[TrialRecord], simulated_by: str | None = None, batch_id: str = "batch1"
+    trials: list[TrialRecord],
+    simulated_by: str | None = None,
+    batch_id: str = "batch1",
+    servers: tuple[ServerIdentity, ...] | None = None,
+    **seen: Any,
 ) -> Journal:
-    """A journal of these trials."""
+    """A journal of these trials; before its cell `dual`, the servers were `servers`."""
     configuration = Configuration.model_validate(
         {
             "config_id": "test1",
@@ -192,33 +194,32 @@ def journal(
         }
     )
     workload = Workload("standard", (StageTemplate(ANALYSIS, "p", 300),), INGEST_S, "0" * 64)
-    servers = {"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"}
-    plan = build_plan(configuration, workload, Campaign(batch_id, 1, "m:1b", servers, "real"))
-    pair = tuple(identity(server, simulated_by=simulated_by) for server in servers)
+    urls = {"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"}
+    blocks = max((trial.block for trial in trials), default=1)
+    plan = build_plan(configuration, workload, Campaign(batch_id, blocks, "m:1b", urls, "real"))
+    pair = servers or tuple(identity(server, simulated_by=simulated_by) for server in urls)
     return Journal(
         path=Path("journal.jsonl"),
         batch=BatchRecord(started_at="now", plan_hash=plan.plan_hash, plan=plan),
-        identities=[IdentityRecord(arm="dual", moment="before", servers=pair)],
+        identities=[IdentityRecord(arm="dual", moment="before", servers=pair, **seen)],
         trials=trials,
     )
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The four tables of one journal, each checked by its schema as the assets do."""
+    """The tables of one journal, each checked by its schema as the assets do."""
 
     calls: pd.DataFrame
+    cells: pd.DataFrame
     agents: pd.DataFrame
     runs: pd.DataFrame
     blocks: pd.DataFrame
 
 
 def tables_of(trials: list[TrialRecord], **of_journal: Any) -> Tables:
-    calls = conform("call_table", build_calls(journal(trials, **of_journal)))
-    agents = conform("agent_table", build_agents(calls))
-    runs = conform("run_table", build_runs(calls, agents))
-    blocks = conform("block_table", build_blocks(runs, agents))
-    return Tables(calls, agents, runs, blocks)
+    made = build_tables(journal(trials, **of_journal))
+    return Tables(*made)
 
 
 def row(df: pd.DataFrame, **wanted: Any) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def test_every_column_of_an_agent() -> None:
         assert made[name] == pytest.approx(value), name
     assert (made["n_tokens"], made["n_reloads"]) == (900, 1)
     assert (made["role"], made["server"], made["status"]) == ("collector", "a", "ok")
-    assert (made["trial_id"], made["arm"], made["attempt"]) == ("test1.b1.dual", "dual", 1)
+    assert (made["trial_id"], made["arm"], made["attempt"]) == ("test1.s114.b1.dual", "dual", 1)
 
 
 def test_a_block_has_six_agents() -> None:
@@ -115,9 +115,9 @@ def test_a_last_attempt_that_was_interrupted_is_not_ok() -> None:
         (
             [failed(), unsent()],
             "failed",
-            "collector analysis failed (truncated); collector report skipped",
+            "ended: collector analysis failed (truncated); ended: collector report skipped",
         ),
-        ([call(), failed(stage="report")], "failed", "collector report failed (truncated)"),
+        ([call(), failed(stage="report")], "failed", "ended: collector report failed (truncated)"),
         ([unsent(stage="analysis"), unsent()], "skipped", None),
     ],
 )
@@ -171,5 +171,5 @@ def test_a_warning_of_a_call_is_one_of_its_agent() -> None:
     tables = tables_of(block_of(dual=[*cold, *stages("insight", 9_000)]))
     made = row(tables.agents, arm="dual", role="collector")
     assert (made["status"], made["validity"]) == ("ok", "WARN")
-    assert made["validity_reasons"] == "collector analysis: cold load of 4000 ms"
+    assert made["validity_reasons"] == "warm: collector analysis: cold load of 4000 ms"
     assert row(tables.agents, arm="dual", role="insight")["validity"] == "VALID"

@@ -93,13 +93,19 @@ def test_ttft_ratio_is_dual_over_solo() -> None:
     [
         (
             [failed(), unsent()],
-            "dual: collector analysis failed (truncated); collector report skip",
+            "dual: ended: collector analysis failed (truncated); ended: collector report skip",
         ),
-        ([*stages("collector", 9_000), failed("insight", "report")], "dual: insight report failed"),
-        ([call("collector", tokens=20), *stages("insight", 9_000)], "dual: collector analysis: 20"),
+        (
+            [*stages("collector", 9_000), failed("insight", "report")],
+            "dual: ended: insight report failed",
+        ),
+        (
+            [call("collector", tokens=20), *stages("insight", 9_000)],
+            "dual: min_tokens: collector analysis: 20",
+        ),
         (
             [*stages("collector", 9_000), *stages("insight", 9_000, 9_000)],
-            "dual: decode windows overlap",
+            "dual: overlap: decode windows overlap",
         ),
     ],
 )
@@ -131,7 +137,8 @@ def test_a_bad_solo_trial_excludes_both_estimates(arm: str, role: str) -> None:
     assert not made["in_dual_estimate"]
     assert not made["in_single_estimate"]
     assert made["exclusion_reason"] == (
-        f"{arm}: {role} analysis failed (truncated); {role} report skipped"
+        f"{arm}: ended: {role} analysis failed (truncated); ended: {role} report skipped; "
+        "failures: 1 of 2 calls failed"
     )
     for name in ("dual_true_speedup", "single_true_speedup", "ideal_speedup"):
         assert math.isnan(made[name]), name
@@ -158,7 +165,7 @@ def test_a_missing_arm_is_named(missing: str) -> None:
 def test_an_interrupted_attempt_followed_by_an_ok_one_counts() -> None:
     """The batch was resumed; its block is as good as any."""
     stopped = trial("dual", calls=[call(), unsent(status="interrupted")], status="interrupted")
-    again = trial("dual", attempt=2)
+    again = trial("dual", attempt=2, started_at="2026-01-01T01:00:00.000+00:00")
     others = [each for each in block_of() if each.arm != "dual"]
     made = block([*others, stopped, again])
     assert made["in_dual_estimate"]
@@ -211,6 +218,8 @@ def test_a_cold_load_in_dual_warns_and_does_not_exclude() -> None:
     dual = [cold, call("collector", "report", 9_000, 9_000), *stages("insight", 9_000)]
     made = block(block_of(dual=dual))
     assert made["validity"] == "WARN"
-    assert made["validity_reasons"] == "collector analysis: cold load of 4000 ms"
+    assert made["validity_reasons"] == (
+        "warm: collector analysis: cold load of 4000 ms; warm: 1 of 4 calls loaded the model"
+    )
     assert made["in_dual_estimate"]
     assert made["n_single_reloads"] == 0

@@ -16,8 +16,8 @@ from dualollama_pipeline_tests.tables.journals import (
     MS,
     block_of,
     call,
-    calls_of,
     failed,
+    identity,
     journal,
     row,
     stages,
@@ -51,9 +51,10 @@ def test_every_column_of_an_ok_call() -> None:
         "config_id": "test1",
         "scenario": "chimera_homo",
         "workload": "standard",
+        "effective_class": "collector: m:1b, 35 layers, context 512, temperature 0.8",
         "ingest_s": 0.5,
         "block": 1,
-        "trial_id": "test1.b1.solo_a",
+        "trial_id": "test1.s114.b1.solo_a",
         "arm": "solo_a",
         "attempt": 1,
         "trial_order": 0,
@@ -62,7 +63,7 @@ def test_every_column_of_an_ok_call() -> None:
         "role": "collector",
         "server": "a",
         "model": "m:1b",
-        "model_digest": "digest-a",
+        "model_digest": "digest",
         "server_version": "0.12.0",
         "simulated_by": pd.NA,
         "stage": "analysis",
@@ -78,6 +79,10 @@ def test_every_column_of_an_ok_call() -> None:
         "top_p": pd.NA,
         "top_k": pd.NA,
         "repeat_penalty": pd.NA,
+        "effective_num_gpu": 35,
+        "effective_num_ctx": 512,
+        "n_cached_prompt_tokens": pd.NA,
+        "stamps_in_order": True,
         "sent_ms": 100.0,
         "end_ms": 7_850.0,  # 100 + 7750
         "ttft_ms": 250.0,
@@ -134,7 +139,7 @@ def test_a_failed_call_keeps_its_kind_and_has_no_times() -> None:
     assert made["failure_text"] == "the stream ended without a final record"
     assert (made["validity"], made["validity_reasons"]) == (
         "INVALID",
-        "collector analysis failed (http_5xx)",
+        "ended: collector analysis failed (http_5xx)",
     )
     for name in (*CLIENT_TIMES, *COUNTERS, *COUNTS, "gap_p50_ms", "is_reload"):
         assert pd.isna(made[name]), name
@@ -157,7 +162,7 @@ def test_a_call_that_was_not_sent_is_a_row_of_nulls(status: str) -> None:
     found = calls_table(failed(), unsent(status=status))
     made = row(found, stage="report")
     assert (made["status"], made["validity"]) == (status, "INVALID")
-    assert made["validity_reasons"] == f"collector report {status}"
+    assert made["validity_reasons"] == f"ended: collector report {status}"
     for name in ("sent_ms", *CLIENT_TIMES, *COUNTERS, *COUNTS, "failure_kind", "is_reload"):
         assert pd.isna(made[name]), name
 
@@ -206,13 +211,14 @@ def test_submission_order_is_that_of_the_trial() -> None:
 
 def test_software_is_that_of_the_server_that_was_asked() -> None:
     """In `single` the insight agent runs on server a, with its digest."""
-    found = calls_table(*calls_of("single"), arm="single")
-    assert set(found["model_digest"]) == {"digest-a"}
-    dual = calls_table(*calls_of("dual"), arm="dual")
-    assert dict(zip(dual["role"], dual["model_digest"], strict=True)) == {
-        "collector": "digest-a",
-        "insight": "digest-b",
-    }
+
+    def digests(arm: str) -> dict[str, str]:
+        pair = (identity("a", digest="digest-a"), identity("b", digest="digest-b"))
+        found = build_calls(journal([trial(arm)], servers=pair))
+        return dict(zip(found["role"], found["model_digest"], strict=True))
+
+    assert digests("single") == {"collector": "digest-a", "insight": "digest-a"}
+    assert digests("dual") == {"collector": "digest-a", "insight": "digest-b"}
 
 
 def test_simulated_data_says_so_in_every_row() -> None:
@@ -270,13 +276,13 @@ def test_without_any_load_counter_nothing_is_said_of_reloads() -> None:
 @pytest.mark.parametrize(
     ("record", "validity", "reason"),
     [
-        (call(tokens=31), "INVALID", "collector analysis: 31 tokens, below 32"),
+        (call(tokens=31), "INVALID", "min_tokens: collector analysis: 31 tokens, below 32"),
         (call(tokens=32), "VALID", ""),
         # the server says 5021 ms where the client saw 5000: more than 20 ms too much
         (
             call(end_ns=4_979 * MS),
             "INVALID",
-            "collector analysis: the server claims more time than passed",
+            "timing: collector analysis: the server claims more time than passed",
         ),
         (call(end_ns=4_980 * MS), "VALID", ""),
     ],
@@ -299,7 +305,7 @@ def test_a_cold_load_warns_outside_single_only() -> None:
         "single": "VALID",
     }
     warned = row(reloads, arm="dual")
-    assert warned["validity_reasons"] == "collector analysis: cold load of 4000 ms"
+    assert warned["validity_reasons"] == "warm: collector analysis: cold load of 4000 ms"
 
 
 def test_an_ok_answer_without_text_does_not_break_the_table() -> None:

@@ -59,8 +59,11 @@ def test_a_whole_is_as_bad_as_its_worst_part(statuses: list[str], expected: str)
 
 def test_reasons_of_all_parts_are_told_once() -> None:
     """Two agents with the same warning are one footnote; an error outweighs it."""
-    parts = [judged(validity="WARN", reasons="w"), judged(validity="WARN", reasons="w; v")]
-    assert judge(parts) == judged(validity="WARN", reasons="w; v")
-    parts.append(judged("failed", "INVALID", "e"))
-    assert judge(parts) == judged("failed", "INVALID", "w; v; e")
+    parts = [
+        judged(validity="WARN", reasons="warm: w"),
+        judged(validity="WARN", reasons="warm: w; loop: v"),
+    ]
+    assert judge(parts) == judged(validity="WARN", reasons="warm: w; loop: v")
+    parts.append(judged("failed", "INVALID", "ended: e"))
+    assert judge(parts) == judged("failed", "INVALID", "warm: w; loop: v; ended: e")
     assert judge([judged()]) == judged()

@@ -94,7 +94,9 @@ def test_a_trial_with_a_failed_agent_has_no_wall_time(role: str, first: bool) ->
     bad, good = [call(role), failed(role, "report")], stages(other, 9_000)
     made = dual_of([*bad, *good] if first else [*good, *bad])
     assert (made["status"], made["validity"]) == ("failed", "INVALID")
-    assert made["validity_reasons"] == f"{role} report failed (truncated)"
+    assert made["validity_reasons"] == (
+        f"ended: {role} report failed (truncated); failures: 1 of 4 calls failed"
+    )
     for name in (
         "wall_s", "sequential_s", "balance_speedup", "balance_efficiency_pct", "decode_overlap",
         "ttft_delta_ms", "n_tokens", "queue_ms", "ttft_contention", "balance_contention",
@@ -147,7 +149,7 @@ def test_agents_of_dual_decode_together(ttft: float, overlap: float, validity: s
     assert made["decode_overlap"] == pytest.approx(overlap)
     assert made["validity"] == validity
     if validity == "INVALID":
-        assert made["validity_reasons"] == "decode windows overlap 0.10 < 0.8"
+        assert "overlap: decode windows overlap 0.10 < 0.8" in made["validity_reasons"]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ def test_single_is_queued_or_batched_by_its_overlap(
     end = ttft + 10_000 if ttft > 250 else 10_000
     calls = [
         call("collector", total=10_000),
-        call("insight", total=end, ttft=ttft, evaluated=9_000, server="a"),
+        call("insight", total=end, ttft=ttft, evaluated=end - ttft, server="a"),
     ]
     made = row(tables_of([trial("single", calls=calls), trial("solo_a")]).runs, arm="single")
     assert made["decode_overlap"] == pytest.approx(overlap)
@@ -192,7 +194,13 @@ def test_a_reload_in_single_is_counted_and_no_fault() -> None:
     calls = [
         *stages("collector", 9_000, server="a"),
         call("insight", total=9_000, **reload),
-        call("insight", "report", 9_000, 9_000, **reload | {"load": 5_000}),
+        call(
+            "insight",
+            "report",
+            9_000,
+            9_000,
+            **reload | {"load": 5_000, "ttft": 5_100, "evaluated": 3_900},
+        ),
     ]
     tables = tables_of(block_of(single=calls))
     made = row(tables.runs, arm="single")
@@ -208,5 +216,5 @@ def test_a_cold_load_in_dual_is_a_warning() -> None:
     assert (made["n_reloads"], made["reload_ms"]) == (1, 4_000.0)
     assert (made["validity"], made["validity_reasons"]) == (
         "WARN",
-        "collector analysis: cold load of 4000 ms",
+        "warm: collector analysis: cold load of 4000 ms; warm: 1 of 4 calls loaded the model",
     )

@@ -1,0 +1,103 @@
+"""What an option really was: asked for, clamped by the server, or kept from the call before.
+
+Ollama puts all layers on the GPU for any num_gpu above their number, raises num_ctx to a model's
+floor, and reads an absent option as "keep what is loaded" (OLLAMA.md section 0, facts 8 and 9).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dualollama_pipeline.tables.guards import ON_GPU_SHARE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dualollama_pipeline.core.records import ServerIdentity
+    from dualollama_pipeline.worker.journal import Journal
+
+Row = dict[str, Any]
+AUTO = -1
+SAMPLING = ("temperature", "top_p", "top_k", "repeat_penalty")
+
+
+def mark_effective(rows: Sequence[Row], journal: Journal) -> None:
+    """Add effective_num_gpu, effective_num_ctx and effective_class to the rows of the call table.
+
+    On its own server an agent has what the server showed as loaded. In `single` the calls of both
+    agents pass through one server in the order of their first tokens, and an absent option keeps
+    what the call before had. None where the server has not shown it.
+    """
+    loaded = {
+        (server.server, server.model): server
+        for record in journal.identities
+        for server in record.servers
+        if server.loaded
+    }
+    own = {
+        row["role"]: _on_own_server(row, loaded.get((row["server"], row["model"])))
+        for row in rows
+        if row["arm"] != "single"
+    }
+    for row in rows:
+        row["effective_num_gpu"], row["effective_num_ctx"] = own.get(row["role"], (None, None))
+    owner = {row["server"]: row["role"] for row in rows if row["arm"] != "single"}
+    for calls in _by_trial([row for row in rows if row["arm"] == "single"]):
+        _follow(calls, own, owner.get(calls[0]["server"]))
+    named = effective_class(rows)
+    for row in rows:
+        row["effective_class"] = named
+
+
+def _on_own_server(row: Row, server: ServerIdentity | None) -> tuple[int | None, int | None]:
+    if server is None:
+        return None, None
+    asked, layers = row["num_gpu"], server.layers
+    if asked is None or asked == AUTO:
+        whole = server.size_vram_share is not None and server.size_vram_share >= ON_GPU_SHARE
+        num_gpu = layers if whole else None
+    else:
+        num_gpu = asked if layers is None else min(asked, layers)
+    return num_gpu, server.context_length
+
+
+def _by_trial(rows: Sequence[Row]) -> list[list[Row]]:
+    trials: dict[tuple[str, int], list[Row]] = {}
+    for row in rows:
+        trials.setdefault((row["trial_id"], row["attempt"]), []).append(row)
+    return list(trials.values())
+
+
+def _follow(
+    calls: list[Row], own: dict[str, tuple[int | None, int | None]], owner: str | None
+) -> None:
+    """Go through a single trial's calls as the server did; it begins with its own agent's model."""
+    answered = [call for call in calls if call["ttft_ms"] == call["ttft_ms"]]
+    answered.sort(key=lambda call: float(call["sent_ms"] + call["ttft_ms"]))
+    num_gpu, num_ctx = own.get(owner or "", (None, None))
+    for call in answered:
+        wanted_gpu, wanted_ctx = own.get(call["role"], (None, None))
+        num_gpu = num_gpu if call["num_gpu"] is None else wanted_gpu
+        num_ctx = num_ctx if call["num_ctx"] is None else wanted_ctx
+        call["effective_num_gpu"], call["effective_num_ctx"] = num_gpu, num_ctx
+
+
+def effective_class(rows: Sequence[Row]) -> str | None:
+    """Name what a configuration really is; configurations with one name are equal.
+
+    A text for each role: model, layers, context, sampling options that were given. None where the
+    servers have not shown what they loaded.
+    """
+    parts = {}
+    for row in rows:
+        if row["arm"] == "single" or row["role"] in parts:
+            continue
+        if row["effective_num_gpu"] is None or row["effective_num_ctx"] is None:
+            return None
+        given = [f"{name} {row[name]:g}" for name in SAMPLING if row[name] is not None]
+        sampling = ", ".join(text for text in given if not text.endswith("nan")) or "defaults"
+        parts[row["role"]] = (
+            f"{row['model']}, {row['effective_num_gpu']} layers, "
+            f"context {row['effective_num_ctx']}, {sampling}"
+        )
+    return " | ".join(f"{role}: {text}" for role, text in sorted(parts.items())) or None

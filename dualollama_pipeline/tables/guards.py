@@ -1,0 +1,158 @@
+"""The validity guards, all in one table: limit, why it is there, and what a user does about it.
+
+The limits are judgement (OLLAMA.md section F); the code that applies them is in validity.py (calls,
+trials) and cells.py. A guard never removes a row: ERROR makes it INVALID, which is kept, counted,
+shown and left out of statistics; WARN is a footnote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+MIN_TOKENS = 32
+WARM_LOAD_MS = 500.0
+WARM_LOAD_FACTOR = 5.0
+MIN_OVERLAP = 0.80
+MAX_START_SKEW_MS = 50.0
+TOKEN_TOLERANCE = 0.10
+CLOCK_TOLERANCE_MS = 20.0
+MAX_UNEXPLAINED_MS = 250.0
+MAX_UNEXPLAINED_SHARE = 0.10
+RATE_TOLERANCE = 0.10
+ON_GPU_SHARE = 0.99
+PROMPT_TOLERANCE_TOKENS = 4
+MAX_COLD_SHARE = 0.05
+MAX_FAILED_SHARE = 0.05
+LOST_SHARE = 0.50
+MAX_DRIFT = 0.05
+MAX_LOOP_LAG_MS = 10.0
+LAG_PER_TTFT = 10.0
+MAX_LINES_PER_READ = 8
+MAX_CLOCK_DRIFT_MS = 100.0
+MAX_LOAD_PER_CPU = 1.0
+MAX_SWAPPED_MIB = 16.0
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One guard: why it stands, and the way out in plain words."""
+
+    why: str
+    advice: str
+
+
+GUARDS = {
+    "ended": Guard(
+        "a call without a valid answer has no times",
+        "read failure_kind and failure_text in call_table; run the configuration again",
+    ),
+    "min_tokens": Guard(
+        "the rate of a handful of tokens is noise", "ask for longer answers, or another model"
+    ),
+    "first_token": Guard(
+        "without a first token there is no TTFT", "look at the answer in the journal"
+    ),
+    "loop": Guard(
+        "an answer in a loop is no typical work; its times are true all the same",
+        "raise repeat_penalty or temperature, or use another model",
+    ),
+    "warm": Guard(
+        "a load inside a measured call is no property of running together",
+        "raise keep_alive, free GPU memory, and keep others off the servers",
+    ),
+    "timing": Guard(
+        "what server and client say of one call must fit",
+        "the server's counters cannot be trusted: update Ollama, stop proxies in between",
+    ),
+    "monotonic": Guard(
+        "an instant before the one that caused it was not measured",
+        "report this with the journal: it is a fault of the ruler",
+    ),
+    "overlap": Guard(
+        "agents that hardly decode at the same time do not contend",
+        "give both agents equal work, or look at why one waited",
+    ),
+    "start_skew": Guard("a head start is a solo run", "stop what else uses this machine's CPU"),
+    "cache": Guard(
+        "a prompt read from the cache makes prefill look fast",
+        "prefill figures of this call do not count; TTFT is short by as much",
+    ),
+    "bookkeeping": Guard(
+        "a trial that is counted twice or not at all falsifies every mean",
+        "report this with the journal",
+    ),
+    "baseline_alone": Guard(
+        "a baseline that overlaps another trial is no baseline",
+        "do not set the clock while measuring; measure again",
+    ),
+    "distinct_servers": Guard(
+        "two names of one server make `dual` a `single`",
+        "start a second `ollama serve` with another OLLAMA_HOST; on this machine the doctor can "
+        "tell them apart by their processes",
+    ),
+    "same_software": Guard(
+        "arms are compared; they must run the same version and weights",
+        "update both servers alike, `ollama pull` the model on both, and measure again",
+    ),
+    "placement": Guard(
+        "a model partly on the CPU measures the bus",
+        "free GPU memory, lower num_ctx, or use a smaller model or quantisation",
+    ),
+    "context": Guard(
+        "what does not fit the context is cut in silence",
+        "raise num_ctx, or shorten the prompt",
+    ),
+    "prompt_size": Guard(
+        "repeats of one prompt have one size", "was the model's template changed meanwhile?"
+    ),
+    "failures": Guard(
+        "trials that survive frequent failures are a selection",
+        "find the cause in call_table (failure_kind) and measure again",
+    ),
+    "drift": Guard(
+        "a trend over the trials adds to every difference between them",
+        "let the GPU warm up or cool down; look at throttling",
+    ),
+    "resolution": Guard(
+        "a busy event loop stamps late, and lumped reads hide gaps",
+        "stop what else uses this machine's CPU; run the doctor",
+    ),
+    "machine": Guard(
+        "what else the machine does is in the times too",
+        "plug it in, stop other GPU users, cool it, give it memory",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One guard that spoke: ERROR makes the row INVALID, WARN is a footnote."""
+
+    level: Literal["ERROR", "WARN"]
+    guard: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.guard}: {self.text}"
+
+
+def verdict(findings: list[Finding]) -> tuple[str, str]:
+    """Return (validity, reasons separated by '; '), each reason with its guard's name before it."""
+    levels = {finding.level for finding in findings}
+    validity = "INVALID" if "ERROR" in levels else "WARN" if levels else "VALID"
+    return validity, "; ".join(dict.fromkeys(map(str, findings)))
+
+
+def findings_of(validity: str, reasons: str) -> list[Finding]:
+    """Return a verdict's findings again; each has the level of the whole."""
+    if validity == "VALID":
+        return []
+    level: Literal["ERROR", "WARN"] = "ERROR" if validity == "INVALID" else "WARN"
+    return [Finding(level, *reason.split(": ", 1)) for reason in reasons.split("; ")]
+
+
+def advice(reasons: str) -> str:
+    """Return what to do about a row's reasons, each advice once."""
+    guards = [reason.split(": ", 1)[0] for reason in reasons.split("; ") if reason]
+    return "; ".join(dict.fromkeys(GUARDS[guard].advice for guard in guards))

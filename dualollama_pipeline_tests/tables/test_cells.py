@@ -1,0 +1,265 @@
+"""Guards that only a whole cell shows, each at its limit, and the count that never loses a trial.
+
+The trap: a cell that is unsound as a whole, whose trials each look well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dualollama_pipeline.core.records import Conditions, IdentityRecord, ServerIdentity, TrialRecord
+from dualollama_pipeline.tables.build import build_tables
+from dualollama_pipeline.tables.guards import GUARDS
+from dualollama_pipeline.worker.journal import Journal
+from dualollama_pipeline_tests.tables.journals import (
+    block_of,
+    call,
+    calls_of,
+    failed,
+    identity,
+    journal,
+    row,
+    stages,
+    trial,
+    unsent,
+)
+
+
+def pair(**of_a: Any) -> tuple[ServerIdentity, ...]:
+    """Both servers; the keywords change what server a shows."""
+    return identity("a", **of_a), identity("b")
+
+
+def cell(made: Journal, arm: str = "dual") -> dict[str, Any]:
+    return row(build_tables(made).cell_table, arm=arm)
+
+
+def seen(
+    *moments: tuple[ServerIdentity, ...], conditions: list[Conditions] | None = None
+) -> Journal:
+    """A sound block whose cell `dual` saw these servers, and the machine in these conditions."""
+    made = journal(block_of())
+    looked: list[Conditions | None] = [*(conditions or [None] * len(moments))]
+    made.identities = [
+        IdentityRecord(arm="dual", moment="before", servers=servers, conditions=how)
+        for servers, how in zip(moments, looked, strict=True)
+    ]
+    return made
+
+
+def guards_of(made: dict[str, Any]) -> list[str]:
+    names = [reason.split(": ")[0] for reason in made["validity_reasons"].split("; ") if reason]
+    assert set(names) <= set(GUARDS)
+    return names
+
+
+def test_a_sound_cell() -> None:
+    """A guard that always finds something is not read any more."""
+    made = cell(seen(pair(placement="verified"), pair(placement="verified")))
+    assert (made["validity"], made["validity_reasons"]) == ("VALID", "")
+    assert (made["n_planned"], made["n_ok"]) == (1, 1)
+    assert made["placements"] == "a: 100 % in GPU memory (verified); b: 100 % in GPU memory"
+    assert made["contexts"] == "a: 512; b: 512"
+    assert (made["n_calls"], made["n_failed_calls"], made["n_cold_calls"]) == (4, 0, 0)
+    assert pd.isna(made["drift_share"])  # one trial has no trend
+
+
+def test_every_planned_trial_is_somewhere() -> None:
+    """Planned = ok + failed + interrupted + skipped; a trial that was lost would sharpen a mean."""
+    trials = [
+        trial("dual", 1),
+        trial("dual", 2, [failed(), unsent()]),
+        trial("dual", 3, [unsent(status="interrupted")], status="interrupted"),
+        trial("solo_a", 4),
+    ]
+    made = cell(journal(trials))
+    assert {name: made[f"n_{name}"] for name in ("planned", "ok", "failed")} == {
+        "planned": 4,
+        "ok": 1,
+        "failed": 1,
+    }
+    assert (made["n_interrupted"], made["n_skipped"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("trials", "text"),
+    [
+        ([trial(), trial()], "attempt 1 is recorded twice"),
+        ([trial(), trial(trial_id="other")], "other was not planned"),
+    ],
+)
+def test_bookkeeping(trials: list[TrialRecord], text: str) -> None:
+    """Two journals glued together count everything twice."""
+    made = cell(journal([*trials, trial("solo_a"), trial("solo_b")]))
+    assert made["validity"] == "INVALID"
+    assert text in made["validity_reasons"]
+
+
+@pytest.mark.parametrize(
+    ("moments", "validity", "guards"),
+    [
+        ([pair(), pair(version="0.13.0")], "INVALID", ["same_software"]),
+        ([pair(), pair(digest="other")], "INVALID", ["same_software"]),
+        ([pair(version="0.13.0")], "INVALID", ["same_software"]),  # a is not b
+        ([pair(pid=2)], "INVALID", ["distinct_servers", "distinct_servers"]),
+        ([pair(pid=None)], "WARN", ["distinct_servers"]),
+        ([pair(size_vram_share=0.99)], "VALID", []),
+        ([pair(size_vram_share=0.98)], "INVALID", ["placement"]),
+        ([pair(size_vram_share=0.0)], "VALID", []),  # all on the CPU is a condition, too
+        ([pair(), pair(size_vram_share=0.5)], "INVALID", ["placement"]),
+        ([pair(size_vram_share=None)], "WARN", ["placement"]),
+        ([pair(placement="claimed")], "WARN", ["placement"]),
+        ([pair(placement="contradicted")], "INVALID", ["placement"]),
+        ([pair(context_length=2048)], "WARN", ["context"]),  # asked for 512
+        ([pair(context_length=460)], "WARN", ["context"]),  # 160 + 300 tokens just fit
+        ([pair(context_length=459)], "INVALID", ["context", "context", "context"]),
+    ],
+)
+def test_servers(
+    moments: list[tuple[ServerIdentity, ...]], validity: str, guards: list[str]
+) -> None:
+    """What a server was like before or after its cell decides about all trials of it."""
+    made = cell(seen(*moments))
+    assert made["validity"] == validity
+    assert guards_of(made) == guards
+
+
+def test_loads_that_end_apart_prove_two_servers() -> None:
+    """Without a process table (another machine) the loads' ends tell servers apart."""
+    first = identity("a", pid=None, expires_at="2026-01-01T00:00:00.000000001Z")
+    second = identity("b", pid=None, expires_at="2026-01-01T00:00:00.000000002Z")
+    assert cell(seen((first, second)))["validity"] == "VALID"
+    same = second.model_copy(update={"expires_at": first.expires_at})
+    assert cell(seen((first, same)))["validity"] == "INVALID"
+
+
+@pytest.mark.parametrize(
+    ("conditions", "validity", "text"),
+    [
+        ([Conditions(), Conditions()], "VALID", ""),
+        ([Conditions(gpu_throttling=("power cap",))], "WARN", "power cap"),
+        ([Conditions(on_battery=True)], "WARN", "battery"),
+        ([Conditions(governor="powersave")], "WARN", "powersave"),
+        ([Conditions(foreign_gpu_pids=(4711,))], "WARN", "4711"),
+        ([Conditions(swapped_in_mib=100), Conditions(swapped_in_mib=116)], "VALID", ""),
+        ([Conditions(swapped_in_mib=100), Conditions(swapped_in_mib=117)], "INVALID", "17 MiB"),
+        ([Conditions(swapped_out_mib=0), Conditions(swapped_out_mib=17)], "INVALID", "17 MiB"),
+    ],
+)
+def test_the_machine(conditions: list[Conditions], validity: str, text: str) -> None:
+    """Another user of the GPU is in every time, and in no counter of Ollama's."""
+    made = cell(seen(*[pair() for _ in conditions], conditions=conditions))
+    assert made["validity"] == validity
+    assert text in made["validity_reasons"]
+
+
+def five(arm: str, totals: list[float]) -> list[TrialRecord]:
+    """Trials of an agent alone whose calls take these times, ms."""
+    return [trial(arm, n, stages("collector", total)) for n, total in enumerate(totals, start=1)]
+
+
+@pytest.mark.parametrize(
+    ("totals", "share", "validity"),
+    [
+        # slope 50 ms a call and block over 4 blocks: 2 x 200 of 2 x 5000 ms = 4 %
+        ([4_900, 4_950, 5_000, 5_050, 5_100], 0.04, "VALID"),
+        ([4_850, 4_925, 5_000, 5_075, 5_150], 0.06, "WARN"),
+        ([5_150, 5_075, 5_000, 4_925, 4_850], -0.06, "WARN"),
+    ],
+)
+def test_a_trend_over_the_trials(totals: list[float], share: float, validity: str) -> None:
+    """A GPU that heats up makes whatever is measured last look slow."""
+    made = cell(journal(five("solo_a", totals)), "solo_a")
+    assert made["drift_share"] == pytest.approx(share)
+    assert made["validity"] == validity
+
+
+def test_frequent_failures() -> None:
+    """1 of 20 calls is 5 %: the limit; 2 of 20 are above; more than half leave nothing to trust."""
+
+    def of(*broken: int) -> str:
+        trials = [
+            trial(
+                "dual", n, [failed(), unsent(), *stages("insight", 9_000)] if n in broken else None
+            )
+            for n in range(1, 6)
+        ]
+        return str(cell(journal(trials))["validity"])
+
+    assert of(1) == "VALID"
+    assert of(1, 2) == "WARN"
+    lost = [trial("solo_a", n, [failed()]) for n in (1, 2)]
+    half = [*lost, trial("solo_a", 3, [call()]), trial("solo_a", 4, [call()])]
+    assert cell(journal(half), "solo_a")["validity"] == "WARN"
+    assert cell(journal([*lost, trial("solo_a", 3, [call()])]), "solo_a")["validity"] == "INVALID"
+
+
+def test_prompts_of_one_size() -> None:
+    """168 and 160 tokens are within +-4 of 164; 169 are not."""
+
+    def sizes(other: int) -> str:
+        counters = call().counters.model_copy(update={"prompt_eval_count": other})
+        changed = call().model_copy(update={"counters": counters})
+        return str(
+            cell(journal([trial("solo_a", 1, [call()]), trial("solo_a", 2, [changed])]), "solo_a")[
+                "validity"
+            ]
+        )
+
+    assert sizes(168) == "VALID"
+    assert sizes(169) == "WARN"
+
+
+@pytest.mark.parametrize(
+    ("changes", "guards"),
+    [
+        ({"loop_lag_p99_ms": 10.0}, []),
+        ({"loop_lag_p99_ms": 10.1}, ["resolution"]),
+        ({"wall_clock_drift_ms": -100.0}, []),
+        ({"wall_clock_drift_ms": -100.1}, ["monotonic"]),
+    ],
+)
+def test_the_ruler(changes: dict[str, float], guards: list[str]) -> None:
+    """A stamp is as late as the loop that takes it."""
+    made = cell(journal([trial("dual", **changes), trial("solo_a"), trial("solo_b")]))
+    assert guards_of(made) == guards
+
+
+def test_a_short_ttft_needs_a_quick_loop() -> None:
+    """TTFT 250 ms against a lag of 25 ms is the limit; every TTFT counts, not the mean."""
+    calls = calls_of("dual")
+    quick = call(ttft=90, load=50, prompt=10, evaluated=4_910)
+    made = cell(journal([trial("dual", calls=[quick, *calls[1:]], loop_lag_p99_ms=9.1)]))
+    assert guards_of(made) == ["resolution"]
+
+
+def test_lumped_reads_are_told() -> None:
+    """Records that share a read share an instant: their gaps are zero, and the next is long."""
+    lumped = [record.model_copy(update={"max_lines_per_read": 9}) for record in calls_of("dual")]
+    assert guards_of(cell(journal([trial("dual", calls=lumped)]))) == ["resolution"]
+
+
+def test_a_baseline_is_alone() -> None:
+    """Two workers on one pair: each baseline has company, and no other figure shows it."""
+    first = trial("solo_a", started_at="2026-01-01T00:00:00.000+00:00")  # takes 10 s
+    late = trial("solo_b", started_at="2026-01-01T00:00:09.900+00:00")
+    early = trial("solo_b", started_at="2026-01-01T00:00:09.899+00:00")
+    assert cell(journal([first, late]), "solo_a")["validity"] == "VALID"
+    assert guards_of(cell(journal([first, early]), "solo_a")) == ["baseline_alone"]
+    simulated = journal([first, early], simulated_by="simulator 1")
+    assert cell(simulated, "solo_a")["validity"] == "VALID"  # virtual time needs no wall clock
+
+
+def test_what_speaks_against_a_cell_reaches_its_trials_and_blocks_only() -> None:
+    """An INVALID cell whose trials pass would be in every statistic."""
+    made = seen(pair(size_vram_share=0.5))
+    tables = build_tables(made)
+    assert row(tables.run_table, arm="dual")["validity"] == "INVALID"
+    assert row(tables.run_table, arm="solo_a")["validity"] == "VALID"
+    block = row(tables.block_table)
+    assert not block["in_dual_estimate"]
+    assert block["in_single_estimate"]
+    assert "placement" in block["exclusion_reason"]

@@ -9,11 +9,7 @@ from rich.table import Table
 
 from dualollama_pipeline.statistics.estimate import config_statistics
 from dualollama_pipeline.statistics.samples import collect_samples
-from dualollama_pipeline.tables.agents import build_agents
-from dualollama_pipeline.tables.blocks import build_blocks
-from dualollama_pipeline.tables.calls import build_calls
-from dualollama_pipeline.tables.runs import build_runs
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.build import build_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,10 +34,8 @@ def print_arms(journal: Journal) -> None:
         JournalError: the journal holds no trial.
         TableError: a table of it breaks its schema.
     """
-    calls = conform("call_table", build_calls(journal))
-    agents = conform("agent_table", build_agents(calls))
-    runs = conform("run_table", build_runs(calls, agents))
-    blocks = conform("block_table", build_blocks(runs, agents))
+    tables = build_tables(journal)
+    runs, blocks = tables.run_table, tables.block_table
     console = Console()
     if journal.origin == "simulated":
         console.print("SIMULATED: these numbers come from a simulator", style="bold")

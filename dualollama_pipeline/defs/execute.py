@@ -14,12 +14,11 @@ from dagster_shared.error import SerializableErrorInfo
 from dualollama_pipeline.core.errors import DualOllamaError, InputError
 from dualollama_pipeline.core.settings import PROJECT_ROOT
 from dualollama_pipeline.core.warehouse import Warehouse
-from dualollama_pipeline.defs.assets.trials import BATCH_TAG
+from dualollama_pipeline.defs.batches import BATCH_TAG, IN_PROCESS_TAG
 from dualollama_pipeline.defs.resources import Bench
 from dualollama_pipeline.worker.campaign import finish_campaign, open_campaign
 from dualollama_pipeline.worker.measure import Measurement
 
-IN_PROCESS_TAG = "dualollama/executed_in_process"
 INTERRUPTED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

@@ -55,7 +55,7 @@ class TableIOManager(dg.IOManager):
             return store.load(table)
         if not context.has_partition_key:
             rows, missing = store.load_all(table, list(context.asset_partition_keys))
-            if missing:
-                context.log.warning(f"{table}: not measured yet: {', '.join(missing)}")
+            for config_id, why in missing.items():
+                context.log.warning(f"{table}: {config_id} is left out: {why}")
             return rows
         return store.load(table, context.partition_key)

@@ -1,9 +1,15 @@
-"""The two jobs: measuring (partitioned), and everything that is computed from it (once).
+"""The jobs: measuring (partitioned), what is computed from it (once), and whole campaigns.
 
-One job of both would render the report once for each partition.
+One job of measuring and report would render the report once for each partition.
 """
 
 import dagster as dg
+
+from dualollama_pipeline.core.matrix import Scenario
+from dualollama_pipeline.defs.partitions import MATRIX
+
+COMPUTED = ("statistics", "published", "report")
+CAMPAIGN_TAG = "dualollama/configurations"
 
 trials_job = dg.define_asset_job(
     "trials_job",
@@ -12,6 +18,47 @@ trials_job = dg.define_asset_job(
 )
 report_job = dg.define_asset_job(
     "report_job",
-    selection=dg.AssetSelection.groups("statistics", "report"),
+    selection=dg.AssetSelection.groups(*COMPUTED),
     description="Statistics and the comparison report over all configurations measured so far.",
 )
+observe_job = dg.define_asset_job(
+    "observe_job",
+    selection=["ollama_server_a", "ollama_server_b", "config_matrix", "benchmark_corpus"],
+    description="Look at the servers, the matrix and the corpus: what changed since?",
+)
+
+
+def _campaign(name: str, config_ids: list[str], description: str) -> dg.JobDefinition:
+    """Return a job that asks for a batch; campaign_sensor launches a run for each configuration.
+
+    Dagster binds a job over partitioned assets to all their partitions, so a campaign over some
+    of them is a request of its own.
+    """
+
+    @dg.op(name=f"ask_for_{name}", description=description, out=dg.Out(dg.Nothing))
+    def ask(context: dg.OpExecutionContext) -> None:
+        context.log.info(
+            f"batch {context.run.run_id}: {', '.join(config_ids)}; campaign_sensor launches them"
+        )
+
+    @dg.job(
+        name=f"{name}_job",
+        description=f"{description} Needs campaign_sensor to be on.",
+        tags={CAMPAIGN_TAG: ",".join(config_ids)},
+    )
+    def campaign() -> None:
+        ask()
+
+    return campaign
+
+
+scenario_jobs = [
+    _campaign(
+        scenario.value,
+        [entry.config_id for entry in MATRIX.configurations if entry.scenario is scenario],
+        f"Measure all configurations of {scenario.value}.",
+    )
+    for scenario in Scenario
+]
+smoke_job = _campaign("smoke", MATRIX.config_ids[:1], "Measure the first configuration only.")
+campaign_jobs = [*scenario_jobs, smoke_job]

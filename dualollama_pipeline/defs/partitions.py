@@ -1,9 +1,13 @@
 """One static partition for each configuration of the matrix."""
 
+import os
+
 import dagster as dg
 
 from dualollama_pipeline.core.matrix import load_matrix
 from dualollama_pipeline.core.settings import Settings
 
-MATRIX = load_matrix(Settings.from_environment().data / "matrix.yaml")
+# Only this variable: a wrong one elsewhere is told where it is used, or overridden by an option.
+DATA = {name: value for name, value in os.environ.items() if name == "DUALOLLAMA_DATA"}
+MATRIX = load_matrix(Settings.from_environment(DATA).data / "matrix.yaml")
 configurations = dg.StaticPartitionsDefinition(MATRIX.config_ids)

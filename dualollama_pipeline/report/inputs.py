@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Tables in their schemas' types; `missing` and `equal_groups` hold config_ids."""
+    """Tables in their schemas' types; `missing` says why a config_id is not in them."""
 
     config_statistics: pd.DataFrame
     scenario_statistics: pd.DataFrame
@@ -23,5 +23,5 @@ class ReportInputs:
     blocks: pd.DataFrame
     runs: pd.DataFrame
     calls: pd.DataFrame
-    missing: tuple[str, ...]
+    missing: dict[str, str]
     equal_groups: tuple[tuple[str, ...], ...]

@@ -170,7 +170,7 @@ class Summary(Part):
     scenarios: tuple[ScenarioSummary, ...]
     configurations: tuple[ConfigurationSummary, ...]
     validity: ValidityCounts
-    missing: tuple[str, ...]
+    missing: dict[str, str]
     equal_groups: tuple[tuple[str, ...], ...]
     provenance: Provenance
     glossary: tuple[GlossaryEntry, ...]

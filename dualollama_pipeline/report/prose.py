@@ -95,9 +95,14 @@ def equal_in_words(equal_groups: tuple[tuple[str, ...], ...]) -> str:
     return f"Asking for the same under different names: {groups}. Each is counted on its own."
 
 
-def missing_in_words(missing: tuple[str, ...]) -> str:
-    """Name the configurations of the matrix that have no tables."""
-    return f"No tables yet for {len(missing)} of the matrix: {', '.join(missing)}."
+def missing_in_words(missing: dict[str, str]) -> str:
+    """Name the configurations of the matrix that are not in the report, by the reason."""
+    reasons = dict.fromkeys(missing.values())
+    parts = [
+        f"{', '.join(name for name, why in missing.items() if why == reason)} ({reason})"
+        for reason in reasons
+    ]
+    return f"Not in this report, {len(missing)} of the matrix: {'; '.join(parts)}."
 
 
 def provenance_in_words(summary: Summary) -> tuple[str, ...]:

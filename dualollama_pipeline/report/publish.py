@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.report.page import render_html, render_markdown
 from dualollama_pipeline.report.summary import summarize
-from dualollama_pipeline.tables.store import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

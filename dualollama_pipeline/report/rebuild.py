@@ -10,10 +10,8 @@ from dualollama_pipeline.report.inputs import ReportInputs
 from dualollama_pipeline.report.publish import publish_report
 from dualollama_pipeline.statistics import estimate
 from dualollama_pipeline.statistics.samples import collect_samples
-from dualollama_pipeline.tables.agents import build_agents
-from dualollama_pipeline.tables.blocks import build_blocks
-from dualollama_pipeline.tables.latest import calls_of_latest_batch
-from dualollama_pipeline.tables.runs import build_runs
+from dualollama_pipeline.tables.build import build_tables
+from dualollama_pipeline.tables.latest import latest_journal
 from dualollama_pipeline.tables.store import TableStore
 
 if TYPE_CHECKING:
@@ -35,12 +33,9 @@ def rebuild_tables(settings: Settings) -> list[str]:
     rebuilt = []
     for config_id in load_matrix(settings.data / "matrix.yaml").config_ids:
         if warehouse.journals(config_id):
-            calls = store.publish(
-                "call_table", calls_of_latest_batch(settings.warehouse, config_id), config_id
-            )
-            agents = store.publish("agent_table", build_agents(calls), config_id)
-            runs = store.publish("run_table", build_runs(calls, agents), config_id)
-            store.publish("block_table", build_blocks(runs, agents), config_id)
+            journal = latest_journal(settings.warehouse, config_id)
+            for table, df in build_tables(journal)._asdict().items():
+                store.publish(table, df, config_id)
             rebuilt.append(config_id)
     return rebuilt
 
@@ -55,9 +50,9 @@ def rebuild_report(settings: Settings) -> Path:
     matrix = load_matrix(settings.data / "matrix.yaml")
     warehouse = Warehouse(settings.warehouse)
     store = TableStore(warehouse.tables)
-    runs, _ = store.load_all("run_table", matrix.config_ids)
-    blocks, missing = store.load_all("block_table", matrix.config_ids)
-    calls, _ = store.load_all("call_table", matrix.config_ids)
+    runs, without_runs = store.load_all("run_table", matrix.config_ids)
+    blocks, without_blocks = store.load_all("block_table", matrix.config_ids)
+    calls, without_calls = store.load_all("call_table", matrix.config_ids)
     samples = collect_samples(runs, blocks)
     inputs = ReportInputs(
         config_statistics=store.publish("config_statistics", estimate.config_statistics(samples)),
@@ -70,7 +65,7 @@ def rebuild_report(settings: Settings) -> Path:
         blocks=blocks,
         runs=runs,
         calls=calls,
-        missing=tuple(missing),
+        missing=without_calls | without_runs | without_blocks,
         equal_groups=tuple(matrix.equal_groups()),
     )
     return publish_report(inputs, warehouse.report)

@@ -63,7 +63,7 @@ def summarize(inputs: ReportInputs) -> Summary:
         scenarios=_scenarios(inputs, configurations),
         configurations=configurations,
         validity=_count_validity(plain_rows(inputs.blocks)),
-        missing=tuple(one_line(config_id) for config_id in inputs.missing),
+        missing={one_line(name): one_line(why) for name, why in inputs.missing.items()},
         equal_groups=tuple(tuple(map(one_line, group)) for group in inputs.equal_groups),
         provenance=describe_provenance(inputs.calls, inputs.runs),
         glossary=_glossary(),

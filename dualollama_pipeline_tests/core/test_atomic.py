@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,12 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="file"):
         write_atomically(path, b"new")
     assert [found.name for found in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_a_killed_writer_left_is_swept_away(tmp_path: Path) -> None:
+    """A nightly kill would leave a file a night; that of a writer at work stays."""
+    dead, alive = tmp_path / ".file.999999999.part", tmp_path / f".file.{os.getppid()}.part"
+    for part in (dead, alive):
+        part.write_bytes(b"half")
+    write_atomically(tmp_path / "file", b"new")
+    assert {found.name for found in tmp_path.iterdir()} == {"file", alive.name}

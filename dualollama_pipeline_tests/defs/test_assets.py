@@ -10,7 +10,7 @@ import pytest
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.definitions import build_definitions
+from dualollama_pipeline.defs.assembly import build_definitions
 from dualollama_pipeline.defs.assets import inputs, servers
 from dualollama_pipeline.defs.assets.trials import batch_of
 from dualollama_pipeline.defs.execute import (

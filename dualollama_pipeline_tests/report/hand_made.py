@@ -82,7 +82,7 @@ def with_statistics(inputs):
     )
 
 
-def build(speedups, origin="measured", missing=(), equal_groups=()):
+def build(speedups, origin="measured", missing=None, equal_groups=()):
     """Make inputs of five blocks for each configuration in `speedups` {config_id: [...]}."""
     each = [(c, i, s) for c, values in speedups.items() for i, s in enumerate(values, start=1)]
     blocks = [_block(c, i, s, origin) for c, i, s in each]
@@ -94,7 +94,7 @@ def build(speedups, origin="measured", missing=(), equal_groups=()):
         conform("block_table", pd.DataFrame(blocks)),
         conform("run_table", pd.DataFrame(runs)),
         conform("call_table", pd.DataFrame(calls)),
-        tuple(missing), tuple(equal_groups),
+        missing or {}, tuple(equal_groups),
     )  # fmt: skip
     return with_statistics(inputs)
 

@@ -113,10 +113,15 @@ def test_excluded_block_is_marked_with_its_reason(with_invalid_block):
 def test_missing_and_equal_are_named(slower):
     """Trap: the reader cannot tell 2 of 27 from 27."""
     summary = summarize(
-        replace(slower, missing=("test099", "test100"), equal_groups=(("test013", "test200"),))
+        replace(
+            slower,
+            missing={"test099": "not measured yet", "test100": "damaged"},
+            equal_groups=(("test013", "test200"),),
+        )
     )
     for text in (render_html(summary), render_markdown(summary)):
-        assert "No tables yet for 2 of the matrix: test099, test100." in text
+        assert "Not in this report, 2 of the matrix: test099 (not measured yet);" in text
+        assert "test100 (damaged)." in text
         assert "test013 = test200" in text
 
 

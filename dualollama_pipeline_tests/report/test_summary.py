@@ -96,9 +96,11 @@ def test_measured_report_does_not_call_itself_simulated(slower):
 def test_missing_and_equal_configurations_are_kept(slower):
     """Trap: 2 of 27 configurations look like a whole study."""
     summary = summarize(
-        replace(slower, missing=("test099",), equal_groups=(("test013", "test200"),))
+        replace(
+            slower, missing={"test099": "not measured yet"}, equal_groups=(("test013", "test200"),)
+        )
     )
-    assert summary.missing == ("test099",)
+    assert summary.missing == {"test099": "not measured yet"}
     assert _of(summary, "test013").equal_to == ("test200",)
     assert _of(summary, "test001").equal_to == ()
 

@@ -32,9 +32,11 @@ def comparison_report(  # noqa: PLR0913, PLR0917 one parameter for each table th
     """Render the report from statistics and tables."""
     from dualollama_pipeline.report.inputs import ReportInputs  # noqa: PLC0415 imports pandas
     from dualollama_pipeline.report.publish import publish_report  # noqa: PLC0415
+    from dualollama_pipeline.tables.store import TableStore  # noqa: PLC0415
 
     matrix = load_matrix(bench.settings.data / "matrix.yaml")
-    measured = set(block_table["config_id"])
+    store = TableStore(Warehouse(bench.settings.warehouse).tables)
+    _, missing = store.load_all("block_table", matrix.config_ids)
     inputs = ReportInputs(
         config_statistics=config_statistics,
         scenario_statistics=scenario_statistics,
@@ -42,7 +44,7 @@ def comparison_report(  # noqa: PLR0913, PLR0917 one parameter for each table th
         blocks=block_table,
         runs=run_table,
         calls=call_table,
-        missing=tuple(name for name in matrix.config_ids if name not in measured),
+        missing=missing,
         equal_groups=tuple(matrix.equal_groups()),
     )
     folder = Warehouse(bench.settings.warehouse).report
@@ -53,7 +55,7 @@ def comparison_report(  # noqa: PLR0913, PLR0917 one parameter for each table th
             "report": dg.MetadataValue.url(page.resolve().as_uri()),
             "path": dg.MetadataValue.path(page),
             "summary": dg.MetadataValue.md(markdown),
-            "configurations": len(measured),
+            "configurations": int(block_table["config_id"].nunique()),
             "missing": ", ".join(inputs.missing) or "none",
         }
     )

@@ -5,19 +5,9 @@ from collections import Counter
 import dagster as dg
 
 from dualollama_pipeline.core.errors import DualOllamaError
+from dualollama_pipeline.defs.batches import batch_of
 from dualollama_pipeline.defs.partitions import configurations
 from dualollama_pipeline.defs.resources import Bench, Event
-
-BATCH_TAG = "dualollama/batch"
-BACKFILL_TAG = "dagster/backfill"
-
-
-def batch_of(run: dg.DagsterRun) -> str:
-    """Return the batch that a run belongs to: its tag, its backfill, or its root run.
-
-    A retry has the root run of what it retries, so it resumes the same batch.
-    """
-    return run.tags.get(BATCH_TAG) or run.tags.get(BACKFILL_TAG) or run.root_run_id or run.run_id
 
 
 @dg.asset(

@@ -1,0 +1,7 @@
+"""The code location that workspace.yaml names: the graph on the bench of the environment."""
+
+from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.defs.assembly import build_definitions
+from dualollama_pipeline.defs.resources import Bench
+
+defs = build_definitions(Bench(Settings.from_environment()))

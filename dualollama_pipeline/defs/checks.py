@@ -1,0 +1,29 @@
+"""The one check: which cells may not count, and what to do about each. Nothing reads its status."""
+
+import dagster as dg
+
+from dualollama_pipeline.core.warehouse import Warehouse
+from dualollama_pipeline.defs.partitions import MATRIX
+from dualollama_pipeline.defs.resources import Bench
+
+
+@dg.asset_check(
+    asset="config_statistics",
+    description="Lists every INVALID cell, why, and what to do; it is left out of all statistics.",
+)
+def cells_are_valid(bench: dg.ResourceParam[Bench]) -> dg.AssetCheckResult:
+    """List the INVALID cells of all configurations measured so far."""
+    from dualollama_pipeline.tables.listing import invalid_cells  # noqa: PLC0415 imports pandas
+
+    listing = invalid_cells(Warehouse(bench.settings.warehouse).tables, MATRIX.config_ids)
+    return dg.AssetCheckResult(
+        passed=listing.n_invalid == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{listing.n_invalid} of {listing.n_cells} cells are INVALID",
+        metadata={
+            "cells": listing.n_cells,
+            "invalid": listing.n_invalid,
+            "warned": listing.n_warned,
+            "listing": dg.MetadataValue.md(listing.markdown),
+        },
+    )

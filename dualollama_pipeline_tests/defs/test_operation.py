@@ -1,0 +1,172 @@
+"""What the graph does by itself: batches, campaigns, the report after them, nights.
+
+The trap: a report in mid-batch, a batch launched twice, or none because one partition failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+
+from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.defs.assembly import build_definitions
+from dualollama_pipeline.defs.batches import BACKFILL_TAG, BATCH_TAG, IN_PROCESS_TAG, UNFINISHED
+from dualollama_pipeline.defs.jobs import campaign_jobs, smoke_job
+from dualollama_pipeline.defs.resources import Bench
+from dualollama_pipeline.defs.schedules import nightly_schedule
+from dualollama_pipeline.defs.sensors import campaign_sensor, ended_batches, report_sensor
+
+S = dg.DagsterRunStatus
+
+
+def run(status: S, run_id: str = "", **tags: str) -> dg.DagsterRun:
+    named = {
+        {"batch": BATCH_TAG, "backfill": BACKFILL_TAG, "here": IN_PROCESS_TAG}[k]: v
+        for k, v in tags.items()
+    }
+    return dg.DagsterRun("trials_job", run_id=run_id or str(uuid4()), status=status, tags=named)
+
+
+def test_a_batch_has_ended_when_none_of_its_runs_is_left() -> None:
+    """With one run at work it is too early; with one failed run it is not too late."""
+    runs = [
+        run(S.SUCCESS, "3", batch="night"),
+        run(S.FAILURE, "2", batch="night"),
+        run(S.CANCELED, "1", batch="night"),
+    ]
+    assert ended_batches(runs) == {"night": "3"}
+    assert S.QUEUED in UNFINISHED  # Dagster makes no queued run without a code location
+    for left in set(UNFINISHED) - {S.QUEUED}:
+        assert ended_batches([run(left, "4", batch="night"), *runs]) == {}
+        assert ended_batches([*runs, run(left, "0", batch="night")]) == {}
+
+
+def test_batches_end_one_by_one() -> None:
+    """A night that goes on must not hold back the report of a single configuration."""
+    runs = [run(S.STARTING, batch="night"), run(S.SUCCESS, "7"), run(S.SUCCESS, batch="night")]
+    assert ended_batches(runs) == {"7": "7"}
+
+
+def test_a_backfill_is_at_work_until_its_last_run_is_launched() -> None:
+    """Between two of its runs nothing is queued, and nothing has ended."""
+    runs = [run(S.SUCCESS, "1", backfill="b")]
+    assert ended_batches(runs, ["b"]) == {}
+    assert ended_batches(runs) == {"b": "1"}
+
+
+def test_what_dualollama_run_executes_makes_its_own_report() -> None:
+    """A second report in another process would write the same files."""
+    assert ended_batches([run(S.SUCCESS, here="true", batch="run-1")]) == {}
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def add(instance: dg.DagsterInstance, status: S, **tags: str) -> str:
+    """Record a run of trials_job in an instance."""
+    job = build_definitions(Bench(Settings())).resolve_job_def("trials_job")
+    made = run(status, **tags)
+    return instance.create_run_for_job(job, status=status, tags=made.tags).run_id
+
+
+def evaluate(instance: dg.DagsterInstance, cursor: str | None = None) -> Any:
+    return report_sensor(dg.build_sensor_context(instance=instance, cursor=cursor))
+
+
+def test_the_report_is_asked_for_once_a_batch(instance: dg.DagsterInstance) -> None:
+    """Asked for at every look, it would be rendered every 30 s for ever."""
+    assert isinstance(evaluate(instance), dg.SkipReason)
+    add(instance, S.SUCCESS, batch="n1")
+    last = add(instance, S.FAILURE, batch="n1")
+    result = evaluate(instance)
+    assert [request.run_key for request in result.run_requests] == [last]
+    assert [request.tags[BATCH_TAG] for request in result.run_requests] == ["n1"]
+    assert isinstance(evaluate(instance, result.cursor), dg.SkipReason)
+    again = add(instance, S.SUCCESS, batch="n1")  # a retry ends the batch anew
+    result = evaluate(instance, result.cursor)
+    assert [request.run_key for request in result.run_requests] == [again]
+
+
+def test_two_batches_that_ended_need_one_report(instance: dg.DagsterInstance) -> None:
+    """It shows all that has been measured; a second one would show the same."""
+    add(instance, S.SUCCESS, batch="n1")
+    add(instance, S.SUCCESS, batch="n2")
+    result = evaluate(instance)
+    assert len(result.run_requests) == 1
+    assert isinstance(evaluate(instance, result.cursor), dg.SkipReason)
+
+
+def test_a_campaign_is_launched_as_one_batch(instance: dg.DagsterInstance) -> None:
+    """Runs without a common batch would be 13 batches, with 13 reports."""
+    homo = next(job for job in campaign_jobs if job.name == "chimera_homo_job")
+    result = homo.execute_in_process(instance=instance)
+    event = next(e for e in result.all_events if e.event_type == dg.DagsterEventType.RUN_SUCCESS)
+    context = dg.build_run_status_sensor_context(
+        sensor_name="campaign_sensor",
+        dagster_event=event,
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+    )
+    requests: list[Any] = list(campaign_sensor(context))  # type: ignore[call-overload]
+    assert len(requests) == 13
+    assert {request.tags[BATCH_TAG] for request in requests} == {result.run_id}
+    assert len({request.run_key for request in requests}) == 13
+    assert {request.job_name for request in requests} == {"trials_job"}
+
+
+def test_the_campaigns_cover_the_matrix() -> None:
+    """A configuration that no scenario's job names would only be measured at night."""
+    named = {job.name: job.tags["dualollama/configurations"].split(",") for job in campaign_jobs}
+    assert named.pop(smoke_job.name) == ["test001"]
+    assert sorted(map(len, named.values())) == [7, 7, 13]
+    assert len({config_id for ids in named.values() for config_id in ids}) == 27
+
+
+def test_a_night_is_one_batch_with_a_run_for_each_configuration() -> None:
+    """The date in the key: the schedule that is evaluated twice launches once."""
+    night = datetime(2026, 11, 22, 2, tzinfo=UTC)
+    requests = nightly_schedule(dg.build_schedule_context(scheduled_execution_time=night))
+    assert isinstance(requests, list)
+    assert len(requests) == 27
+    assert {request.tags[BATCH_TAG] for request in requests} == {"nightly-2026-11-22"}
+    assert requests[0].run_key == "nightly-2026-11-22/test001"
+    assert nightly_schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+
+
+def test_observations_look_at_everything_that_trials_read(tmp_path: Path) -> None:
+    """A change of matrix or corpus that nobody sees leaves old partitions green."""
+    data = tmp_path / "data"
+    (data / "corpus").mkdir(parents=True)
+    source = Settings().data
+    (data / "matrix.yaml").write_text((source / "matrix.yaml").read_text())
+    (data / "corpus" / "a.md").write_text("one")
+
+    def versions() -> dict[str, str]:
+        job = build_definitions(Bench(Settings(data=data))).resolve_job_def("observe_job")
+        with dg.DagsterInstance.ephemeral() as instance:
+            assert job.execute_in_process(instance=instance).success
+            return {
+                name: str(observed.tags["dagster/data_version"])
+                for name in ("config_matrix", "benchmark_corpus", "ollama_server_a")
+                for observed in [
+                    record.asset_observation
+                    for record in instance.fetch_observations(dg.AssetKey(name), 1).records
+                ]
+                if observed is not None and observed.tags is not None
+            }
+
+    before = versions()
+    assert len(before) == 3
+    (data / "corpus" / "a.md").write_text("two")
+    after = versions()
+    changed = {name for name, version in before.items() if after[name] != version}
+    assert changed == {"benchmark_corpus"}

@@ -225,6 +225,17 @@ class TrialRecord(Record):
     calls: tuple[CallRecord, ...]
 
 
+class RulerRecord(Record):
+    """The errors of our own stamps, against a server with a known schedule, after the trials."""
+
+    record: Literal["ruler"] = "ruler"
+    n: int
+    ttft_error_median_ms: float
+    ttft_error_max_ms: float
+    gap_error_p95_ms: float
+    rate_error_pct: float
+
+
 class EndRecord(Record):
     """The batch is complete: planned = ok + failed + interrupted + skipped."""
 
@@ -237,6 +248,12 @@ class EndRecord(Record):
 
 
 AnyRecord = (
-    BatchRecord | MachineRecord | IdentityRecord | PreparationRecord | TrialRecord | EndRecord
+    BatchRecord
+    | MachineRecord
+    | IdentityRecord
+    | PreparationRecord
+    | TrialRecord
+    | RulerRecord
+    | EndRecord
 )
 JournalRecord = Annotated[AnyRecord, Field(discriminator="record")]

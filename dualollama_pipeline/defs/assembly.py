@@ -13,10 +13,16 @@ from dualollama_pipeline.defs.assets import (
 )
 from dualollama_pipeline.defs.checks import cells_are_valid
 from dualollama_pipeline.defs.io_managers import TableIOManager
-from dualollama_pipeline.defs.jobs import campaign_jobs, observe_job, report_job, trials_job
+from dualollama_pipeline.defs.jobs import (
+    alarm_job,
+    campaign_jobs,
+    observe_job,
+    report_job,
+    trials_job,
+)
 from dualollama_pipeline.defs.resources import Bench
 from dualollama_pipeline.defs.schedules import nightly_schedule, observe_schedule
-from dualollama_pipeline.defs.sensors import campaign_sensor, report_sensor
+from dualollama_pipeline.defs.sensors import alarm_sensor, campaign_sensor, report_sensor
 
 
 def build_definitions(bench: Bench) -> dg.Definitions:
@@ -26,9 +32,9 @@ def build_definitions(bench: Bench) -> dg.Definitions:
             [servers, inputs, trials, tables, statistics, published, report]
         ),
         asset_checks=[cells_are_valid],
-        jobs=[trials_job, report_job, observe_job, *campaign_jobs],
+        jobs=[trials_job, report_job, observe_job, alarm_job, *campaign_jobs],
         schedules=[nightly_schedule, observe_schedule],
-        sensors=[campaign_sensor, report_sensor],
+        sensors=[campaign_sensor, report_sensor, alarm_sensor],
         resources={"bench": bench, "io_manager": TableIOManager(bench.settings)},
         # One process for all steps of a run: starting one for each costs more than they do.
         executor=dg.in_process_executor,

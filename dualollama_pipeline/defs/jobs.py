@@ -6,7 +6,9 @@ One job of measuring and report would render the report once for each partition.
 import dagster as dg
 
 from dualollama_pipeline.core.matrix import Scenario
+from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.partitions import MATRIX
+from dualollama_pipeline.defs.resources import Bench
 
 COMPUTED = ("statistics", "published", "report")
 CAMPAIGN_TAG = "dualollama/configurations"
@@ -62,3 +64,24 @@ scenario_jobs = [
 ]
 smoke_job = _campaign("smoke", MATRIX.config_ids[:1], "Measure the first configuration only.")
 campaign_jobs = [*scenario_jobs, smoke_job]
+
+
+@dg.op(out=dg.Out(dg.Nothing), description="Fails with a sentence for each alarm.")
+def raise_alarms(bench: dg.ResourceParam[Bench]) -> None:
+    """Fail if anything has moved."""
+    from dualollama_pipeline.tables.alarms import raised_alarms  # noqa: PLC0415 imports pandas
+
+    alarms = raised_alarms(Warehouse(bench.settings.warehouse).tables)
+    if alarms:
+        raise dg.Failure(description="\n".join(alarms.values()), allow_retries=False)
+
+
+@dg.job(
+    description=(
+        "Fails where a batch differs from its configuration's history by more than is tolerated: "
+        "alarm_sensor launches it, a run failure sensor of your own can send the message on."
+    )
+)
+def alarm_job() -> None:
+    """Raise the alarms of the latest trend."""
+    raise_alarms()

@@ -1,10 +1,12 @@
 """What the graph does by itself: launch campaigns, and the report when a batch has ended."""
 
+import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
+from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.batches import (
     BACKFILL_TAG,
     BATCH_TAG,
@@ -13,7 +15,14 @@ from dualollama_pipeline.defs.batches import (
     batch_of,
     requests_for,
 )
-from dualollama_pipeline.defs.jobs import CAMPAIGN_TAG, campaign_jobs, report_job, trials_job
+from dualollama_pipeline.defs.jobs import (
+    CAMPAIGN_TAG,
+    alarm_job,
+    campaign_jobs,
+    report_job,
+    trials_job,
+)
+from dualollama_pipeline.defs.resources import Bench
 
 EVERY_S = 30
 LOOK_BACK = 200  # runs; far more than one batch has
@@ -81,3 +90,22 @@ def report_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
         for batch_id, run_id in fresh.items()
     ][:1]  # newest first: one report shows all that has been measured
     return dg.SensorResult(run_requests=requests, cursor=" ".join(sorted(ended.values())))
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    monitored_jobs=[report_job],
+    request_job=alarm_job,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Raises an alarm when a batch has moved away from its configuration's history.",
+)
+def alarm_sensor(
+    _: dg.RunStatusSensorContext, bench: dg.ResourceParam[Bench]
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for alarm_job, once for the same alarms."""
+    from dualollama_pipeline.tables.alarms import raised_alarms  # noqa: PLC0415 imports pandas
+
+    alarms = raised_alarms(Warehouse(bench.settings.warehouse).tables)
+    if not alarms:
+        return dg.SkipReason("no batch differs from its history by more than is tolerated")
+    return dg.RunRequest(run_key=hashlib.sha256(" ".join(sorted(alarms)).encode()).hexdigest())

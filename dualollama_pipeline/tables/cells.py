@@ -22,6 +22,7 @@ from dualollama_pipeline.ollama.identity import same_process
 from dualollama_pipeline.tables import guards
 from dualollama_pipeline.tables.guards import Finding, verdict
 from dualollama_pipeline.tables.rows import NAN, Row, column, grouped, plain_rows
+from dualollama_pipeline.worker.calibration import is_sound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,12 @@ def build_cells(journal: Journal, calls: pd.DataFrame) -> pd.DataFrame:
         raise AssertionError
     plan = journal.batch.plan
     rows = plain_rows(calls)
-    whole = [*_bookkeeping(journal), *_same_software(journal), *_one_after_the_other(journal)]
+    whole = [
+        *_bookkeeping(journal),
+        *_same_software(journal),
+        *_one_after_the_other(journal),
+        *_unsound_ruler(journal),
+    ]
     cells = []
     for arm in dict.fromkeys(trial.arm.value for trial in plan.trials):
         mine = [row for row in rows if row["arm"] == arm]
@@ -62,6 +68,7 @@ def build_cells(journal: Journal, calls: pd.DataFrame) -> pd.DataFrame:
             "max_loop_lag_p99_ms": _largest([trial.loop_lag_p99_ms for trial in trials]),
             "max_clock_drift_ms": _largest([trial.wall_clock_drift_ms for trial in trials]),
             "drift_share": _drift(mine),
+            **_ruler(journal),
         }
         findings = [
             *whole,
@@ -105,6 +112,13 @@ def _placement(server: ServerIdentity) -> str:
         return "not known"
     witness = f" ({server.placement})" if server.placement else ""
     return f"{100 * server.size_vram_share:.0f} % in GPU memory{witness}"
+
+
+def _ruler(journal: Journal) -> Row:
+    """The error of our own stamps, told once for the batch."""
+    names = ("ttft_error_median_ms", "ttft_error_max_ms", "gap_error_p95_ms", "rate_error_pct")
+    ruler = journal.ruler
+    return {f"ruler_{name}": NAN if ruler is None else getattr(ruler, name) for name in names}
 
 
 def _largest(values: Sequence[float | None]) -> float:
@@ -175,6 +189,14 @@ def _one_after_the_other(journal: Journal) -> list[Finding]:
     overlapping = any(start < end - tolerance for (_, end), (start, _) in pairwise(spans))
     text = "trials overlap by the wall clock, solo ones too"
     return [Finding("ERROR", "baseline_alone", text)] if overlapping else []
+
+
+def _unsound_ruler(journal: Journal) -> list[Finding]:
+    """The error of our own stamps is within what OLLAMA.md P9 promises."""
+    if journal.ruler is None or is_sound(journal.ruler):
+        return []
+    text = f"our own TTFT stamps are off by {journal.ruler.ttft_error_median_ms:.1f} ms (median)"
+    return [Finding("WARN", "resolution", text)]
 
 
 # -- guards of one cell ----------------------------------------------------------------------------

@@ -20,10 +20,10 @@ from dualollama_pipeline.worker.residency import Residency
 from dualollama_pipeline.worker.trial import run_trial, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from dualollama_pipeline.core.plan import Plan, PlannedTrial
-    from dualollama_pipeline.core.records import ServerIdentity, TrialRecord
+    from dualollama_pipeline.core.records import RulerRecord, ServerIdentity, TrialRecord
     from dualollama_pipeline.worker.journal import Journal, JournalWriter
 
     Announce = Callable[[TrialRecord, int], None]
@@ -74,10 +74,12 @@ async def run_batch(
     journal: Journal,
     writer: JournalWriter,
     announce: Announce,
+    examine_ruler: Callable[[], Awaitable[RulerRecord]] | None = None,
 ) -> None:
     """Measure what `journal` lacks of `plan`, in the plan's order, and record it with `writer`.
 
-    `announce` gets each attempt and the number of trials finished so far.
+    `announce` gets each attempt and the number of trials finished so far. `examine_ruler` tells
+    the error of our stamps when the trials are over; virtual time has none.
 
     Raises:
         ServerError: a server does not answer before the first trial, or lacks the model.
@@ -93,7 +95,10 @@ async def run_batch(
         if journal.batch is None:
             writer.append(BatchRecord(started_at=utc_now(), plan_hash=plan.plan_hash, plan=plan))
         writer.append(await describe_machine())
-        await _Campaign(bench, journal, writer, announce).run()
+        counts = await _Campaign(bench, journal, writer, announce).run()
+        if examine_ruler is not None and plan.clock == "real":
+            writer.append(await examine_ruler())
+        writer.append(counts)
 
 
 def check_plan(plan: Plan, journal: Journal) -> None:
@@ -156,19 +161,18 @@ class _Campaign:
         self._attempts = {t.trial_id: journal.attempts(t.trial_id) for t in self._plan.trials}
         self._seen = {(record.arm, record.moment) for record in journal.identities}
 
-    async def run(self) -> None:
+    async def run(self) -> EndRecord:
+        """Measure what is left; return how all trials ended."""
         for order, trial in enumerate(self._plan.trials):
             if trial.trial_id not in self._finished:
                 await self._measure(trial, order)
         counts = list(self._finished.values())
-        self._writer.append(
-            EndRecord(
-                planned=len(self._plan.trials),
-                ok=counts.count(Status.OK),
-                failed=counts.count(Status.FAILED),
-                interrupted=0,
-                skipped=0,
-            )
+        return EndRecord(
+            planned=len(self._plan.trials),
+            ok=counts.count(Status.OK),
+            failed=counts.count(Status.FAILED),
+            interrupted=0,
+            skipped=0,
         )
 
     async def _measure(self, trial: PlannedTrial, order: int) -> None:

@@ -12,10 +12,10 @@ import statistics
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.plan import Deadlines
+from dualollama_pipeline.core.records import RulerRecord
 from dualollama_pipeline.core.units import ns_to_ms
 from dualollama_pipeline.ollama.client import Exchange, OllamaClient
 
@@ -27,24 +27,13 @@ STREAMS, REQUESTS = 2, 20
 SCHEDULE = {"ttft_ms": 20.0, "gap_ms": 2.0, "tokens": 40}
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """Errors of the client's stamps; `rate_error_pct` compares tokens/s between first and last."""
-
-    n: int
-    ttft_error_median_ms: float
-    ttft_error_max_ms: float
-    gap_error_p95_ms: float
-    rate_error_pct: float
-
-    @property
-    def sound(self) -> bool:
-        """Whether the promise of OLLAMA.md P9 holds: 1 ms at the median, 10 at worst, 1 %."""
-        return (
-            self.ttft_error_median_ms <= 1.0
-            and self.ttft_error_max_ms <= 10.0  # noqa: PLR2004
-            and self.rate_error_pct <= 1.0
-        )
+def is_sound(ruler: RulerRecord) -> bool:
+    """Say whether the promise of OLLAMA.md P9 holds: 1 ms at the median, 10 at worst, 1 %."""
+    return (
+        ruler.ttft_error_median_ms <= 1.0
+        and ruler.ttft_error_max_ms <= 10.0  # noqa: PLR2004
+        and ruler.rate_error_pct <= 1.0
+    )
 
 
 @contextmanager
@@ -60,14 +49,20 @@ def paced_server() -> Iterator[str]:
             process.terminate()
 
 
-async def calibrate(url: str) -> Calibration:
+async def examine_ruler() -> RulerRecord:
+    """Hold the ruler against a server with a known schedule, started for it."""
+    with paced_server() as url:
+        return await calibrate(url)
+
+
+async def calibrate(url: str) -> RulerRecord:
     """Read `REQUESTS` answers on each of two concurrent streams and compare the stamps."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_stream(url)) for _ in range(STREAMS)]
     exchanges = [exchange for task in tasks for exchange in task.result()]
     ttft, gaps, rates = zip(*map(_errors, exchanges), strict=True)
     all_gaps = sorted(gap for some in gaps for gap in some)
-    return Calibration(
+    return RulerRecord(
         n=len(exchanges),
         ttft_error_median_ms=ns_to_ms(statistics.median(ttft)),
         ttft_error_max_ms=ns_to_ms(max(ttft)),

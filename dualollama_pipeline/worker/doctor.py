@@ -12,7 +12,7 @@ from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.ollama.client import Exchange, OllamaClient
 from dualollama_pipeline.ollama.identity import same_process, snapshot
-from dualollama_pipeline.worker.calibration import calibrate, paced_server
+from dualollama_pipeline.worker import calibration
 from dualollama_pipeline.worker.machine import describe_machine
 
 if TYPE_CHECKING:
@@ -126,11 +126,10 @@ async def examine_machine() -> Finding:
 
 async def examine_ruler() -> Finding:
     """Hold the ruler against a server with a known schedule."""
-    with paced_server() as url:
-        result = await calibrate(url)
+    result = await calibration.examine_ruler()
     return Finding(
         "ruler",
-        result.sound,
+        calibration.is_sound(result),
         f"TTFT error {result.ttft_error_median_ms:.2f} ms at the median, "
         f"{result.ttft_error_max_ms:.2f} at most; gap error P95 {result.gap_error_p95_ms:.2f} ms; "
         f"rate error {result.rate_error_pct:.2f} % (n {result.n}, two streams)",

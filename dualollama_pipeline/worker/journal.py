@@ -21,6 +21,7 @@ from dualollama_pipeline.core.records import (
     Origin,
     PreparationRecord,
     Record,
+    RulerRecord,
     Status,
     TrialRecord,
 )
@@ -43,6 +44,7 @@ class Journal:
     identities: list[IdentityRecord] = field(default_factory=list)
     preparations: list[PreparationRecord] = field(default_factory=list)
     trials: list[TrialRecord] = field(default_factory=list)
+    ruler: RulerRecord | None = None
     end: EndRecord | None = None
 
     @property
@@ -108,6 +110,8 @@ def _file(journal: Journal, record: AnyRecord, number: int) -> None:
             journal.preparations.append(record)
         case TrialRecord():
             journal.trials.append(record)
+        case RulerRecord():
+            journal.ruler = record
         case EndRecord():
             journal.end = record
 

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.worker.batch import check_plan, run_batch
+from dualollama_pipeline.worker.calibration import examine_ruler
 from dualollama_pipeline.worker.journal import Journal, JournalWriter, is_finished, read_journal
 from dualollama_pipeline.worker.lock import pair_lock
 
@@ -56,7 +57,7 @@ async def _until_stopped(
     plan: Plan, journal: Journal, writer: JournalWriter, announce: Announce, guard: bool
 ) -> None:
     loop = asyncio.get_running_loop()
-    task = asyncio.ensure_future(run_batch(plan, journal, writer, announce))
+    task = asyncio.ensure_future(run_batch(plan, journal, writer, announce, examine_ruler))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
     if guard:

@@ -15,12 +15,20 @@ import dagster as dg
 import pytest
 
 from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.assembly import build_definitions
 from dualollama_pipeline.defs.batches import BACKFILL_TAG, BATCH_TAG, IN_PROCESS_TAG, UNFINISHED
 from dualollama_pipeline.defs.jobs import campaign_jobs, smoke_job
 from dualollama_pipeline.defs.resources import Bench
 from dualollama_pipeline.defs.schedules import nightly_schedule
-from dualollama_pipeline.defs.sensors import campaign_sensor, ended_batches, report_sensor
+from dualollama_pipeline.defs.sensors import (
+    alarm_sensor,
+    campaign_sensor,
+    ended_batches,
+    report_sensor,
+)
+from dualollama_pipeline.tables.store import TableStore
+from dualollama_pipeline_tests.statistics.campaign import sound_statistics
 
 S = dg.DagsterRunStatus
 
@@ -170,3 +178,48 @@ def test_observations_look_at_everything_that_trials_read(tmp_path: Path) -> Non
     after = versions()
     changed = {name for name, version in before.items() if after[name] != version}
     assert changed == {"benchmark_corpus"}
+
+
+def published_trend(tmp_path: Path, alarm: bool) -> Bench:
+    """A warehouse whose latest trend has (or has not) one alarm."""
+    bench = Bench(Settings(warehouse=tmp_path))
+    rows = sound_statistics()["trend"].assign(alarm=False)
+    rows.loc[rows.index[0], "alarm"] = alarm
+    TableStore(Warehouse(tmp_path).tables).publish("trend", rows)
+    return bench
+
+
+@pytest.mark.parametrize("alarm", [True, False])
+def test_an_alarm_is_a_red_run_and_no_alarm_is_none(
+    tmp_path: Path, instance: dg.DagsterInstance, alarm: bool
+) -> None:
+    """A red run is what every notification of Dagster's can be hooked to."""
+    job = build_definitions(published_trend(tmp_path, alarm)).resolve_job_def("alarm_job")
+    result = job.execute_in_process(instance=instance, raise_on_error=False)
+    assert result.success is not alarm
+    if alarm:
+        failure = next(e for e in result.all_events if e.is_step_failure).step_failure_data
+        assert "tolerated" in failure.user_failure_data.description
+        assert "interval" in failure.user_failure_data.description
+
+
+def test_the_same_alarm_is_raised_once(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    """The report is made again and again; the alarm of one batch is one alarm."""
+    smoke = smoke_job.execute_in_process(instance=instance)  # any run stands for the report's
+
+    def ask(bench: Bench) -> Any:
+        event = next(e for e in smoke.all_events if e.event_type == dg.DagsterEventType.RUN_SUCCESS)
+        return alarm_sensor(
+            dg.build_run_status_sensor_context(
+                sensor_name="alarm_sensor",
+                dagster_event=event,
+                dagster_instance=instance,
+                dagster_run=smoke.dagster_run,
+                resources={"bench": bench},
+            )
+        )
+
+    first, again = (ask(published_trend(tmp_path, alarm=True)) for _ in range(2))
+    assert isinstance(first, dg.RunRequest)
+    assert first.run_key == again.run_key
+    assert isinstance(ask(published_trend(tmp_path, alarm=False)), dg.SkipReason)

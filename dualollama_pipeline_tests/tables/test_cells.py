@@ -10,7 +10,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dualollama_pipeline.core.records import Conditions, IdentityRecord, ServerIdentity, TrialRecord
+from dualollama_pipeline.core.records import (
+    Conditions,
+    IdentityRecord,
+    RulerRecord,
+    ServerIdentity,
+    TrialRecord,
+)
 from dualollama_pipeline.tables.build import build_tables
 from dualollama_pipeline.tables.guards import GUARDS
 from dualollama_pipeline.worker.journal import Journal
@@ -263,3 +269,19 @@ def test_what_speaks_against_a_cell_reaches_its_trials_and_blocks_only() -> None
     assert not block["in_dual_estimate"]
     assert block["in_single_estimate"]
     assert "placement" in block["exclusion_reason"]
+
+
+@pytest.mark.parametrize(("error_ms", "guards"), [(1.0, []), (1.1, ["resolution"])])
+def test_the_error_of_our_own_stamps(error_ms: float, guards: list[str]) -> None:
+    """A TTFT of 40 ms on a machine that adds 5 ms of its own is no TTFT of 40 ms."""
+    made = journal(block_of())
+    made.ruler = RulerRecord(
+        n=40,
+        ttft_error_median_ms=error_ms,
+        ttft_error_max_ms=5.0,
+        gap_error_p95_ms=0.2,
+        rate_error_pct=0.1,
+    )
+    found = cell(made)
+    assert guards_of(found) == guards
+    assert found["ruler_ttft_error_median_ms"] == error_ms

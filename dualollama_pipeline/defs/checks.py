@@ -17,13 +17,17 @@ def cells_are_valid(bench: dg.ResourceParam[Bench]) -> dg.AssetCheckResult:
 
     listing = invalid_cells(Warehouse(bench.settings.warehouse).tables, MATRIX.config_ids)
     return dg.AssetCheckResult(
-        passed=listing.n_invalid == 0,
+        passed=listing.n_invalid + listing.n_damaged == 0,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{listing.n_invalid} of {listing.n_cells} cells are INVALID",
+        description=(
+            f"{listing.n_invalid} of {listing.n_cells} cells are INVALID; "
+            f"{listing.n_damaged} configurations have damaged tables"
+        ),
         metadata={
             "cells": listing.n_cells,
             "invalid": listing.n_invalid,
             "warned": listing.n_warned,
+            "damaged": listing.n_damaged,
             "listing": dg.MetadataValue.md(listing.markdown),
         },
     )

@@ -15,11 +15,12 @@ HEADER = "| configuration | arm | why it does not count | what to do |\n|---|---
 
 
 class Listing(NamedTuple):
-    """How many cells there are, and the INVALID ones as a Markdown table."""
+    """How many cells there are, and as a Markdown table the INVALID ones and damaged partitions."""
 
     n_cells: int
     n_invalid: int
     n_warned: int
+    n_damaged: int
     markdown: str
 
 
@@ -32,8 +33,10 @@ def invalid_cells(tables: Path, config_ids: Sequence[str]) -> Listing:
         TableError: nothing has been measured yet, or a table is damaged.
     """
     store = TableStore(tables)
-    cells, _ = store.load_all("cell_table", list(config_ids))
-    runs, _ = store.load_all("run_table", list(config_ids))
+    cells, without_cells = store.load_all("cell_table", list(config_ids))
+    runs, without_runs = store.load_all("run_table", list(config_ids))
+    left_out = without_cells | without_runs
+    damaged = {name: why for name, why in left_out.items() if why.startswith("damaged")}
     bad = runs[runs["validity"].eq("INVALID")]
     why = {
         (str(config_id), str(arm)): "; ".join(
@@ -48,11 +51,14 @@ def invalid_cells(tables: Path, config_ids: Sequence[str]) -> Listing:
     lines = [
         f"| {config_id} | {arm} | {_escaped(reasons)} | {_escaped(advice(reasons))} |"
         for (config_id, arm), reasons in sorted(why.items())
+    ] + [
+        f"| {config_id} | all | {_escaped(reason)} | dualollama report --from-journals |"
+        for config_id, reason in sorted(damaged.items())
     ]
     markdown = HEADER + "\n".join(lines) if lines else "All cells may count."
     n_warned = int(cells["validity"].eq("WARN").sum())
-    return Listing(len(cells), len(why), n_warned, markdown)
+    return Listing(len(cells), len(why), n_warned, len(damaged), markdown)
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from dualollama_pipeline.core.design import Campaign, build_plan
-from dualollama_pipeline.core.errors import ServersChangedError
+from dualollama_pipeline.core.errors import InputError, ServersChangedError
 from dualollama_pipeline.core.matrix import Configuration, load_matrix
 from dualollama_pipeline.core.parity import parity_workload
 from dualollama_pipeline.core.warehouse import Warehouse
@@ -45,7 +47,10 @@ class Measurement:
         campaign = Campaign(
             batch_id, self.settings.blocks, self.settings.model, self.pair.urls, self.pair.clock
         )
-        return build_plan(configuration, workload, campaign)
+        try:
+            return build_plan(configuration, workload, campaign)
+        except ValidationError as error:  # such as a batch tag that is no file name
+            raise InputError.from_validation("the campaign", error) from error
 
     def plan_hash(self, config_id: str) -> str:
         """Return what identifies a configuration's plan today, whatever its batch."""

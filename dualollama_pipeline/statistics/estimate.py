@@ -17,6 +17,7 @@ from dualollama_pipeline.statistics.intervals import (
     exponentiate,
     interval_of,
     proportion_interval,
+    skewed_interval_of,
 )
 from dualollama_pipeline.statistics.means import NAN, Mean, mean_of, sample
 from dualollama_pipeline.statistics.selection import best_if_equal, rank_intervals
@@ -43,6 +44,7 @@ METHODS = {
     ("linear", "pooled", "night"): "mean, t interval over nights",
 }
 EXACT = "k of n, exact interval (Clopper-Pearson)"
+WIDENED = ", widened for skew below 20 values"
 NO_POOL = "no configuration without a reload in the single arm"
 PUBLISHED = ("balance_efficiency_pct", "balance_speedup")
 BINNED = "balance_efficiency_pct"
@@ -192,9 +194,10 @@ def _interval(metric: Metric, values: Floats, mean: Mean) -> tuple[Interval, int
         found = proportion_interval(n_events, len(values))
         scaled = [100 * number for number in (found.value, found.low, found.high)]
         return Interval(scaled[0], scaled[1], scaled[2], found.reason or ""), n_events
+    if metric.upper is not None:
+        return cut_at(skewed_interval_of(mean), metric.upper), None
     found = interval_of(mean)
-    back = exponentiate(found) if metric.scale == "ratio" else found
-    return (back if metric.upper is None else cut_at(back, metric.upper)), None
+    return (exponentiate(found) if metric.scale == "ratio" else found), None
 
 
 def _estimate(
@@ -219,12 +222,18 @@ def _estimate(
         "ci_low": interval.low,
         "ci_high": interval.high,
         "level": LEVEL,
-        "method": EXACT if is_rate else METHODS[metric.scale, level, mean.unit],
+        "method": _method(metric, level, mean),
         "null_reason": reason,
         **_shape(metric, values),
         **_peak(counting, is_rate=is_rate),
         "batches": " ".join(sorted(map(str, part["batch_id"].unique()))),
     }
+
+
+def _method(metric: Metric, level: str, mean: Mean) -> str:
+    if metric.scale == "rate":
+        return EXACT
+    return METHODS[metric.scale, level, mean.unit] + ("" if metric.upper is None else WIDENED)
 
 
 def _shape(metric: Metric, values: Floats) -> dict[str, Any]:

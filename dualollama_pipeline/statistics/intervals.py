@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEVEL = 0.95
+MIN_SYMMETRIC = 20
+SKEWED_LEVEL = 0.97
 BOOTSTRAP_FROM, BOOTSTRAP_TO = 20, 2_000
 N_RESAMPLES = 1_999
 
@@ -36,6 +38,17 @@ def interval_of(mean: Mean, level: float = LEVEL) -> Interval:
         return Interval(mean.value, NAN, NAN, mean.reason)
     half = float(stats.t.ppf((1 + level) / 2, mean.freedom)) * mean.standard_error
     return Interval(mean.value, mean.value - half, mean.value + half, "")
+
+
+def skewed_interval_of(mean: Mean) -> Interval:
+    """Return the t interval of a few values that pile up at a bound, at a level of 97 %.
+
+    Such values are about half-normal (the balance figures are: the distance of two finish times).
+    Simulated (docs/statistics.md), the plain interval covers 92.2 % at n = 5 and 94.0 % at 19, this
+    one 94.5 to 96.0 %. From 20 values on the plain one is sound.
+    """
+    few = mean.freedom < MIN_SYMMETRIC - 1
+    return interval_of(mean, SKEWED_LEVEL if few else LEVEL)
 
 
 def t_interval(values: Sequence[float] | NDArray[np.float64], level: float = LEVEL) -> Interval:

@@ -20,6 +20,7 @@ from dualollama_pipeline.statistics.intervals import (
     bca_interval,
     interval_of,
     proportion_interval,
+    skewed_interval_of,
     t_interval,
 )
 from dualollama_pipeline.statistics.means import Mean, aligned, difference, mean_of, sample
@@ -122,6 +123,12 @@ def coverage_cases() -> dict[str, IntervalCase]:
         "balance efficiency, population of 135": lambda chance: (
             t_interval(_balance(chance, 135)), BALANCE_MEAN,
         ),
+        "balance efficiency, 5 blocks: t, widened": lambda chance: (
+            skewed_interval_of(mean_of(sample(_balance(chance, 5)))), BALANCE_MEAN,
+        ),
+        "balance efficiency, 15 blocks: t, widened": lambda chance: (
+            skewed_interval_of(mean_of(sample(_balance(chance, 15)))), BALANCE_MEAN,
+        ),
         "balance efficiency, 40 blocks: BCa": lambda chance: (
             bca_interval(_balance(chance, 40)), BALANCE_MEAN,
         ),
@@ -163,9 +170,6 @@ def exact_cases() -> dict[str, IntervalCase]:
 def told_cases() -> dict[str, IntervalCase]:
     """Return what is shown and not judged, because its truth is another quantity or n is small."""
     return {
-        "balance efficiency, 5 blocks: t": lambda chance: (
-            t_interval(_balance(chance, 5)), BALANCE_MEAN,
-        ),
         "simulator, dual, 5 blocks, noise-free truth": _simulated(0, 5, "dual"),
     }  # fmt: skip
 

@@ -15,9 +15,12 @@ from dualollama_pipeline.statistics.intervals import (
     Interval,
     cut_at,
     exponentiate,
+    interval_of,
+    skewed_interval_of,
     stratified_t_interval,
     t_interval,
 )
+from dualollama_pipeline.statistics.means import Mean
 
 # Student's t, 0.975 quantile, by degrees of freedom
 T4, T8, T9 = 2.776445, 2.306004, 2.262157
@@ -183,3 +186,13 @@ def test_the_interval_of_a_population_covers_the_truth_as_often_as_it_says() -> 
     found = [stratified_t_interval(list(draw)) for draw in draws]
     covered = sum(interval.low <= truth <= interval.high for interval in found)
     assert 0.93 <= covered / 1_500 <= 0.97
+
+
+def test_values_at_a_bound_get_a_wider_interval_while_they_are_few() -> None:
+    """Mean 2, se 0.5 at five values: t(4) at 98.5 % is 3.29763, so 2 +- 1.648815."""
+    few = skewed_interval_of(Mean(2.0, 0.5, 4.0, ""))
+    assert (few.low, few.high) == pytest.approx((2 - 1.648815, 2 + 1.648815), abs=1e-5)
+    many = skewed_interval_of(Mean(2.0, 0.5, 19.0, ""))
+    plain = interval_of(Mean(2.0, 0.5, 19.0, ""))
+    assert many == plain
+    assert skewed_interval_of(Mean(2.0, 0.5, 18.0, "")).high > 2 + 0.5 * 2.1

@@ -57,7 +57,9 @@ class Settings(Strict):
             if self.url_a is None or self.url_b is None:
                 msg = "external servers need DUALOLLAMA_URL_A and DUALOLLAMA_URL_B"
                 raise ValueError(msg)
-            if self.url_a == self.url_b:
+            if self.url_a.replace("//localhost:", "//127.0.0.1:") == self.url_b.replace(
+                "//localhost:", "//127.0.0.1:"
+            ):
                 msg = "DUALOLLAMA_URL_A and DUALOLLAMA_URL_B name the same server; two are needed"
                 raise ValueError(msg)
         return self

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.design import SERVER_A, SERVER_B
-from dualollama_pipeline.core.errors import DualOllamaError
+from dualollama_pipeline.core.errors import DualOllamaError, ServerError
 from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.ollama.client import Exchange, OllamaClient
 from dualollama_pipeline.ollama.identity import same_process, snapshot
@@ -148,6 +148,15 @@ def examine_warehouse(warehouse: Path) -> Finding:
     return Finding(
         "warehouse", writable, f"{warehouse} is {state}", "set DUALOLLAMA_WAREHOUSE to another"
     )
+
+
+def refuse_to_disturb(holder: str) -> None:
+    """Say no while somebody measures: the doctor loads models.
+
+    Raises:
+        ServerError: always; names who holds the servers.
+    """
+    raise ServerError(f"the servers are in use by {holder}", "ask again when it has ended")
 
 
 async def examine(settings: Settings, pair: ServerPair) -> list[Finding]:

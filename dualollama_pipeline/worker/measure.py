@@ -54,11 +54,10 @@ class Measurement:
 
     def plan_hash(self, config_id: str) -> str:
         """Return what identifies a configuration's plan today, whatever its batch."""
-        configuration = load_matrix(self.settings.data / "matrix.yaml").get(config_id)
-        return self.plan(configuration, "any").plan_hash
+        return self.plan(self._configuration(config_id), "any").plan_hash
 
-    def run(self, config_id: str, batch_id: str) -> Journal:
-        """Measure a configuration and return its journal.
+    def run(self, wanted: str | Configuration, batch_id: str) -> Journal:
+        """Measure a configuration (or the one of the matrix with this id); return its journal.
 
         An unfinished batch of the same plan is resumed instead of opening `batch_id`. Where plan
         or servers have changed since a journal was begun, a fresh batch is opened beside it.
@@ -68,12 +67,15 @@ class Measurement:
             WorkerError: the worker ended early; what it measured is kept. A runner in this process
                 raises its own errors instead.
         """
-        configuration = load_matrix(self.settings.data / "matrix.yaml").get(config_id)
+        configuration = self._configuration(wanted) if isinstance(wanted, str) else wanted
         plan = self.plan(configuration, batch_id)
         try:
             return self._measure(self.plan(configuration, self._resumable(plan) or batch_id))
         except (ServersChanged, ServersChangedError):
             return self._measure(self.plan(configuration, self._fresh(plan)))
+
+    def _configuration(self, config_id: str) -> Configuration:
+        return load_matrix(self.settings.data / "matrix.yaml").get(config_id)
 
     def _measure(self, plan: Plan) -> Journal:
         path = self._warehouse.journal(plan.config_id, plan.batch_id)

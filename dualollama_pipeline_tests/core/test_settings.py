@@ -165,3 +165,15 @@ def test_urls_with_more_than_host_and_port_are_refused(url: str) -> None:
     message = str(refusal({"DUALOLLAMA_URL_A": url}))
     assert "DUALOLLAMA_URL_A = " in message
     assert "u:p" not in message
+
+
+def test_one_server_under_two_names_of_this_machine_is_refused() -> None:
+    """localhost and 127.0.0.1: `dual` would be `single`, and nothing would look wrong."""
+    with pytest.raises(InputError, match="same server"):
+        Settings.from_environment(
+            {
+                "DUALOLLAMA_SERVERS": "external",
+                "DUALOLLAMA_URL_A": "http://localhost:11434",
+                "DUALOLLAMA_URL_B": "http://127.0.0.1:11434",
+            }
+        )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.worker.calibration import calibrate, paced_server
 from dualollama_pipeline.worker.doctor import Finding, examine_servers, examine_warehouse
+from dualollama_pipeline.worker.lock import pair_lock
 from dualollama_pipeline_tests.faults.ollama import ollama
 from dualollama_pipeline_tests.faults.scripted import MODEL, serve
 
@@ -75,3 +79,18 @@ def test_the_ruler_sees_what_the_schedule_says() -> None:
     assert result.n == 40
     assert 0 < result.ttft_error_median_ms < 10
     assert result.rate_error_pct < 20
+
+
+def test_the_doctor_does_not_disturb_a_measurement() -> None:
+    """It loads models: into a pair that is being measured, that would be a data point."""
+    urls = {"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"}
+    with pair_lock(urls, "plan test013.night", lambda _: None):
+        waiting = subprocess.run(
+            [sys.executable, "-m", "dualollama_pipeline.cli", "doctor", "--servers", "external"],
+            env={**os.environ, "DUALOLLAMA_URL_A": urls["a"], "DUALOLLAMA_URL_B": urls["b"]},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert waiting.returncode == 1
+    assert "in use by plan test013.night" in waiting.stderr

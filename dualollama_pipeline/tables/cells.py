@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import combinations, pairwise
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from dualollama_pipeline.core.records import Origin, Status
 from dualollama_pipeline.core.units import NS_PER_MS
@@ -137,9 +136,13 @@ def _drift(calls: Sequence[Row]) -> float:
     if len(walls) < MIN_TRIALS_FOR_DRIFT:
         return NAN
     orders, wall_ms = list(walls), list(walls.values())
-    slope = float(stats.theilslopes(wall_ms, orders).slope)
+    # the median of all slopes between two trials; scipy has it, for a second of imports a run
+    slope = median(
+        (later - earlier) / (order - before)
+        for (before, earlier), (order, later) in combinations(walls.items(), 2)
+    )
     span = float(max(orders) - min(orders))
-    return slope * span / float(np.median(wall_ms))
+    return slope * span / median(wall_ms)
 
 
 # -- guards of the whole batch ---------------------------------------------------------------------

@@ -17,6 +17,7 @@ from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.batches import BATCH_TAG, IN_PROCESS_TAG
 from dualollama_pipeline.defs.resources import Bench
 from dualollama_pipeline.worker.campaign import finish_campaign, open_campaign
+from dualollama_pipeline.worker.journal import is_finished
 from dualollama_pipeline.worker.measure import Measurement
 
 INTERRUPTED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
@@ -95,13 +96,17 @@ def run_pipeline(
         tags = {BATCH_TAG: campaign.batch_id, IN_PROCESS_TAG: "true"}
         job = defs.resolve_job_def("trials_job")
         failures: dict[str, str] = {}
+        incomplete: dict[str, str] = {}
         for config_id in config_ids:
             on_configuration(config_id)
             result = _execute(job, instance, tags, partition_key=config_id)
             if not result.success:
                 failures[config_id] = _first_error(result)
+            elif not is_finished(warehouse.journals(config_id)[-1]):
+                incomplete[config_id] = "its servers were lost; what had been measured counts"
         if len(failures) == len(config_ids):
             raise DualOllamaError(next(iter(failures.values())), "correct this, then run again")
+        failures |= incomplete
         if not failures:
             finish_campaign(warehouse.campaigns, campaign)
         on_configuration("report")

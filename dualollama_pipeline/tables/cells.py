@@ -272,6 +272,10 @@ def _context_findings(call: Row, context: int | None) -> list[Finding]:
 
 def _trial_findings(cell: Row, calls: Sequence[Row]) -> list[Finding]:
     findings = []
+    if cell["n_skipped"] + cell["n_interrupted"] > 0:
+        left = cell["n_skipped"] + cell["n_interrupted"]
+        text = f"{left} of {cell['n_planned']} trials were not measured to their end"
+        findings.append(Finding("WARN", "complete", text))
     for (role, stage), group in grouped(calls, "role", "stage").items():
         sizes = [size for size in column(group, "n_prompt_tokens") if not math.isnan(size)]
         if sizes and max(sizes) - min(sizes) > 2 * guards.PROMPT_TOLERANCE_TOKENS:

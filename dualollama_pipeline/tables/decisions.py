@@ -6,6 +6,8 @@ simulated illustrates, and what nobody measured is assumed.
 
 from __future__ import annotations
 
+import pandera.pandas as pa
+
 from dualollama_pipeline.core.matrix import Scenario
 from dualollama_pipeline.core.records import Origin
 from dualollama_pipeline.tables.columns import count, flag, holds, number, table, text
@@ -43,7 +45,7 @@ _IN_INTERVAL = holds(
 )
 
 
-def _asked(role: str) -> dict[str, object]:
+def _asked(role: str) -> dict[str, pa.Column]:
     return {
         f"{role}_num_gpu": count(f"layers the {role} asks for; null: default", least=-1, null=True),
         f"{role}_num_ctx": count(f"context the {role} asks for; null: default", null=True),
@@ -51,7 +53,7 @@ def _asked(role: str) -> dict[str, object]:
     }
 
 
-def _expected(name: str, what: str, *, least: float | None = 0) -> dict[str, object]:
+def _expected(name: str, what: str, *, least: float | None = 0) -> dict[str, pa.Column]:
     return {
         name: number(what, least=least),
         f"{name}_low": number("lower end of its 95 % interval", least=least),
@@ -78,7 +80,7 @@ CONFIGURATION_TIERS = table(
         **_asked("collector"),
         **_asked("insight"),
         **_expected("true_speedup", "geometric mean of the block ratios, two servers; x"),
-        **_expected("ttft_ms", "mean TTFT of the slower agent, two servers"),
+        **_expected("ttft_ms", "geometric mean TTFT of the agent that waits longer, two servers"),
         **_expected("balance_efficiency_pct", "the report's efficiency, mean over dual trials"),
         "peak_balance_efficiency_pct": number("its highest trial: large by chance"),
         **_expected("balance_contention_pct", "trials with balance speedup below 1.5"),

@@ -82,6 +82,9 @@ GUARDS = {
         "a trial that is counted twice or not at all falsifies every mean",
         "report this with the journal",
     ),
+    "complete": Guard(
+        "what was not measured cannot count", "materialize again: it goes on where it stopped"
+    ),
     "baseline_alone": Guard(
         "a baseline that overlaps another trial is no baseline",
         "do not set the clock while measuring; measure again",

@@ -44,6 +44,7 @@ class Journal:
     identities: list[IdentityRecord] = field(default_factory=list)
     preparations: list[PreparationRecord] = field(default_factory=list)
     trials: list[TrialRecord] = field(default_factory=list)
+    cut_off_by: str | None = None  # what ended the measuring early, told by who asked for it
     ruler: RulerRecord | None = None
     end: EndRecord | None = None
 

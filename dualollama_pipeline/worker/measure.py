@@ -15,7 +15,7 @@ from dualollama_pipeline.core.parity import parity_workload
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.core.workload import standard_workload
 from dualollama_pipeline.worker.journal import Journal, is_finished, read_journal
-from dualollama_pipeline.worker.launch import ServersChanged, run_worker
+from dualollama_pipeline.worker.launch import ServersChanged, WorkerError, run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,10 +62,13 @@ class Measurement:
         An unfinished batch of the same plan is resumed instead of opening `batch_id`. Where plan
         or servers have changed since a journal was begun, a fresh batch is opened beside it.
 
+        A worker that ended early after some trials leaves an unfinished journal; `cut_off_by`
+        says why.
+
         Raises:
             InputError: there is no such configuration, or an input cannot be read.
-            WorkerError: the worker ended early; what it measured is kept. A runner in this process
-                raises its own errors instead.
+            WorkerError: no trial could be attempted. A runner in this process raises its own errors
+                instead, also later.
         """
         configuration = self._configuration(wanted) if isinstance(wanted, str) else wanted
         plan = self.plan(configuration, batch_id)
@@ -79,7 +82,17 @@ class Measurement:
 
     def _measure(self, plan: Plan) -> Journal:
         path = self._warehouse.journal(plan.config_id, plan.batch_id)
-        self.runner(plan, path, self.on_event)
+        before = _n_trials(path)
+        try:
+            self.runner(plan, path, self.on_event)
+        except ServersChanged:
+            raise
+        except WorkerError as error:
+            if _n_trials(path) == before:
+                raise  # nothing could be attempted
+            journal = read_journal(path)
+            journal.cut_off_by = str(error)
+            return journal
         return read_journal(path)
 
     @property
@@ -103,6 +116,10 @@ class Measurement:
             if not self._warehouse.journal(plan.config_id, batch_id).exists():
                 return batch_id
         raise AssertionError  # count() does not end
+
+
+def _n_trials(path: Path) -> int:
+    return len(read_journal(path).trials) if path.exists() else 0
 
 
 def _plan_hash(path: Path) -> str | None:

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dualollama_pipeline.core.errors import ServersChangedError
 from dualollama_pipeline.core.plan import Plan
-from dualollama_pipeline.core.records import BatchRecord, EndRecord
+from dualollama_pipeline.core.records import BatchRecord, EndRecord, TrialRecord
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.worker.journal import JournalWriter
+from dualollama_pipeline.worker.launch import WorkerError
 from dualollama_pipeline.worker.measure import Measurement
 
 PAIR = ServerPair({"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"}, "simulated")
@@ -75,3 +78,51 @@ def test_changed_servers_get_a_fresh_batch_even_under_the_same_name(tmp_path: Pa
     worker = Worker(changed="first")
     assert measure(tmp_path, worker, "first") == "first-2"
     assert worker.batches == ["first", "first-2"]
+
+
+class DyingServers(Worker):
+    """Stands in for the worker whose servers are lost after some trials of a life."""
+
+    def __init__(self, *trials_of_a_life: int) -> None:
+        super().__init__()
+        self.left = list(trials_of_a_life)
+
+    def __call__(self, plan: Plan, path: Path, _: Callable[[dict[str, Any]], None]) -> None:
+        with JournalWriter(path) as writer:
+            if not path.stat().st_size:
+                writer.append(BatchRecord(started_at="", plan_hash=plan.plan_hash, plan=plan))
+            for planned in plan.trials[: self.left.pop(0)]:
+                writer.append(
+                    TrialRecord(
+                        trial_id=planned.trial_id,
+                        attempt=1,
+                        block=planned.block,
+                        arm=planned.arm.value,
+                        order=0,
+                        status="ok",
+                        started_at="",
+                        calls=(),
+                    )
+                )
+        raise WorkerError("the servers are gone", "start them")
+
+
+def test_servers_lost_on_the_way_leave_what_was_measured(tmp_path: Path) -> None:
+    """Three trials are evidence; failing the asset would keep them out of every table."""
+    measurement = Measurement(Settings(warehouse=tmp_path), PAIR, lambda _: None, DyingServers(3))
+    journal = measurement.run("test001", "first")
+    assert len(journal.trials) == 3
+    assert journal.end is None
+    assert "the servers are gone" in (journal.cut_off_by or "")
+
+
+def test_servers_lost_before_the_first_trial_are_an_error(tmp_path: Path) -> None:
+    """Also in a batch that has trials from yesterday: nothing was attempted today."""
+    measurement = Measurement(
+        Settings(warehouse=tmp_path), PAIR, lambda _: None, DyingServers(0, 2, 0)
+    )
+    with pytest.raises(WorkerError):
+        measurement.run("test001", "first")
+    assert len(measurement.run("test001", "first").trials) == 2
+    with pytest.raises(WorkerError):
+        measurement.run("test001", "first")

@@ -39,6 +39,9 @@ def benchmark_trials(
         journal = bench.measure(context.partition_key, batch_of(context.run), log)
     except DualOllamaError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
+    if journal.cut_off_by is not None:
+        context.log.error(journal.cut_off_by)
+    incomplete = {} if journal.end is not None else {"incomplete": str(journal.cut_off_by)}
     statuses = Counter(trial.status.value for trial in journal.trials)
     return dg.MaterializeResult(
         metadata={
@@ -46,6 +49,7 @@ def benchmark_trials(
             "batch_id": journal.path.stem,
             "journal": dg.MetadataValue.path(journal.path),
             "attempts": len(journal.trials),
+            **incomplete,
             **{f"attempts_{status}": count for status, count in sorted(statuses.items())},
         }
     )

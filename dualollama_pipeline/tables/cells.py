@@ -142,7 +142,7 @@ def _drift(calls: Sequence[Row]) -> float:
         for (before, earlier), (order, later) in combinations(walls.items(), 2)
     )
     span = float(max(orders) - min(orders))
-    return slope * span / median(wall_ms)
+    return float(slope * span / median(wall_ms))
 
 
 # -- guards of the whole batch ---------------------------------------------------------------------

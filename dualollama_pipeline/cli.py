@@ -44,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(function=_run)
 
     measure = commands.add_parser("measure", help="measure one configuration, without Dagster")
-    measure.add_argument("config_id", metavar="CONFIG_ID")
+    what = measure.add_mutually_exclusive_group(required=True)
+    what.add_argument("config_id", metavar="CONFIG_ID", nargs="?")
+    what.add_argument("--agents", metavar="FILE", type=Path, help="a TOML file with the two agents")
     measure.add_argument("--blocks", type=_positive, help="repetitions of the four arms")
     measure.add_argument("--servers", choices=SERVER_KINDS, help="default: DUALOLLAMA_SERVERS")
     measure.set_defaults(function=_measure)
@@ -73,6 +75,12 @@ def _parser() -> argparse.ArgumentParser:
     importer.add_argument("folder", metavar="DIR", type=Path)
     importer.set_defaults(function=_import)
 
+    recommend = commands.add_parser("recommend", help="which configuration, and which approach?")
+    recommend.add_argument("--vram-gb", type=float, required=True, metavar="GB")
+    recommend.add_argument("--priority", default="", help="latency, cost, quality or performance")
+    recommend.add_argument("--needs", nargs="+", default=(), help="needs of section 10.3")
+    recommend.set_defaults(function=_recommend)
+
     audit = commands.add_parser("audit", help="the published figures, recomputed")
     audit.add_argument("--json", action="store_true", help="every figure, as JSON")
     audit.set_defaults(function=_audit)
@@ -93,6 +101,8 @@ def _run(arguments: argparse.Namespace) -> int:
     with RunProgress(len(config_ids)) as progress:
         bench = Bench(settings, on_event=progress.trial)
         page = run_pipeline(build_definitions, bench, config_ids, progress.configuration)
+    if settings.servers == "simulated":
+        _print("SIMULATED: the numbers come from a simulator, not from Ollama servers")
     _print(f"report: {page}")
     return 0
 
@@ -107,8 +117,13 @@ def _chosen(settings: Settings, wanted: Sequence[str] | None) -> list[str]:
 
 
 def _measure(arguments: argparse.Namespace) -> int:
-    settings = Settings.from_environment(servers=arguments.servers, blocks=arguments.blocks)
-    _chosen(settings, [arguments.config_id])
+    from dualollama_pipeline.agents_to_measure import read_request
+
+    wanted, settings, warnings = read_request(
+        arguments.config_id, arguments.agents, servers=arguments.servers, blocks=arguments.blocks
+    )
+    for warning in warnings:
+        _print(warning)
 
     from dualollama_pipeline.ollama.servers import open_pair
     from dualollama_pipeline.worker.measure import Measurement
@@ -119,7 +134,7 @@ def _measure(arguments: argparse.Namespace) -> int:
 
     batch_id = f"measure-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     with open_pair(settings) as pair:
-        journal = Measurement(settings, pair, say, run_here).run(arguments.config_id, batch_id)
+        journal = Measurement(settings, pair, say, run_here).run(wanted, batch_id)
 
     from dualollama_pipeline.arms import print_arms  # pandas, when nothing is measured any more
 
@@ -132,9 +147,13 @@ def _doctor(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment(servers=arguments.servers)
 
     from dualollama_pipeline.ollama.servers import open_pair
-    from dualollama_pipeline.worker.doctor import examine
+    from dualollama_pipeline.worker.doctor import examine, refuse_to_disturb
+    from dualollama_pipeline.worker.lock import pair_lock
 
-    with open_pair(settings) as pair:
+    with (
+        open_pair(settings) as pair,
+        pair_lock(pair.urls, "dualollama doctor", refuse_to_disturb),
+    ):
         findings = asyncio.run(examine(settings, pair))
     for finding in findings:
         _print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.found}")
@@ -186,6 +205,15 @@ def _import(arguments: argparse.Namespace) -> int:
     from dualollama_pipeline.published.commands import import_folder
 
     for line in import_folder(Settings.from_environment(), arguments.folder):
+        _print(line)
+    return 0
+
+
+def _recommend(arguments: argparse.Namespace) -> int:
+    from dualollama_pipeline.decisions.recommend import recommend_lines
+
+    settings = Settings.from_environment()
+    for line in recommend_lines(settings, arguments.vram_gb, arguments.priority, arguments.needs):
         _print(line)
     return 0
 

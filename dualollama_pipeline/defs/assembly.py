@@ -3,6 +3,7 @@
 import dagster as dg
 
 from dualollama_pipeline.defs.assets import (
+    decisions,
     inputs,
     published,
     report,
@@ -29,7 +30,7 @@ def build_definitions(bench: Bench) -> dg.Definitions:
     """Assemble the definitions around a bench; tests and `dualollama run` bring their own."""
     return dg.Definitions(
         assets=dg.load_assets_from_modules(
-            [servers, inputs, trials, tables, statistics, published, report]
+            [servers, inputs, trials, tables, statistics, published, decisions, report]
         ),
         asset_checks=[cells_are_valid],
         jobs=[trials_job, report_job, observe_job, alarm_job, *campaign_jobs],

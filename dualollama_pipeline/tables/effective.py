@@ -31,6 +31,7 @@ def mark_effective(rows: Sequence[Row], journal: Journal) -> None:
     loaded = {
         (server.server, server.model): server
         for record in journal.identities
+        if record.arm != "single"  # in which a server may hold the other agent's options
         for server in record.servers
         if server.loaded
     }

@@ -39,6 +39,13 @@ GROUPS = {
         "method_critique",
         "runtime_comparison",
     },
+    "decisions": {
+        "configuration_tiers",
+        "anti_patterns",
+        "cost_model",
+        "cost_sensitivity",
+        "slo_evaluation",
+    },
     "report": {"comparison_report"},
 }
 
@@ -95,10 +102,13 @@ def test_the_two_jobs_share_no_asset() -> None:
         for name in ("trials_job", "report_job")
     )
     assert trials == GROUPS["trials"] | GROUPS["tables"]
-    assert report == GROUPS["statistics"] | GROUPS["published"] | GROUPS["report"]
+    assert (
+        report
+        == GROUPS["statistics"] | GROUPS["published"] | GROUPS["decisions"] | GROUPS["report"]
+    )
 
 
 def test_every_table_asset_has_a_schema() -> None:
     """A table without a schema would be published unchecked."""
-    tables = GROUPS["tables"] | GROUPS["statistics"] | GROUPS["published"]
+    tables = GROUPS["tables"] | GROUPS["statistics"] | GROUPS["published"] | GROUPS["decisions"]
     assert set(SCHEMAS) == tables - {"run_reports"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from dualollama_pipeline.core.records import CallRecord
+from dualollama_pipeline.core.records import CallRecord, IdentityRecord
 from dualollama_pipeline.tables.build import build_tables
 from dualollama_pipeline_tests.tables.journals import (
     block_of,
@@ -81,3 +81,11 @@ def test_equal_configurations_have_one_class() -> None:
     second = build_tables(journal(block_of(), batch_id="other"))
     assert set(first.run_table["effective_class"]) == set(second.run_table["effective_class"])
     assert len(set(first.run_table["effective_class"])) == 1
+
+
+def test_what_single_left_on_a_server_is_not_its_own_agents() -> None:
+    """The default collector has 4096; after `single` its server holds the other's 2048."""
+    made = journal(block_of(), servers=(identity("a", context_length=4096), identity("b")))
+    after = (identity("a", context_length=2048), identity("b"))
+    made.identities.append(IdentityRecord(arm="single", moment="after", servers=after))
+    assert effective(build_tables(made), "solo_a") == [(35, 4096)] * 2

@@ -1,0 +1,130 @@
+"""Tiers as TOML files in the layout of section 7.1, for `dualollama measure --agents FILE`."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from dualollama_pipeline.core.atomic import write_atomically
+from dualollama_pipeline.core.errors import TableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from dualollama_pipeline.core.matrix import AgentSpec, Matrix
+
+URLS = ("http://localhost:11434", "http://localhost:11435")  # section 7.1
+EXPECTED = ("true_speedup", "ttft_ms", "balance_efficiency_pct", "balance_contention_pct")
+DIGITS = 6
+
+
+def write_recommended(tiers: pd.DataFrame, matrix: Matrix, folder: Path) -> list[Path]:
+    """Write one file for each recommended row of `configuration_tiers`; return them.
+
+    A file of a tier that is no longer recommended is removed.
+
+    Raises:
+        TableError: the folder cannot be written.
+    """
+    chosen = tiers[tiers["standing"].eq("recommended")].to_dict("records")
+    texts = {folder / str(row["file"]): tier_toml(row, tiers, matrix) for row in chosen}
+    try:
+        for path, text in texts.items():
+            write_atomically(path, text.encode("utf-8"))
+        for tier in set(tiers["tier"]):
+            if folder / f"{tier}.toml" not in texts:
+                (folder / f"{tier}.toml").unlink(missing_ok=True)
+    except OSError as error:
+        raise TableError(
+            f"{folder}: cannot write the recommended configurations ({error})",
+            "make room or make the folder writable, then make the report again",
+        ) from error
+    return list(texts)
+
+
+def tier_toml(row: Mapping[Any, Any], tiers: pd.DataFrame, matrix: Matrix) -> str:
+    """Return the file of one recommended row: agents, and what to expect with n and interval."""
+    configuration = matrix.get(str(row["config_id"]))
+    a, b = configuration.collector, configuration.insight
+    if a == b:
+        agents = {"agents": {**_given(a), "base_urls": list(URLS)}}
+    else:
+        agents = {
+            "agent_a": {**_given(a), "base_url": URLS[0]},
+            "agent_b": {**_given(b), "base_url": URLS[1]},
+        }
+    text = to_toml({**agents, "expected": _expected(row, tiers)})
+    simulated = "# SIMULATED, an illustration: not found on a real server\n" * (
+        row["evidence"] == "illustration"
+    )
+    return f"# {row['tier']}: {row['criterion']}\n{simulated}# {row['reason']}\n\n{text}"
+
+
+def to_toml(tables: dict[str, dict[str, Any]]) -> str:
+    """Return tables of texts, truth values, numbers and lists of texts as TOML 1.0.
+
+    JSON's texts are TOML's basic strings but for U+007F, which TOML wants escaped.
+
+    Raises:
+        ValueError: a value of another kind, or one that TOML cannot hold.
+    """
+    blocks = []
+    for name, values in tables.items():
+        lines = [f"{key} = {_value(value)}" for key, value in values.items()]
+        blocks.append("\n".join([f"[{name}]", *lines]) + "\n")
+    text = "\n".join(blocks)
+    if tomllib.loads(text) != tables:
+        msg = "a value does not survive being written as TOML"
+        raise ValueError(msg)
+    return text
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, (bool, str)):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return f"[{', '.join(map(_value, value))}]"
+    msg = f"{value!r} has no form in TOML here"
+    raise ValueError(msg)
+
+
+def _given(spec: AgentSpec) -> dict[str, Any]:
+    return spec.given() | ({} if spec.model is None else {"model": spec.model})
+
+
+def _expected(row: Mapping[Any, Any], tiers: pd.DataFrame) -> dict[str, Any]:
+    """Return what to expect; TOML knows no null, so what is not known is not there."""
+    group = tiers[tiers["tier"].eq(row["tier"]) & tiers["standing"].eq("not separated")]
+    found: dict[str, Any] = {
+        "config_id": str(row["config_id"]),
+        "evidence": str(row["evidence"]),
+        "is_gain": row["is_gain"],
+    }
+    for name in EXPECTED:
+        found |= {name: row[name], f"{name}_low": row[f"{name}_low"]}
+        found |= {f"{name}_high": row[f"{name}_high"], f"n_{name}": int(row[f"n_{name}"])}
+    found |= {
+        "peak_balance_efficiency_pct": row["peak_balance_efficiency_pct"],
+        "level": 0.95,
+        "memory_gb": row["memory_gb"],
+        "n_trials": int(row["n_trials"]),
+        "n_failed": int(row["n_failed"]),
+        "equal_to_it": [str(name) for name in str(row["configurations"]).split()],
+        "not_separated_from": [n for names in group["configurations"] for n in str(names).split()],
+        "batches": str(row["batches"]).split(),
+    }
+    return {name: _plain(value) for name, value in found.items() if _is_known(value)}
+
+
+def _is_known(value: Any) -> bool:
+    return isinstance(value, list) or not pd.isna(value)
+
+
+def _plain(value: Any) -> Any:
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value

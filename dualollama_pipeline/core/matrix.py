@@ -11,10 +11,10 @@ from collections import defaultdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dualollama_pipeline.core.errors import InputError
+from dualollama_pipeline.core.yaml_file import load_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,35 +168,10 @@ class Matrix(Strict):
         return [tuple(ids) for ids in groups.values() if len(ids) > 1]
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys and says nothing; this one refuses."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                line = node.start_mark.line + 1
-                raise yaml.YAMLError(f"key {key!r} appears twice in the mapping at line {line}")
-        return super().construct_mapping(node, deep=deep)
-
-
 def load_matrix(path: Path) -> Matrix:
     """Read and check the matrix.
 
     Raises:
         InputError: the file is missing, is no YAML, or a field is wrong; names field and value.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: cannot read the matrix ({error})", "restore data/matrix.yaml"
-        ) from error
-    try:
-        content = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid YAML: {error}", "correct the line named") from error
-    try:
-        return Matrix.model_validate(content)
-    except ValidationError as error:
-        raise InputError.from_validation(str(path), error) from error
+    return load_yaml(path, Matrix)

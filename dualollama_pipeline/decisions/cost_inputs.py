@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dualollama_pipeline.decisions.yaml_file import load_yaml
+from dualollama_pipeline.core.yaml_file import load_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from dualollama_pipeline.core.yaml_file import load_yaml
 from dualollama_pipeline.decisions.cost_inputs import Written
 from dualollama_pipeline.decisions.observed import QUANTITIES
-from dualollama_pipeline.decisions.yaml_file import load_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.matrix import _UniqueKeyLoader
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class UniqueKeyLoader(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys and says nothing; this one refuses."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a mapping in which a key stands twice."""
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                line = node.start_mark.line + 1
+                raise yaml.YAMLError(f"key {key!r} appears twice in the mapping at line {line}")
+        return super().construct_mapping(node, deep=deep)
 
 
 def load_yaml(path: Path, model: type[Model]) -> Model:
@@ -25,9 +37,11 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read it ({error})", f"restore {path.name}") from error
+        raise InputError(
+            f"{path}: cannot read it ({error})", f"restore {path.name} from the project's data/"
+        ) from error
     try:
-        content = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 a SafeLoader
+        content = yaml.load(text, Loader=UniqueKeyLoader)  # noqa: S506 a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid YAML: {error}", "correct the line named") from error
     try:

@@ -103,11 +103,11 @@ class Measurement:
         """Return the batch to go on with, or a fresh one if `plan`'s is of another plan."""
         own = self._warehouse.journal(plan.config_id, plan.batch_id)
         if own.exists():
-            return plan.batch_id if _plan_hash(own) == plan.plan_hash else self._fresh(plan)
+            return plan.batch_id if _goes_on_with(own, plan) else self._fresh(plan)
         journals = self._warehouse.journals(plan.config_id)
         if not journals or is_finished(journals[-1]):
             return None
-        return journals[-1].stem if _plan_hash(journals[-1]) == plan.plan_hash else None
+        return journals[-1].stem if _goes_on_with(journals[-1], plan) else None
 
     def _fresh(self, plan: Plan) -> str:
         """Return the batch id with the first number behind it that no journal has yet."""
@@ -122,7 +122,7 @@ def _n_trials(path: Path) -> int:
     return len(read_journal(path).trials) if path.exists() else 0
 
 
-def _plan_hash(path: Path) -> str | None:
-    """Return the hash of the plan that a journal was begun with; None if it holds nothing yet."""
+def _goes_on_with(path: Path, plan: Plan) -> bool:
+    """Say whether a journal was begun with this plan, or holds nothing yet: killed at its birth."""
     batch = read_journal(path).batch
-    return None if batch is None else batch.plan_hash
+    return batch is None or batch.plan_hash == plan.plan_hash

@@ -126,3 +126,12 @@ def test_servers_lost_before_the_first_trial_are_an_error(tmp_path: Path) -> Non
     assert len(measurement.run("test001", "first").trials) == 2
     with pytest.raises(WorkerError):
         measurement.run("test001", "first")
+
+
+def test_a_journal_that_was_killed_at_its_birth_is_gone_on_with(tmp_path: Path) -> None:
+    """An empty file beside the new one would be an unfinished batch for ever."""
+    empty = tmp_path / "journals" / "test001" / "first.jsonl"
+    empty.parent.mkdir(parents=True)
+    empty.touch()
+    assert measure(tmp_path, Worker(), "second") == "first"
+    assert measure(tmp_path, Worker(), "third") == "third"

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.yaml_file import load_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,4 +173,6 @@ def load_matrix(path: Path) -> Matrix:
     Raises:
         InputError: the file is missing, is no YAML, or a field is wrong; names field and value.
     """
+    from dualollama_pipeline.core.yaml_file import load_yaml  # noqa: PLC0415 a worker reads none
+
     return load_yaml(path, Matrix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,11 @@ class WorkerError(DualOllamaError):
 
 class ServersChanged(WorkerError):  # noqa: N818 it names the event
     """The servers are not those that the batch began with; nothing was measured."""
+
+
+def worker_environment() -> dict[str, str]:
+    """Return a worker's environment: ours, without pydantic's search for plugins (some 20 ms)."""
+    return {**os.environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"}
 
 
 def run_worker(plan: Plan, journal: Path, on_event: Callable[[dict[str, Any]], None]) -> None:
@@ -48,6 +54,7 @@ def run_worker(plan: Plan, journal: Path, on_event: Callable[[dict[str, Any]], N
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
+                env=worker_environment(),
                 text=True,
             ) as process,
         ):

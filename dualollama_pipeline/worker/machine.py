@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import version
 from pathlib import Path
 
 from dualollama_pipeline.core.records import Gpu, MachineRecord
@@ -17,6 +16,8 @@ PACKAGES = ("dualollama-pipeline", "httpx", "httptools", "pydantic")
 
 async def describe_machine() -> MachineRecord:
     """Ask the operating system and nvidia-smi."""
+    from importlib.metadata import version  # noqa: PLC0415 the first request does not wait for it
+
     return MachineRecord(
         os=f"{platform.system()} {platform.release()}",
         cpu=_after_colon(Path("/proc/cpuinfo"), "model name") or platform.processor() or None,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dualollama_pipeline.core.matrix import load_matrix
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.ollama.servers import open_pair
+from dualollama_pipeline.worker.launch import worker_environment
 from dualollama_pipeline.worker.measure import Measurement
 from dualollama_pipeline_tests.benchmarks.processes import METERED, WORKER, child
 
@@ -71,7 +72,10 @@ def _one_start(plan: Plan, folder: Path) -> float:
         listener.settimeout(10)
         start_s = time.perf_counter()
         with subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            env=worker_environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         ) as process:
             connection, _ = listener.accept()
             with connection:

@@ -83,7 +83,8 @@ def answer(population: Sequence[PooledEstimate], origin: ReportOrigin, n_reloadi
         verdict=verdict,
         headline=lead + ANSWERS[verdict],
         explanation=(
-            f"True speedup on two servers: {in_a_sentence(dual)}. {_how_sure(verdict, dual)}",
+            _how_sure(verdict, dual),
+            f"True speedup on two servers: {in_a_sentence(dual)}.",
             f"{ONE_SERVER[judge_against_one(single)]}: {in_a_sentence(single)}.{apart}",
             f"{AGAINST[judge_against_one(against)]}: {in_a_sentence(against)}.",
             STANDING[origin],
@@ -110,8 +111,8 @@ def _how_sure(verdict: Verdict, dual: Estimate | None) -> str:
     side, word = ("above", "less") if verdict == "faster" else ("below", "more")
     change, low, high = (percent(abs(time - 1)) for time in _smaller_change_first(times))
     return (
-        f"The whole interval lies {side} 1: together takes {change} {word} time "
-        f"({100 * dual.level:.0f} % interval {low} to {high})."
+        f"Together takes {change} {word} time ({100 * dual.level:.0f} % interval {low} to {high}); "
+        f"the whole interval of the true speedup lies {side} 1."
     )
 
 

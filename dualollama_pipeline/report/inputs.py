@@ -1,21 +1,46 @@
 """What the report is made from: the tables as they were loaded, and what the matrix says of them.
 
-Only the bundle lives here. How it is read from disk is the caller's business, what is made of it
+Only the bundle lives here. How it is read from disk is gather.py's business, what is made of it
 is summary.py's.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
+
+    from dualollama_pipeline.report.pair import PairBlock
+
+REPORT_TABLES = (
+    "cell_table",
+    "contrasts",
+    "factor_effects",
+    "outliers",
+    "trend",
+    "claim_audit",
+    "method_critique",
+    "runtime_comparison",
+    "configuration_tiers",
+    "anti_patterns",
+    "cost_model",
+    "cost_sensitivity",
+    "slo_evaluation",
+)
 
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Tables in their schemas' types; `missing` says why a config_id is not in them."""
+    """Tables in their schemas' types; `missing` says why a config_id is not in them.
+
+    `more` holds those of REPORT_TABLES that are at hand, `pair` the block whose course is drawn,
+    `nights` the population's estimates night by night (columns of population_statistics and
+    batch_id), `bench` what `make bench` found out about the ruler (docs/benchmarks.json).
+    """
 
     config_statistics: pd.DataFrame
     scenario_statistics: pd.DataFrame
@@ -25,3 +50,12 @@ class ReportInputs:
     calls: pd.DataFrame
     missing: dict[str, str]
     equal_groups: tuple[tuple[str, ...], ...]
+    more: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    pair: PairBlock | None = None
+    nights: pd.DataFrame | None = None
+    bench: Mapping[str, Any] | None = None
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """Return a table that may be absent; None if it is, or if it has no rows."""
+        found = self.more.get(name)
+        return None if found is None or found.empty else found

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 ReportOrigin = Literal["simulated", "measured", "imported", "mixed"]
 Verdict = Literal["faster", "slower", "no difference shown", "undetermined"]
@@ -156,16 +156,82 @@ class GlossaryEntry(Part):
     meaning: str
 
 
+class Cell(Part):
+    """One entry of a table: what is printed (`text`, `detail`), and the number behind it.
+
+    `reason` says why there is no value; then `text` is empty.
+    """
+
+    text: str = ""
+    detail: str = ""
+    reason: str = ""
+    value: float | None = None
+    unit: str = ""
+    n: int | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    level: float | None = None
+
+
+class Column(Part):
+    """A column's heading; numbers are set to the right and sorted by their value."""
+
+    label: str
+    is_number: bool = False
+
+
+class TableRow(Part):
+    """One row; `notes` belong to the whole row, `is_flagged` asks for a second look."""
+
+    cells: tuple[Cell, ...]
+    notes: tuple[str, ...] = ()
+    is_flagged: bool = False
+
+
+class Table(Part):
+    """A table of a section; the first cell of a row names it."""
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[TableRow, ...]
+    is_sortable: bool = False
+
+
+class Plot(Part):
+    """A plot of a section, in words: the drawing itself stands in the page only."""
+
+    name: str
+    title: str
+    description: str
+    caption: str
+
+
+class Section(Part):
+    """One question of a reader: the answer in words, plots, tables.
+
+    `evidence` says what the numbers are worth; a section without numbers says why and has none.
+    """
+
+    id: str
+    title: str
+    evidence: Literal["illustration", "measured", "imported", "published", "assumed", "none"]
+    paragraphs: tuple[str, ...]
+    plots: tuple[Plot, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
 class Summary(Part):
     """The whole report: the page, its Markdown version and summary.json show this and no more."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     title: str
     origin: ReportOrigin
     origins: tuple[str, ...]
     verdict: Verdict
     headline: str
     explanation: tuple[str, ...]
+    advice: tuple[str, ...]
     population: tuple[PooledEstimate, ...]
     scenarios: tuple[ScenarioSummary, ...]
     configurations: tuple[ConfigurationSummary, ...]
@@ -174,6 +240,7 @@ class Summary(Part):
     equal_groups: tuple[tuple[str, ...], ...]
     provenance: Provenance
     glossary: tuple[GlossaryEntry, ...]
+    sections: tuple[Section, ...]
 
 
 EstimateT = TypeVar("EstimateT", bound=Estimate)

@@ -1,4 +1,4 @@
-"""The Summary as a page and as Markdown: templates, and the escaping that no template can forget.
+"""The Report as a page and as Markdown: templates, and the escaping that no template can forget.
 
 Nothing is computed or worded here. Every string that comes from data is untrusted; in HTML jinja2
 escapes all of it, in Markdown the environment's `finalize` does.
@@ -6,46 +6,72 @@ escapes all of it, in Markdown the environment's `finalize` does.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from dualollama_pipeline.report import prose, wording
-from dualollama_pipeline.report.figures import plot_speedups
+from dualollama_pipeline.report.foreign import one_line
 from dualollama_pipeline.report.model import find
-from dualollama_pipeline.report.provenance import one_line
 
 if TYPE_CHECKING:
+    from dualollama_pipeline.report.compose import Report
     from dualollama_pipeline.report.model import Summary
 
 TEMPLATES = Path(__file__).parent / "templates"
 MARKDOWN_SIGNS = re.compile(r"([\\`*_\[\]#|~$])")
+MOST_OPEN_ROWS = 30  # a longer table is folded: the page stays one that can be scrolled through
 HEADLINE_METRICS = ("dual_true_speedup", "single_true_speedup", "dual_against_single")
-TABLE_METRICS = ("dual_true_speedup", "single_true_speedup", "balance_efficiency_pct")
 
 
-def render_html(summary: Summary) -> str:
+def render_html(report: Report) -> str:
     """Render the page: one file that needs nothing else."""
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     environment = _environment(autoescape=True)
+    environment.filters["coded"] = mark_code
     template = environment.get_template("page.html.j2")
-    # the plot is our own markup; figures.py escapes the text inside it
-    return template.render(**_context(summary), plot=Markup(plot_speedups(summary)))  # noqa: S704
+    # script and drawings are our own markup; plots/canvas.py escapes the text inside drawings
+    return template.render(
+        **_context(report.summary),
+        script=Markup(script),  # noqa: S704
+        script_hash=_content_hash(script),
+        drawings={name: Markup(svg) for name, svg in report.drawings.items()},  # noqa: S704
+    )
 
 
 def render_markdown(summary: Summary) -> str:
-    """Render the Markdown version: the same content without the plot."""
+    """Render the Markdown version: the same content, plots as their descriptions."""
     environment = _environment(autoescape=False)
     environment.finalize = escape_markdown
     return environment.get_template("report.md.j2").render(**_context(summary))
+
+
+def render_answer(summary: Summary) -> str:
+    """Render the answer alone as Markdown: what a reader sees first."""
+    environment = _environment(autoescape=False)
+    environment.finalize = escape_markdown
+    return environment.get_template("answer.md.j2").render(**_context(summary))
 
 
 def escape_markdown(value: object) -> str:
     """Make a value one harmless line of Markdown text, also inside a table."""
     plain = one_line(str(value)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return MARKDOWN_SIGNS.sub(r"\\\1", plain)
+
+
+def mark_code(text: str) -> Markup:
+    """Escape a text for HTML and set what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
+
+
+def _content_hash(script: str) -> str:
+    """Return the source expression that lets this one script run (CSP level 2, 'sha256-...')."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _environment(*, autoescape: bool) -> Environment:
@@ -64,7 +90,7 @@ def _context(summary: Summary) -> dict[str, Any]:
         "summary": summary,
         "labels": {entry.name: entry.label for entry in summary.glossary},
         "headline_metrics": HEADLINE_METRICS,
-        "table_metrics": TABLE_METRICS,
+        "most_open_rows": MOST_OPEN_ROWS,
         "find": find,
         "prose": prose,
         "wording": wording,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dualollama_pipeline.report.model import (
         AgentDescription,
         BlockNote,
@@ -54,11 +56,26 @@ def agents_in_words(agents: tuple[AgentDescription, ...]) -> tuple[str, ...]:
     return tuple(f"{agent.role}: {_asked(agent, len(models) > 1)}" for agent in agents)
 
 
-def note_in_words(note: BlockNote) -> str:
-    """Describe one block that needs a word."""
-    left_out = " and ".join(ARMS[arm] for arm in note.left_out_of)
-    consequence = f", left out ({left_out})" if left_out else ", counts"
-    return f"block {note.block} {note.validity}{consequence}: {note.reason}"
+def notes_in_words(notes: Sequence[BlockNote]) -> tuple[str, ...]:
+    """Describe the blocks that need a word: those with the same to say share a line."""
+    alike: dict[tuple[str, tuple[str, ...], str], list[int]] = {}
+    for note in notes:
+        reason = "; ".join(sorted(note.reason.split("; ")))  # the order is that of the trials
+        alike.setdefault((note.validity, note.left_out_of, reason), []).append(note.block)
+    return tuple(
+        _blocks_in_words(blocks, validity, left_out_of, reason)
+        for (validity, left_out_of, reason), blocks in alike.items()
+    )
+
+
+def _blocks_in_words(
+    blocks: list[int], validity: str, left_out_of: tuple[str, ...], reason: str
+) -> str:
+    left_out = " and ".join(ARMS[arm] for arm in left_out_of)
+    one = len(blocks) == 1
+    consequence = f", left out ({left_out})" if left_out else (", counts" if one else ", count")
+    which = f"block{'' if one else 's'} {', '.join(map(str, blocks))}"
+    return f"{which} {validity}{consequence}: {reason}"
 
 
 def is_flagged(configuration: ConfigurationSummary) -> bool:
@@ -77,7 +94,7 @@ def remarks(configuration: ConfigurationSummary) -> tuple[str, ...]:
             f"model loads inside the one-server trials: {configuration.n_single_reloads}; part of "
             "that condition, such blocks are not pooled with others"
         )
-    return (*lines, *map(note_in_words, configuration.notes))
+    return (*lines, *notes_in_words(configuration.notes))
 
 
 def blocks_in_words(counts: ValidityCounts) -> str:
@@ -105,17 +122,17 @@ def missing_in_words(missing: dict[str, str]) -> str:
     return f"Not in this report, {len(missing)} of the matrix: {'; '.join(parts)}."
 
 
-def provenance_in_words(summary: Summary) -> tuple[str, ...]:
-    """Say where the numbers come from."""
+def provenance_in_words(summary: Summary) -> dict[str, str]:
+    """Say where the numbers come from: what is told, and the telling."""
     source = summary.provenance
-    return (
-        f"Origin: {', '.join(summary.origins)}",
-        f"Batches: {', '.join(source.batches)}",
-        f"Workload: {', '.join(source.workloads)}",
-        f"Trials: {_statuses(source.trials)}",
-        f"Calls, every attempt counted: {_statuses(source.calls)}",
-        f"First trial started {source.first_started_at}, last {source.last_started_at}",
-    )
+    return {
+        "Origin": ", ".join(summary.origins),
+        "Batches": ", ".join(source.batches),
+        "Workload": ", ".join(source.workloads),
+        "Trials": _statuses(source.trials),
+        "Calls, every attempt counted": _statuses(source.calls),
+        "First and last trial started": f"{source.first_started_at}, {source.last_started_at}",
+    }
 
 
 def _statuses(counts: StatusCounts) -> str:

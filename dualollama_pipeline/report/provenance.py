@@ -6,12 +6,12 @@ cut to one line, never interpreted; escaping is page.py's business.
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.matrix import AgentOptions
 from dualollama_pipeline.core.records import Status
+from dualollama_pipeline.report.foreign import one_line, shorten
 from dualollama_pipeline.report.model import (
     AgentDescription,
     FailureCount,
@@ -26,21 +26,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-LONGEST_TEXT = 300
 IDENTITY = ("server", "server_version", "model", "model_digest", "simulated_by")
-
-
-def one_line(text: str) -> str:
-    """Return a text on one line, without control or direction marks."""
-    marks = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    visible = "".join(" " if unicodedata.category(sign) in marks else sign for sign in text)
-    return " ".join(visible.split())
-
-
-def shorten(text: str) -> str:
-    """Cut a foreign text to a length that a table bears, on one line."""
-    line = one_line(text)
-    return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
 
 
 def describe_provenance(calls: pd.DataFrame, runs: pd.DataFrame) -> Provenance:

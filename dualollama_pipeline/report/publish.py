@@ -1,16 +1,16 @@
 """The report on disk: index.html, report.md and summary.json, each written whole or not at all.
 
-Only writing lives here; what is written comes from summary.py and page.py.
+Only writing lives here; what is written comes from compose.py and page.py.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import TableError
-from dualollama_pipeline.report.page import render_html, render_markdown
-from dualollama_pipeline.report.summary import summarize
+from dualollama_pipeline.report.compose import compose
+from dualollama_pipeline.report.page import render_answer, render_html, render_markdown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,18 +18,25 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.inputs import ReportInputs
 
 
-def publish_report(inputs: ReportInputs, folder: Path) -> Path:
-    """Write the report into `folder` and return the path of its page.
+class Published(NamedTuple):
+    """Where the page lies, and the answer alone as Markdown."""
+
+    page: Path
+    answer: str
+
+
+def publish_report(inputs: ReportInputs, folder: Path) -> Published:
+    """Write the report into `folder`.
 
     Raises:
         TableError: the disk refuses; what was there before stays readable.
     """
-    summary = summarize(inputs)
+    report = compose(inputs)
     page = folder / "index.html"
     contents = {  # the page last: whoever sees it new finds the other two new as well
-        folder / "summary.json": summary.model_dump_json(indent=2) + "\n",
-        folder / "report.md": render_markdown(summary),
-        page: render_html(summary),
+        folder / "summary.json": report.summary.model_dump_json(indent=1) + "\n",
+        folder / "report.md": render_markdown(report.summary),
+        page: render_html(report),
     }
     for path, text in contents.items():
         try:
@@ -39,4 +46,4 @@ def publish_report(inputs: ReportInputs, folder: Path) -> Path:
                 f"{path}: cannot write the report ({error})",
                 "make room or make the folder writable, then make the report again",
             ) from error
-    return page
+    return Published(page, render_answer(report.summary))

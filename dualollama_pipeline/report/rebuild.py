@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.matrix import load_matrix
 from dualollama_pipeline.core.warehouse import Warehouse
-from dualollama_pipeline.report.inputs import ReportInputs
+from dualollama_pipeline.report.gather import gather_inputs
 from dualollama_pipeline.report.publish import publish_report
-from dualollama_pipeline.statistics import estimate
-from dualollama_pipeline.statistics.samples import collect_samples
+from dualollama_pipeline.report.recompute import (
+    publish_decisions,
+    publish_published,
+    publish_statistics,
+)
 from dualollama_pipeline.tables.build import build_tables
 from dualollama_pipeline.tables.latest import latest_journal
 from dualollama_pipeline.tables.store import TableStore
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dualollama_pipeline.core.settings import Settings
+
+MEASURED = ("call_table", "cell_table", "run_table", "block_table")
 
 
 def rebuild_tables(settings: Settings) -> list[str]:
@@ -41,31 +46,18 @@ def rebuild_tables(settings: Settings) -> list[str]:
 
 
 def rebuild_report(settings: Settings) -> Path:
-    """Compute the statistics anew, publish them and the report; return the page's path.
+    """Compute all that follows from the measured tables anew, publish it and the report.
+
+    Returns the page's path.
 
     Raises:
-        InputError: the matrix cannot be used.
+        InputError: a file of data/ or what was imported cannot be used.
         TableError: no configuration has been measured yet, or a table is damaged.
     """
-    matrix = load_matrix(settings.data / "matrix.yaml")
+    config_ids = load_matrix(settings.data / "matrix.yaml").config_ids
     warehouse = Warehouse(settings.warehouse)
     store = TableStore(warehouse.tables)
-    runs, without_runs = store.load_all("run_table", matrix.config_ids)
-    blocks, without_blocks = store.load_all("block_table", matrix.config_ids)
-    calls, without_calls = store.load_all("call_table", matrix.config_ids)
-    samples = collect_samples(runs, blocks)
-    inputs = ReportInputs(
-        config_statistics=store.publish("config_statistics", estimate.config_statistics(samples)),
-        scenario_statistics=store.publish(
-            "scenario_statistics", estimate.scenario_statistics(samples)
-        ),
-        population_statistics=store.publish(
-            "population_statistics", estimate.population_statistics(samples)
-        ),
-        blocks=blocks,
-        runs=runs,
-        calls=calls,
-        missing=without_calls | without_runs | without_blocks,
-        equal_groups=tuple(matrix.equal_groups()),
-    )
-    return publish_report(inputs, warehouse.report)
+    tables = {name: store.load_all(name, config_ids)[0] for name in MEASURED}
+    for publish in (publish_statistics, publish_published, publish_decisions):
+        tables |= publish(settings, store, tables)
+    return publish_report(gather_inputs(settings, tables), warehouse.report).page

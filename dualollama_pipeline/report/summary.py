@@ -1,4 +1,4 @@
-"""From the tables to the Summary: the one content that page, Markdown and summary.json show.
+"""From the tables to the Summary without its sections: estimates, validity, provenance, answer.
 
 Only gathering lives here: numbers are taken over from the statistics, never computed anew; shapes
 are model.py's, words are headline.py's and wording.py's.
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dualollama_pipeline.core.matrix import Scenario
 from dualollama_pipeline.metrics.catalog import METRICS
+from dualollama_pipeline.report.advice import advise
+from dualollama_pipeline.report.foreign import one_line, shorten
 from dualollama_pipeline.report.headline import answer
 from dualollama_pipeline.report.model import (
     BlockNote,
@@ -23,12 +25,7 @@ from dualollama_pipeline.report.model import (
     Summary,
     ValidityCounts,
 )
-from dualollama_pipeline.report.provenance import (
-    describe_agents,
-    describe_provenance,
-    one_line,
-    shorten,
-)
+from dualollama_pipeline.report.provenance import describe_agents, describe_provenance
 from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
 
 if TYPE_CHECKING:
@@ -44,7 +41,7 @@ TEXTS = ("origin", "metric", "unit", "method", "null_reason")
 
 
 def summarize(inputs: ReportInputs) -> Summary:
-    """Gather everything that the report shows."""
+    """Gather the facts that all sections share; the sections themselves are compose.py's."""
     origins = _origins(inputs)
     origin = _one_origin(origins)
     pooled = plain_rows(inputs.population_statistics)
@@ -59,6 +56,7 @@ def summarize(inputs: ReportInputs) -> Summary:
         verdict=words.verdict,
         headline=words.headline,
         explanation=words.explanation,
+        advice=tuple(map(one_line, advise(inputs, population, origin))),
         population=population,
         scenarios=_scenarios(inputs, configurations),
         configurations=configurations,
@@ -67,6 +65,7 @@ def summarize(inputs: ReportInputs) -> Summary:
         equal_groups=tuple(tuple(map(one_line, group)) for group in inputs.equal_groups),
         provenance=describe_provenance(inputs.calls, inputs.runs),
         glossary=_glossary(),
+        sections=(),
     )
 
 
@@ -87,6 +86,11 @@ def _one_origin(origins: tuple[str, ...]) -> ReportOrigin:
     if "simulated" in origins:
         return "simulated"
     return cast("ReportOrigin", origins[0]) if len(origins) == 1 else "mixed"
+
+
+def estimate_of(row: Row) -> Estimate:
+    """Return an estimate of config_statistics."""
+    return Estimate(**_estimate(row))
 
 
 def _estimate(row: Row) -> dict[str, Any]:
@@ -122,10 +126,10 @@ def _configurations(inputs: ReportInputs) -> tuple[ConfigurationSummary, ...]:
                 if not math.isnan(block["n_single_reloads"])
             ),
             notes=_notes(blocks.get((config_id,), [])),
-            estimates=tuple(Estimate(**_estimate(row)) for row in rows),
+            estimates=tuple(map(estimate_of, rows)),
         )
         for (scenario, config_id), rows in sorted(
-            groups.items(), key=lambda item: (_scenario_order(item[0][0]), item[0][1])
+            groups.items(), key=lambda item: (scenario_order(item[0][0]), item[0][1])
         )
     )
 
@@ -144,13 +148,11 @@ def _scenarios(
             validity=_count_validity(blocks.get((scenario,), [])),
             estimates=tuple(PooledEstimate(**_pooled(row)) for row in rows),
         )
-        for (scenario,), rows in sorted(
-            groups.items(), key=lambda item: _scenario_order(item[0][0])
-        )
+        for (scenario,), rows in sorted(groups.items(), key=lambda item: scenario_order(item[0][0]))
     )
 
 
-def _scenario_order(scenario: str) -> tuple[int, str]:
+def scenario_order(scenario: str) -> tuple[int, str]:
     """Order as the report does; a scenario it does not know comes last."""
     known = [member.value for member in Scenario]
     return (known.index(scenario) if scenario in known else len(known), scenario)

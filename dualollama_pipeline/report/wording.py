@@ -6,16 +6,20 @@ What is said about configurations and runs is prose.py's.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from dualollama_pipeline.metrics.catalog import BY_NAME
 from dualollama_pipeline.report.model import PooledEstimate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dualollama_pipeline.report.model import Estimate
 
 NO_EFFECT = 1.0  # of a ratio: a bound must not be rounded onto it
 MOST_DECIMALS = 9
+SMALLEST_P = 0.001
 DECIMALS = {"x": 3, "%": 2}
 OTHER_DECIMALS = 1
 SIGNS = {"x": "×", "%": " %"}
@@ -49,6 +53,34 @@ def in_a_sentence(estimate: Estimate | None) -> str:
         counts = f" ({shown.counts})" if shown.counts else ""
         return f"no figure: {shown.reason}{counts}"
     return f"{shown.value} ({100 * estimate.level:.0f} % interval {shown.interval}; {shown.counts})"
+
+
+def number(value: float, unit: str, *others: float | None, with_unit: bool = True) -> str:
+    """Write a number with its unit, as precisely as its interval's ends (`others`) need.
+
+    `with_unit=False` leaves the unit out: inside an interval it stands once.
+    """
+    values = [each for each in (value, *others) if each is not None]
+    digits = _decimals(unit, *values) if unit in DECIMALS else _significant(values)
+    text = f"{value:,.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("-")
+    return text + (SIGNS.get(unit, f" {unit}" if unit else "") if with_unit else "")
+
+
+def probability(p_value: float | None) -> str:
+    """Write a p value; a small one never as zero."""
+    if p_value is None or math.isnan(p_value):
+        return "none"
+    return "below 0.001" if p_value < SMALLEST_P else f"{p_value:.3f}"
+
+
+def _significant(values: Sequence[float]) -> int:
+    """Return how many decimals show three figures of the largest value; none of whole numbers."""
+    if all(value == round(value) for value in values):
+        return 0
+    largest = max(map(abs, values))
+    return 2 if largest == 0 else max(0, min(MOST_DECIMALS, 2 - math.floor(math.log10(largest))))
 
 
 def percent(share: float) -> str:

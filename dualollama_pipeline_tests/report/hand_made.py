@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.report.inputs import ReportInputs
+from dualollama_pipeline.statistics.contrasts import contrasts
 from dualollama_pipeline.statistics.estimate import (
     config_statistics,
     population_statistics,
@@ -20,7 +21,7 @@ HOSTILE = "<script>alert('x')</script> | `rm` [a](b)\n# not a heading & $x$"
 SCENARIO = {"test001": "baseline_vs_chimera", "test013": "chimera_homo"}
 
 
-def _row(table: str, **values: object) -> dict[str, object]:
+def filled(table: str, **values: object) -> dict[str, object]:
     """Fill the columns that a test does not care for: zero, empty, or null where allowed."""
     plain = {"string": "", "Int64": 0, "float64": 0.0, "boolean": False}
     row = {}
@@ -41,7 +42,7 @@ def _where(config_id, block, origin):
 
 
 def _block(config_id, block, speedup, origin):
-    return _row(
+    return filled(
         "block_table", **_where(config_id, block, origin),
         solo_a_wall_s=speedup, solo_b_wall_s=speedup, dual_wall_s=2.0, single_wall_s=2.0 * speedup,
         dual_true_speedup=speedup, single_true_speedup=1.0, dual_against_single=speedup,
@@ -51,7 +52,7 @@ def _block(config_id, block, speedup, origin):
 
 
 def _run(config_id, block, origin):
-    return _row(
+    return filled(
         "run_table", **_where(config_id, block, origin), trial_id=f"{block}-dual", arm="dual",
         attempt=1, n_agents=2, wall_s=2.0, sequential_s=3.9 + block / 100,
         balance_speedup=(3.9 + block / 100) / 2.0,
@@ -60,7 +61,7 @@ def _run(config_id, block, origin):
 
 
 def _call(config_id, block, role, origin):
-    return _row(
+    return filled(
         "call_table", **_where(config_id, block, origin), trial_id=f"{block}-dual", arm="dual",
         attempt=1, role=role, server={"collector": "a", "insight": "b"}[role], stage="analysis",
         model="gemma3:latest", model_digest="0123abcd", server_version="0.33.0",
@@ -71,11 +72,13 @@ def _call(config_id, block, role, origin):
     )  # fmt: skip
 
 
-def with_statistics(inputs):
+def with_statistics(inputs, *, with_contrasts=False):
     """Compute the statistics anew after a test has changed the blocks or runs."""
     samples = collect_samples(inputs.runs, inputs.blocks)
+    compared = {"contrasts": conform("contrasts", contrasts(samples))} if with_contrasts else {}
     return replace(
         inputs,
+        more={**inputs.more, **compared},
         config_statistics=conform("config_statistics", config_statistics(samples)),
         scenario_statistics=conform("scenario_statistics", scenario_statistics(samples)),
         population_statistics=conform("population_statistics", population_statistics(samples)),

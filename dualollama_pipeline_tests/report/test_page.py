@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 
-from dualollama_pipeline.report.page import escape_markdown, render_html, render_markdown
-from dualollama_pipeline.report.summary import summarize
-from dualollama_pipeline.report.wording import show
+from dualollama_pipeline.report.compose import compose
+from dualollama_pipeline.report.page import (
+    escape_markdown,
+    mark_code,
+    render_answer,
+    render_html,
+    render_markdown,
+)
 from dualollama_pipeline_tests.report.hand_made import SLOWER, build
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
@@ -46,29 +54,30 @@ def _parse(html):
 
 def test_page_is_well_formed_and_needs_nothing_else(slower):
     """Trap: a font, a script or a picture from elsewhere: the page is blank on a train."""
-    page = _parse(render_html(summarize(slower)))
+    page = _parse(render_html(compose(slower)))
     assert "svg" in page.seen
-    assert not {"script", "link", "img", "iframe"} & set(page.seen)
+    assert not {"link", "img", "iframe", "object"} & set(page.seen)
+    assert page.seen.count("script") == 1
     foreign = [
         (name, value)
         for name, value in page.attributes
         if name in {"src", "href", "xlink:href"} and not value.startswith("#")
     ]
     assert foreign == []
-    assert "url(http" not in render_html(summarize(slower))
+    assert "url(http" not in render_html(compose(slower))
 
 
 def test_hostile_text_stays_text_in_html(with_invalid_block):
     """Trap: a model's name or a server's error text runs as a script in the reader's browser."""
-    html = render_html(summarize(with_invalid_block))
-    assert "<script" not in html
+    html = render_html(compose(with_invalid_block))
+    assert html.count("<script") == 1
     assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in html
     _parse(html)
 
 
 def test_hostile_text_stays_in_its_cell_in_markdown(with_invalid_block):
     """Trap: `|` opens a column, a newline ends the table, `<script>` passes through a renderer."""
-    markdown = render_markdown(summarize(with_invalid_block))
+    markdown = render_markdown(compose(with_invalid_block).summary)
     assert "<script" not in markdown
     assert "\n# not" not in markdown
     (line,) = [line for line in markdown.splitlines() if line.startswith("| server\\_error")]
@@ -79,7 +88,7 @@ def test_hostile_text_stays_in_its_cell_in_markdown(with_invalid_block):
 def test_hostile_scenario_stays_text_in_the_plot(slower):
     """Trap: a name in the plot is read as a formula (`$`) or as markup."""
     statistics = slower.config_statistics.replace({"scenario": {"chimera_homo": "<b>$\\x$"}})
-    html = render_html(summarize(replace(slower, config_statistics=statistics)))
+    html = render_html(compose(replace(slower, config_statistics=statistics)))
     assert "<b>$" not in html
     assert "&lt;b&gt;$\\x$" in html
 
@@ -92,34 +101,34 @@ def test_each_sign_of_markdown_is_escaped(sign):
 
 def test_simulated_says_so_in_title_and_page(simulated, slower):
     """Trap: a tab, a bookmark or an excerpt without the word."""
-    summary = summarize(simulated)
-    html, markdown = render_html(summary), render_markdown(summary)
+    report = compose(simulated)
+    html, markdown = render_html(report), render_markdown(report.summary)
     assert "SIMULATED" in re.search(r"<title>(.*?)</title>", html).group(1)
     assert markdown.startswith("# SIMULATED")
     assert 'class="banner"' in html
-    measured = summarize(slower)
-    assert "simulated" not in render_markdown(measured).lower().replace("simulated by", "")
+    measured = compose(slower)
+    assert "simulated" not in render_markdown(measured.summary).lower().replace("simulated by", "")
     assert 'class="banner"' not in render_html(measured)
 
 
 def test_excluded_block_is_marked_with_its_reason(with_invalid_block):
     """Trap: n 4 without a word about the fifth."""
-    summary = summarize(with_invalid_block)
-    for text in (render_html(summary), render_markdown(summary)):
+    report = compose(with_invalid_block)
+    for text in (render_html(report), render_markdown(report.summary)):
         assert "block 3 INVALID, left out (two servers and one server): dual: collector" in text
-    assert render_html(summary).count('<tr class="flagged noted">') == 1
+    assert render_html(report).count('<tbody class="flagged noted">') == 1
 
 
 def test_missing_and_equal_are_named(slower):
     """Trap: the reader cannot tell 2 of 27 from 27."""
-    summary = summarize(
+    report = compose(
         replace(
             slower,
             missing={"test099": "not measured yet", "test100": "damaged"},
             equal_groups=(("test013", "test200"),),
         )
     )
-    for text in (render_html(summary), render_markdown(summary)):
+    for text in (render_html(report), render_markdown(report.summary)):
         assert "Not in this report, 2 of the matrix: test099 (not measured yet);" in text
         assert "test100 (damaged)." in text
         assert "test013 = test200" in text
@@ -127,31 +136,80 @@ def test_missing_and_equal_are_named(slower):
 
 def test_null_shows_its_reason_never_nan_or_zero():
     """Trap: `nan×`, `None`, or 0.000."""
-    summary = summarize(build({"test001": SLOWER[:2]}))
-    for text in (render_html(summary), render_markdown(summary)):
+    report = compose(build({"test001": SLOWER[:2]}))
+    for text in (render_html(report), render_markdown(report.summary)):
         assert "an interval needs 5 blocks, there are 2" in text
         assert not re.search(r"\bnan\b|\bNone\b|0\.000", text)
 
 
-def test_both_versions_say_every_number(slower):
-    """Trap: page and Markdown drift apart."""
-    summary = summarize(slower)
-    html, markdown = render_html(summary), render_markdown(summary)
-    names = ("dual_true_speedup", "balance_efficiency_pct")
-    shown = [
-        show(estimate)
-        for configuration in summary.configurations
-        for estimate in configuration.estimates
-        if estimate.metric in names
+def test_page_markdown_and_json_say_every_number(slower):
+    """Trap: page and Markdown drift apart from summary.json, or a section is in one of them."""
+    report = compose(slower)
+    html = unescape(render_html(report))
+    markdown = render_markdown(report.summary)
+    cells = [
+        cell
+        for section in report.summary.sections
+        for table in section.tables
+        for row in table.rows
+        for cell in row.cells
     ]
-    assert len(shown) == 4
-    for each in shown:
-        assert each.value in html
-        assert each.interval in html
-        assert f"{each.value} (95 % interval {each.interval}; {each.counts})" in markdown
+    assert len([cell for cell in cells if cell.ci_low is not None]) > 20
+    for cell in cells:
+        for text in filter(None, (cell.text, cell.reason, *cell.detail.split("; "))):
+            assert text in html
+            assert escape_markdown(text) in markdown
+    for section in report.summary.sections:
+        assert f'<h2 id="{section.id}">' in html
+        assert f"## {section.title}" in markdown
+
+
+def test_every_number_with_an_interval_prints_it_with_n_and_unit(slower):
+    """Trap: the machine's number has an interval and the reader's has none."""
+    for section in compose(slower).summary.sections:
+        for cell in (c for t in section.tables for r in t.rows for c in r.cells):
+            if None not in (cell.ci_low, cell.ci_high) and cell.unit != "place":
+                assert " to " in cell.detail
+                assert f"n {cell.n}" in cell.detail
+                assert cell.unit
+
+
+def test_script_runs_under_the_policy_and_nothing_else_does(slower):
+    """Trap: the policy names the hash of another script, and the browser refuses to sort."""
+    html = render_html(compose(slower))
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    expected = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', html)
+    assert policy == (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{expected}'"
+    )
+
+
+def test_ids_are_unique_and_every_reference_has_its_target(slower):
+    """Trap: two plots share an id, and one borrows the other's marks or description."""
+    html = render_html(compose(slower))
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    wanted = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', html)
+    wanted += [
+        (name, "") for names in re.findall(r'labelledby="([^"]+)"', html) for name in names.split()
+    ]
+    assert {a or b for a, b in wanted} <= set(ids)
+
+
+def test_the_answer_alone_is_harmless_markdown_and_says_what_to_run(with_invalid_block, simulated):
+    """Trap: the catalog shows numbers without the word simulated, or runs a model's name."""
+    assert "What should I run?" in render_answer(compose(with_invalid_block).summary)
+    assert "SIMULATED" in render_answer(compose(simulated).summary)
+    assert "<script" not in render_answer(compose(with_invalid_block).summary)
+
+
+def test_code_is_marked_after_escaping():
+    """Trap: what stands between backticks is taken for markup."""
+    assert mark_code("run `<b>`") == "run <code>&lt;b&gt;</code>"
 
 
 def test_equal_inputs_make_equal_pages(slower):
     """Trap: random ids or a date in the plot make every report differ from the last."""
-    assert render_html(summarize(slower)) == render_html(summarize(slower))
-    assert "<dc:date>" not in render_html(summarize(slower))
+    assert render_html(compose(slower)) == render_html(compose(slower))
+    assert "<dc:date>" not in render_html(compose(slower))

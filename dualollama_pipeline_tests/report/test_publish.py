@@ -12,7 +12,7 @@ from dualollama_pipeline.report.publish import publish_report
 
 def test_three_files_and_nothing_else(slower, tmp_path):
     """Trap: a half-written or temporary file is left behind."""
-    page = publish_report(slower, tmp_path / "report")
+    page = publish_report(slower, tmp_path / "report").page
     assert page == tmp_path / "report" / "index.html"
     names = sorted(path.name for path in page.parent.iterdir())
     assert names == ["index.html", "report.md", "summary.json"]

@@ -50,7 +50,7 @@ def test_summary_survives_its_own_json(with_invalid_block):
     """Trap: a field that can be written but not read back by whoever uses summary.json."""
     summary = summarize(with_invalid_block)
     assert Summary.model_validate_json(summary.model_dump_json()) == summary
-    assert json.loads(summary.model_dump_json())["schema_version"] == 1
+    assert json.loads(summary.model_dump_json())["schema_version"] == 2
 
 
 def test_unknown_field_is_refused(summary):

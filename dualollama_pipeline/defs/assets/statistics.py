@@ -15,11 +15,13 @@ _STATISTICS: dict[str, Any] = {"group_name": "statistics", "kinds": {"pandas", "
 
 
 @dg.asset(**_STATISTICS, description="Every metric of every configuration, with its interval.")
-def config_statistics(run_table: Any, block_table: Any) -> Any:
+def config_statistics(run_table: Any, block_table: Any) -> dg.Output[Any]:
     """Estimate by configuration."""
+    from dualollama_pipeline.report.pictures import speedups_picture  # noqa: PLC0415
     from dualollama_pipeline.statistics import estimate, samples  # noqa: PLC0415
 
-    return estimate.config_statistics(samples.collect_samples(run_table, block_table))
+    table = estimate.config_statistics(samples.collect_samples(run_table, block_table))
+    return dg.Output(table, metadata={"plot": dg.MetadataValue.md(speedups_picture(table))})
 
 
 @dg.asset(**_STATISTICS, description="Every metric of every scenario, with its interval.")
@@ -43,25 +45,31 @@ def population_statistics(run_table: Any, block_table: Any) -> Any:
     description="Together or one after the other, two servers or one, scenario against scenario: "
     "each with its test, effect sizes, power and verdict.",
 )
-def contrasts(bench: dg.ResourceParam[Bench], run_table: Any, block_table: Any) -> Any:
+def contrasts(bench: dg.ResourceParam[Bench], run_table: Any, block_table: Any) -> dg.Output[Any]:
     """Compare, by effective class."""
+    from dualollama_pipeline.report.pictures import contrasts_picture  # noqa: PLC0415
     from dualollama_pipeline.statistics import contrasts, samples  # noqa: PLC0415
 
     classes = samples.option_classes(load_matrix(bench.settings.data / "matrix.yaml"))
-    return contrasts.contrasts(samples.collect_samples(run_table, block_table, classes))
+    table = contrasts.contrasts(samples.collect_samples(run_table, block_table, classes))
+    return dg.Output(table, metadata={"plot": dg.MetadataValue.md(contrasts_picture(table))})
 
 
 @dg.asset(
     **_STATISTICS,
     description="What num_gpu, num_ctx, temperature and asymmetry do, all other options equal.",
 )
-def factor_effects(bench: dg.ResourceParam[Bench], run_table: Any, block_table: Any) -> Any:
+def factor_effects(
+    bench: dg.ResourceParam[Bench], run_table: Any, block_table: Any
+) -> dg.Output[Any]:
     """Compare matched pairs of the matrix."""
+    from dualollama_pipeline.report.pictures import factors_picture  # noqa: PLC0415
     from dualollama_pipeline.statistics import factors, samples  # noqa: PLC0415
 
     matrix = load_matrix(bench.settings.data / "matrix.yaml")
     found = samples.collect_samples(run_table, block_table, samples.option_classes(matrix))
-    return factors.factor_effects(found, matrix)
+    table = factors.factor_effects(found, matrix)
+    return dg.Output(table, metadata={"plot": dg.MetadataValue.md(factors_picture(table))})
 
 
 @dg.asset(

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
-from dualollama_pipeline.report.figures import SERIES, plot_speedups
+from dualollama_pipeline.report.plots.canvas import to_markdown, to_svg
+from dualollama_pipeline.report.plots.speedups import (
+    SERIES,
+    draw_speedups,
+    rows_of,
+    speedups_in_words,
+)
 from dualollama_pipeline.report.summary import summarize
 from dualollama_pipeline_tests.report.hand_made import SLOWER, STRADDLING, build
+
+
+def plot_speedups(summary):
+    rows = rows_of(summary.configurations)
+    return to_svg(draw_speedups(rows), speedups_in_words(rows))
 
 
 def test_plot_has_a_text_alternative(summary):
     """Trap: a screen reader meets a picture without words."""
     svg = plot_speedups(summary)
     assert svg.startswith("<svg")
-    assert 'role="img" aria-labelledby="plot-title plot-desc"' in svg
+    assert 'role="img" aria-labelledby="plot-speedups-title plot-speedups-desc"' in svg
     description = re.search(r"<desc[^>]*>(.*?)</desc>", svg).group(1)
     assert "two servers: intervals 2 below 1, 0 with 1 inside" in description
 
@@ -21,7 +33,7 @@ def test_plot_has_a_text_alternative(summary):
 def test_series_differ_by_shape_and_filling():
     """Trap: printed in grey, the two series are one."""
     assert len({series.marker for series in SERIES}) == len(SERIES)
-    assert len({series.face == "none" for series in SERIES}) == len(SERIES)
+    assert len({series.is_filled for series in SERIES}) == len(SERIES)
 
 
 def test_colours_are_left_to_the_page(summary):
@@ -42,3 +54,13 @@ def test_configuration_without_interval_keeps_its_line():
 def test_plot_of_nothing_but_nulls_is_still_drawn():
     """Trap: an empty errorbar raises and the whole report is lost."""
     assert "no interval" in plot_speedups(summarize(build({"test001": SLOWER[:2]})))
+
+
+def test_picture_for_the_catalog_holds_its_own_bytes_and_words(summary):
+    """Trap: the catalog loads a picture from a path that the browser cannot read."""
+    rows = rows_of(summary.configurations)
+    markdown = to_markdown(draw_speedups(rows), speedups_in_words(rows))
+    image, words = markdown.split("\n\n", 1)
+    content = base64.b64decode(re.search(r"base64,([^)]+)\)", image).group(1))
+    assert content.startswith(b"\x89PNG")
+    assert "two servers: intervals 2 below 1" in words

@@ -1,0 +1,105 @@
+"""What should I run? Sentences that follow from the verdicts, and from nothing else."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from dualollama_pipeline.report.headline import judge_against_one
+from dualollama_pipeline.report.model import find
+from dualollama_pipeline.tables.rows import plain_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dualollama_pipeline.report.inputs import ReportInputs
+    from dualollama_pipeline.report.model import PooledEstimate, ReportOrigin, Verdict
+    from dualollama_pipeline.tables.rows import Row
+
+IF_MEASURED = "If these numbers were measured: "
+
+
+def advise(
+    inputs: ReportInputs, population: Sequence[PooledEstimate], origin: ReportOrigin
+) -> tuple[str, ...]:
+    """Say what to run; from simulated numbers only what one would say had they been measured."""
+    names = ("dual_true_speedup", "single_true_speedup", "dual_against_single")
+    dual, single, against = (judge_against_one(find(population, name)) for name in names)
+    what = _what_to_run(dual, single, against)
+    lead = IF_MEASURED if origin == "simulated" else ""
+    first = lead + (what[:1].lower() + what[1:] if lead else what)
+    return (first, *_equal_enough(inputs, single), *_which(inputs, dual))
+
+
+def _what_to_run(dual: Verdict, single: Verdict, against: Verdict) -> str:
+    if dual == "undetermined":
+        return (
+            "Nothing can be advised yet: measure at least 5 complete blocks of a configuration "
+            "(`dualollama run`)."
+        )
+    if dual == "faster" and against in {"faster", "undetermined"}:
+        return "Run both agents at once, each on its own server."
+    if dual == "faster" and single == "faster":
+        worse = "finishes sooner there" if against == "slower" else "no difference is shown"
+        return f"Run both agents at once on one server: against two servers, {worse}."
+    if dual == "faster":
+        return "Run both agents at once, each on its own server."
+    if single == "faster":
+        return "Run both agents at once on one server; a second server does not pay."
+    return "Run the agents one after the other; one server is enough, a second does not pay."
+
+
+def _equal_enough(inputs: ReportInputs, single: Verdict) -> tuple[str, ...]:
+    """Say so where one server together is as good as one after the other, by the tested margin."""
+    contrasts = inputs.table("contrasts")
+    if contrasts is None or single == "faster":
+        return ()
+    for row in plain_rows(contrasts):
+        is_headline = row["scope"] == "all" and row["family"] == "headline"
+        if is_headline and row["metric"] == "single_true_speedup" and _is_equal(row):
+            margin = 100 * (row["margin"] - 1)
+            return (
+                (
+                    "Starting both at once on one server costs nothing that matters: the "
+                    "difference to one after the other is within the tested margin of "
+                    f"{margin:.0f} % (where no model has to be reloaded)."
+                ),
+            )
+    return ()
+
+
+def _is_equal(row: Row) -> bool:
+    return bool(row["p_equivalence"] < row["alpha"])
+
+
+def _which(inputs: ReportInputs, dual: Verdict) -> tuple[str, ...]:
+    """Name the best configuration on two servers, with the places that the data allow."""
+    ranked = [
+        row
+        for row in plain_rows(inputs.config_statistics)
+        if row["metric"] == "dual_true_speedup"
+        and not math.isnan(row["rank"])
+        and not math.isnan(row["ci_low"])
+    ]
+    if len(ranked) < 2 or dual == "undetermined":  # noqa: PLR2004 one alone is no choice
+        return ()
+    best = min(ranked, key=lambda row: (row["rank"], row["config_id"]))
+    better = "gains most" if dual == "faster" else "loses least"
+    said = (
+        f"On two servers {best['config_id']} {better} ({best['value']:.3f}×, "
+        f"{100 * best['level']:.0f} % interval {best['ci_low']:.3f} to {best['ci_high']:.3f}, "
+        f"n {best['n']:.0f} blocks)"
+    )
+    if math.isnan(best["rank_high"]):
+        return (f"{said}; its place among {best['n_ranked']:.0f} has no interval.",)
+    if best["rank_high"] == 1:
+        return (
+            f"{said}, the first of {best['n_ranked']:.0f} configurations, clear of the second.",
+        )
+    return (
+        (
+            f"{said}, but the data allow it any place from {best['rank_low']:.0f} to "
+            f"{best['rank_high']:.0f} of {best['n_ranked']:.0f}: the choice of options matters "
+            "little here, or was not separated."
+        ),
+    )

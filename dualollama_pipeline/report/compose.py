@@ -1,0 +1,28 @@
+"""The whole report as one value: the Summary with all sections, and the drawings of its plots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from dualollama_pipeline.report.sections.contents import build_sections
+from dualollama_pipeline.report.summary import summarize
+
+if TYPE_CHECKING:
+    from dualollama_pipeline.report.inputs import ReportInputs
+    from dualollama_pipeline.report.model import Summary
+
+
+class Report(NamedTuple):
+    """What page, Markdown and summary.json are made from; `drawings` holds an `<svg>` by name."""
+
+    summary: Summary
+    drawings: dict[str, str]
+
+
+def compose(inputs: ReportInputs) -> Report:
+    """Gather everything that the report shows."""
+    summary = summarize(inputs)
+    chapters = build_sections(inputs, summary)
+    drawings = {name: svg for chapter in chapters for name, svg in chapter.drawings.items()}
+    sections = tuple(chapter.section for chapter in chapters)
+    return Report(summary.model_copy(update={"sections": sections}), drawings)

@@ -1,0 +1,136 @@
+"""From the warehouse to the inputs of the report: tables that exist, one block, the nights.
+
+The asset and `dualollama report` both come here, so that they make the same page.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyarrow import dataset
+
+from dualollama_pipeline.core.errors import DualOllamaError, TableError
+from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.core.warehouse import Warehouse
+from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.report.inputs import REPORT_TABLES, ReportInputs
+from dualollama_pipeline.report.pair import load_pair
+from dualollama_pipeline.statistics.estimate import scenario_statistics
+from dualollama_pipeline.statistics.samples import WHERE, collect_samples
+from dualollama_pipeline.tables.store import TableStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from dualollama_pipeline.core.settings import Settings
+    from dualollama_pipeline.report.pair import PairBlock
+
+CORE_TABLES = (
+    "config_statistics",
+    "scenario_statistics",
+    "population_statistics",
+    "block_table",
+    "run_table",
+    "call_table",
+)
+NIGHT_METRICS = ("dual_true_speedup", "single_true_speedup")
+BLOCK_COLUMNS = (
+    *WHERE, "block", *NIGHT_METRICS, "in_dual_estimate", "in_single_estimate", "n_single_reloads",
+)  # fmt: skip
+
+
+def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> ReportInputs:
+    """Put tables by name (CORE_TABLES, and what there is of REPORT_TABLES) together with the rest.
+
+    Raises:
+        InputError: the matrix cannot be used.
+        TableError: no configuration has been measured yet.
+    """
+    matrix = load_matrix(settings.data / "matrix.yaml")
+    store = TableStore(Warehouse(settings.warehouse).tables)
+    _, missing = store.load_all("block_table", matrix.config_ids)
+    runs, blocks, calls = (tables[name] for name in ("run_table", "block_table", "call_table"))
+    return ReportInputs(
+        config_statistics=tables["config_statistics"],
+        scenario_statistics=tables["scenario_statistics"],
+        population_statistics=tables["population_statistics"],
+        blocks=blocks,
+        runs=runs,
+        calls=calls,
+        missing=missing,
+        equal_groups=tuple(matrix.equal_groups()),
+        more={name: tables[name] for name in REPORT_TABLES if name in tables},
+        pair=_pair(settings, blocks, calls),
+        nights=estimate_nights(store, matrix.config_ids, _order(tables.get("trend")), runs),
+        bench=_bench(settings.data.parent / "docs" / "benchmarks.json"),
+    )
+
+
+def estimate_nights(
+    store: TableStore, config_ids: Sequence[str], order: Sequence[str], runs: pd.DataFrame
+) -> pd.DataFrame | None:
+    """Estimate the true speedups of every batch by itself; None with fewer than two batches.
+
+    Columns of population_statistics and batch_id, batches in `order`. `runs` only lends its
+    columns: these metrics are those of blocks.
+
+    Raises:
+        TableError: a file of the history is damaged.
+    """
+    paths = [store.history_path("block_table", name, night) for night in order
+             for name in config_ids]  # fmt: skip
+    present = [path for path in paths if path.exists()]
+    if len(order) < 2 or not present:  # noqa: PLR2004 one night has no course
+        return None
+    metrics = [BY_NAME[name] for name in NIGHT_METRICS]
+    samples = collect_samples(runs.iloc[:0], _read_blocks(present), metrics=metrics)
+    # a night is to its blocks what a scenario is: one estimate over several configurations
+    made = scenario_statistics(samples.assign(scenario=samples["batch_id"]))
+    made = made[made["metric"].isin(NIGHT_METRICS)].rename(columns={"scenario": "batch_id"})
+    place = {batch: index for index, batch in enumerate(order)}
+    return made.sort_values("batch_id", key=lambda ids: ids.map(place), kind="stable")
+
+
+def _read_blocks(paths: Sequence[Path]) -> pd.DataFrame:
+    """Read what NIGHT_METRICS need of many small files at once: one by one takes ten times as long.
+
+    Files of another version have other columns; they were left out of the trend and its order.
+    """
+    try:
+        table = dataset.dataset([str(path) for path in paths], format="parquet", partitioning=None)
+        blocks: pd.DataFrame = table.to_table(columns=list(BLOCK_COLUMNS)).to_pandas()
+    except (OSError, pa.ArrowException) as error:
+        raise TableError(
+            f"{paths[0].parents[1]}: cannot read the history ({error})",
+            "remove the damaged file; the batch's journal is untouched",
+        ) from error
+    return blocks
+
+
+def _order(trend: pd.DataFrame | None) -> list[str]:
+    """Return the nights that the trend is made of, in its order."""
+    if trend is None or trend.empty:
+        return []
+    return max((str(batches).split() for batches in trend["batches"]), key=len)
+
+
+def _pair(settings: Settings, blocks: pd.DataFrame, calls: pd.DataFrame) -> PairBlock | None:
+    """Read the block to draw; without its journal the report goes on without it."""
+    try:
+        return load_pair(settings.warehouse, blocks, calls)
+    except DualOllamaError:
+        return None
+
+
+def _bench(path: Path) -> dict[str, Any] | None:
+    """Read what `make bench` left; None if it never ran here."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None

@@ -1,0 +1,178 @@
+"""One representative block, call by call: which, why, and what its journal says.
+
+The tables hold no arrival times; the journal does. Only choosing and reading live here, drawing is
+plots/course.py's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from dualollama_pipeline.core.plan import Arm
+from dualollama_pipeline.core.records import Status
+from dualollama_pipeline.core.units import NS_PER_S
+from dualollama_pipeline.tables.latest import journal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from dualollama_pipeline.core.records import CallRecord, TrialRecord
+
+TOGETHER = {Arm.DUAL: "two servers", Arm.SINGLE: "one server"}
+
+
+class Choice(NamedTuple):
+    """The block whose true speedup is the median one; `n` are those it was chosen among."""
+
+    config_id: str
+    block: int
+    true_speedup: float
+    n: int
+    origin: str
+
+
+@dataclass(frozen=True)
+class CallSpan:
+    """One call in seconds after its lane began."""
+
+    role: str
+    stage: str
+    sent_s: float
+    first_s: float
+    end_s: float
+    n_tokens: int | None
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One agent in one arm."""
+
+    label: str
+    calls: tuple[CallSpan, ...]
+
+
+@dataclass(frozen=True)
+class PairBlock:
+    """A block in time; `arrivals_s` holds the pair's records with text, by role."""
+
+    config_id: str
+    block: int
+    batch_id: str
+    true_speedup: float
+    n_candidates: int
+    origin: str
+    lanes: tuple[Lane, ...]
+    arrivals_s: dict[str, tuple[float, ...]]
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The agents, by name."""
+        return tuple(self.arrivals_s)
+
+
+def choose_block(blocks: pd.DataFrame) -> Choice | None:
+    """Choose the block with the median true speedup among those that count in both arms.
+
+    Blocks in which the one server reloaded its model are passed over: the load would fill the
+    picture. Of an even number, the lower of the two in the middle.
+    """
+    counting = blocks[
+        blocks["in_dual_estimate"]
+        & blocks["in_single_estimate"]
+        & blocks["validity"].ne("INVALID")
+        & blocks["n_single_reloads"].eq(0).fillna(value=False)
+    ]
+    if counting.empty:
+        return None
+    ordered = counting.sort_values(["dual_true_speedup", "config_id", "block"])
+    middle = ordered.iloc[(len(ordered) - 1) // 2]
+    return Choice(
+        config_id=str(middle["config_id"]),
+        block=int(middle["block"]),
+        true_speedup=float(middle["dual_true_speedup"]),
+        n=len(counting),
+        origin=str(middle["origin"]),
+    )
+
+
+def load_pair(warehouse: Path, blocks: pd.DataFrame, calls: pd.DataFrame) -> PairBlock | None:
+    """Choose a block and read its course; None if no block counts.
+
+    Raises:
+        JournalError: the journal that the tables were made from is gone or damaged.
+    """
+    choice = choose_block(blocks)
+    if choice is None:
+        return None
+    mine = calls[calls["config_id"].eq(choice.config_id)]
+    journal = journal_of(warehouse, choice.config_id, mine)
+    last = {
+        trial.arm: trial
+        for trial in journal.trials
+        if trial.block == choice.block and trial.status is Status.OK
+    }
+    dual = last.get(Arm.DUAL)
+    if dual is None:
+        return None
+    return PairBlock(
+        config_id=choice.config_id,
+        block=choice.block,
+        batch_id=str(mine["batch_id"].iloc[0]),
+        true_speedup=choice.true_speedup,
+        n_candidates=choice.n,
+        origin=choice.origin,
+        lanes=(*_one_after_the_other(last), *_together(last)),
+        arrivals_s={
+            role: tuple(at / NS_PER_S for call in _of(dual, role) for at in call.chunk_ns)
+            for role in _roles(dual)
+        },
+    )
+
+
+def _one_after_the_other(trials: dict[str, TrialRecord]) -> list[Lane]:
+    """Put the solo trials in sequence: what the pair is compared with."""
+    lanes: list[Lane] = []
+    for arm in (Arm.SOLO_A, Arm.SOLO_B):
+        if arm in trials:
+            after_s = lanes[-1].calls[-1].end_s if lanes and lanes[-1].calls else 0.0
+            roles = ", ".join(_roles(trials[arm]))
+            spans = tuple(_spans(trials[arm].calls, after_s))
+            lanes.append(Lane(f"one after the other: {roles}", spans))
+    return lanes
+
+
+def _roles(trial: TrialRecord) -> list[str]:
+    """Return the agents by name, whoever was submitted first: colours stay theirs."""
+    return sorted({call.role for call in trial.calls})
+
+
+def _together(trials: dict[str, TrialRecord]) -> list[Lane]:
+    return [
+        Lane(f"{words}: {role}", tuple(_spans(_of(trials[arm], role), 0.0)))
+        for arm, words in TOGETHER.items()
+        if arm in trials
+        for role in _roles(trials[arm])
+    ]
+
+
+def _of(trial: TrialRecord, role: str) -> list[CallRecord]:
+    return [call for call in trial.calls if call.role == role]
+
+
+def _spans(calls: Sequence[CallRecord], after_s: float) -> list[CallSpan]:
+    return [
+        CallSpan(
+            role=call.role,
+            stage=call.stage,
+            sent_s=after_s + call.sent_ns / NS_PER_S,
+            first_s=after_s + call.first_token_ns / NS_PER_S,
+            end_s=after_s + call.end_ns / NS_PER_S,
+            n_tokens=call.counters.eval_count,
+        )
+        for call in calls
+        if call.sent_ns is not None and call.first_token_ns is not None and call.end_ns is not None
+    ]

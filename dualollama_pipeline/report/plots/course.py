@@ -1,0 +1,91 @@
+"""One block in time: who ran when in each arm, and the tokens of the pair as they arrived."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dualollama_pipeline.report.model import Plot
+from dualollama_pipeline.report.plots.canvas import PAGE, axes_style, canvas, legend, plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from dualollama_pipeline.report.pair import CallSpan, Lane, PairBlock
+    from dualollama_pipeline.report.plots.canvas import Palette
+
+HEIGHT_IN = 4.9
+DASHES: tuple[Any, ...] = ("solid", (0, (4, 2)), (0, (1, 1.5)))
+COLOURS = ("two", "one", "ink")
+
+
+def draw_course(pair: PairBlock, palette: Palette = PAGE) -> Figure:
+    """Draw lanes above, tokens of the pair over time below, on one time axis."""
+    colour = {role: COLOURS[index % len(COLOURS)] for index, role in enumerate(pair.roles)}
+    lanes = [lane for lane in pair.lanes if lane.calls]
+    with canvas(HEIGHT_IN) as figure:
+        above = figure.add_axes((0.31, 0.52, 0.67, 0.47))
+        below = figure.add_axes((0.31, 0.1, 0.67, 0.34), sharex=above)
+        for y, lane in enumerate(lanes):
+            above.text(
+                -0.015, y, plain(lane.label), transform=above.get_yaxis_transform(), ha="right",
+                va="center", color=palette.ink, parse_math=False,
+            )  # fmt: skip
+            for call in lane.calls:
+                _bar(above, y, call, getattr(palette, colour[call.role]), palette)
+        above.set_ylim(len(lanes) - 0.4, -0.6)
+        above.set_yticks([])
+        above.set_xlim(0, max(call.end_s for lane in lanes for call in lane.calls) * 1.02)
+        above.tick_params(labelbottom=False)
+        for index, (role, arrivals) in enumerate(pair.arrivals_s.items()):
+            below.step(
+                [0.0, *arrivals], range(len(arrivals) + 1), where="post", linewidth=1.6,
+                color=getattr(palette, colour[role]), linestyle=DASHES[index % len(DASHES)],
+                label=f"{plain(role)}, two servers".replace("$", ""),
+            )  # fmt: skip
+        below.set_ylabel("records with text")
+        below.set_xlabel("seconds after the first request")
+        axes_style(above, palette, sides=("bottom",))
+        axes_style(below, palette)
+        legend(below, palette, loc="upper left")
+    return figure
+
+
+def _bar(axes: Any, y: int, call: CallSpan, colour: str, palette: Palette) -> None:
+    """Draw a call: hatched while it waits for its first token, filled while it decodes."""
+    axes.barh(
+        y, call.first_s - call.sent_s, left=call.sent_s, height=0.5, facecolor="none",
+        edgecolor=palette.ink, hatch="////", linewidth=0.8,
+    )  # fmt: skip
+    axes.barh(
+        y, call.end_s - call.first_s, left=call.first_s, height=0.5, facecolor=colour,
+        edgecolor=palette.ink, linewidth=0.8, alpha=None,
+    )  # fmt: skip
+
+
+def course_in_words(pair: PairBlock) -> Plot:
+    """Put the plot into words: when each lane began and ended."""
+    spans = [_lane_in_words(lane) for lane in pair.lanes if lane.calls]
+    tokens = "; ".join(
+        f"{role}: {len(arrivals)} records, the last after {arrivals[-1]:.2f} s"
+        for role, arrivals in pair.arrivals_s.items()
+        if arrivals
+    )
+    return Plot(
+        name="course",
+        title=f"One block in time: {pair.config_id}, block {pair.block}",
+        description=f"{' '.join(spans)} Text as it arrived on two servers: {tokens}.",
+        caption=(
+            "Above: every call of the block; hatched while it waits for its first token, filled "
+            "while it decodes. One after the other, the insight agent starts when the collector "
+            "has ended (both measured alone, put in sequence). Below: records with text as they "
+            "arrived in the pair on two servers; a record is about a token, its counts are in the "
+            "table."
+        ),
+    )
+
+
+def _lane_in_words(lane: Lane) -> str:
+    return (
+        f"{lane.label}: {len(lane.calls)} calls from {lane.calls[0].sent_s:.2f} s to "
+        f"{lane.calls[-1].end_s:.2f} s."
+    )

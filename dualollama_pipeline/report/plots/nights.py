@@ -1,0 +1,46 @@
+"""True speedup night after night: value and interval of each batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.ticker import MaxNLocator
+
+from dualollama_pipeline.report.plots.canvas import PAGE, axes_style, canvas, legend
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from dualollama_pipeline.report.plots.canvas import Palette
+    from dualollama_pipeline.report.plots.forest import Series
+
+HEIGHT_IN = 3.2
+
+
+def draw_nights(
+    nights: pd.DataFrame, series: tuple[Series, ...], palette: Palette = PAGE
+) -> Figure:
+    """Draw the population's estimates, columns of population_statistics and batch_id, in order."""
+    order = list(dict.fromkeys(nights["batch_id"]))
+    with canvas(HEIGHT_IN) as figure:
+        axes = figure.add_axes((0.09, 0.17, 0.88, 0.7))
+        for one in series:
+            mine = nights[nights["metric"].eq(one.metric) & nights["ci_low"].notna()]
+            colour = getattr(palette, one.colour)
+            axes.errorbar(
+                [order.index(batch) + 1 + one.offset for batch in mine["batch_id"]], mine["value"],
+                yerr=[mine["value"] - mine["ci_low"], mine["ci_high"] - mine["value"]],
+                fmt=one.marker, color=colour, markersize=4.5, elinewidth=1.1,
+                markerfacecolor=colour if one.is_filled else "none", label=one.label,
+            )  # fmt: skip
+        axes.axhline(1, color=palette.ink, linewidth=1.1, linestyle=(0, (5, 3)))
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, 0.97), max(high, 1.03))
+        axes.set_xlim(0.4, len(order) + 0.6)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("night, in the order of measuring")
+        axes.set_ylabel("true speedup (×)")
+        axes_style(axes, palette)
+        legend(axes, palette, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(series))
+    return figure

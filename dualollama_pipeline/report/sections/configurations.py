@@ -1,0 +1,135 @@
+"""The configurations: balance beside true speedup, with intervals, places and remarks."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from dualollama_pipeline.report import cells, prose
+from dualollama_pipeline.report.model import Cell, Section, TableRow, find
+from dualollama_pipeline.report.plots.balance import balance_in_words, draw_balance
+from dualollama_pipeline.report.plots.canvas import to_svg
+from dualollama_pipeline.report.plots.speedups import draw_speedups, rows_of, speedups_in_words
+from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_of
+from dualollama_pipeline.tables.rows import plain_rows
+
+if TYPE_CHECKING:
+    from dualollama_pipeline.report.inputs import ReportInputs
+    from dualollama_pipeline.report.model import ConfigurationSummary, Summary
+    from dualollama_pipeline.tables.rows import Row
+
+SHOWN = (
+    "dual_true_speedup",
+    "balance_efficiency_pct",
+    "single_true_speedup",
+    "dual_against_single",
+)
+LABELS = (
+    "Configuration", "Scenario", "True speedup, two servers#", "Place#",
+    "Balance efficiency (published)#", "True speedup, one server#",
+    "Two servers against one#", "Blocks#",
+)  # fmt: skip
+
+
+def build(inputs: ReportInputs, summary: Summary) -> Chapter:
+    """Show every configuration."""
+    ranks = {
+        str(row["config_id"]): row
+        for row in plain_rows(inputs.config_statistics)
+        if row["metric"] == "dual_true_speedup"
+    }
+    each = summary.configurations
+    paragraphs = [prose.WHY_BALANCE_IS_NO_SPEEDUP, prose.HOW_TO_READ]
+    paragraphs.append(prose.blocks_in_words(summary.validity))
+    paragraphs += [_best_of(row) for row in plain_rows(inputs.population_statistics)
+                   if row["metric"] == "dual_true_speedup" and row["best_config_id"]]  # fmt: skip
+    if summary.equal_groups:
+        paragraphs.append(prose.equal_in_words(summary.equal_groups))
+    if summary.missing:
+        paragraphs.append(prose.missing_in_words(summary.missing))
+    rows = rows_of(each)
+    plots = [speedups_in_words(rows)]
+    drawings = {"speedups": to_svg(draw_speedups(rows), plots[0])}
+    balance = draw_balance(each)
+    if balance is not None:
+        plots.append(balance_in_words(each))
+        drawings["balance"] = to_svg(balance, plots[1])
+    table = cells.table(
+        "configurations",
+        "Every configuration. Place: rank by true speedup on two servers, and the places that the "
+        "data allow (95 %).",
+        LABELS,
+        [_row(one, ranks.get(one.config_id)) for one in each],
+        is_sortable=True,
+    )
+    section = Section(
+        id="configurations",
+        title="The configurations: published figure and true speedup",
+        evidence=evidence_of(summary.origins),
+        paragraphs=tuple(paragraphs),
+        plots=tuple(plots),
+        tables=(table,),
+    )
+    return chapter(section, **drawings)
+
+
+def _row(each: ConfigurationSummary, rank: Row | None) -> TableRow:
+    figures = {name: cells.estimate(find(each.estimates, name)) for name in SHOWN}
+    counts = each.validity
+    left_out = max(counts.n_left_out_dual, counts.n_left_out_single)
+    blocks = Cell(
+        text=f"{counts.n_blocks - left_out} of {counts.n_blocks}",
+        detail=f"{counts.n_warn} warned; {counts.n_invalid} invalid",
+        value=counts.n_blocks - left_out,
+        unit="blocks",
+        n=counts.n_blocks,
+    )
+    return TableRow(
+        cells=(
+            cells.words(each.config_id),
+            cells.words(prose.scenario_name(each.scenario)),
+            figures["dual_true_speedup"],
+            _place(rank),
+            figures["balance_efficiency_pct"],
+            figures["single_true_speedup"],
+            figures["dual_against_single"],
+            blocks,
+        ),
+        notes=(f"agents: {'; '.join(prose.agents_in_words(each.agents))}", *prose.remarks(each)),
+        is_flagged=prose.is_flagged(each),
+    )
+
+
+def _place(row: Row | None) -> Cell:
+    if row is None or math.isnan(row["rank"]):
+        return Cell(reason="not ranked: no estimate")
+    if math.isnan(row["rank_low"]):
+        return Cell(
+            text=f"{row['rank']:.0f}", detail=f"of {row['n_ranked']:.0f}; no interval",
+            value=row["rank"], unit="place", n=int(row["n_ranked"]),
+        )  # fmt: skip
+    return Cell(
+        text=f"{row['rank']:.0f}",
+        detail=f"{row['rank_low']:.0f} to {row['rank_high']:.0f} of {row['n_ranked']:.0f}",
+        value=row["rank"],
+        unit="place",
+        n=int(row["n_ranked"]),
+        ci_low=row["rank_low"],
+        ci_high=row["rank_high"],
+        level=row["level"],
+    )
+
+
+def _best_of(row: Row) -> str:
+    """Say what the best of several is worth (METHOD 3)."""
+    best = f"Best of {row['n_configurations']:.0f} on two servers: {row['best_config_id']}, "
+    best += (
+        f"{row['best_value']:.3f}× (worst: {row['worst_config_id']}, {row['worst_value']:.3f}×)."
+    )
+    if math.isnan(row["best_if_equal"]):
+        return best
+    return (
+        f"{best} If all were equal, the best of them would show {row['best_if_equal']:.3f}× on "
+        f"average by chance alone, and more than {row['best_if_equal_p95']:.3f}× in 5 % of "
+        f"campaigns; the chance of a best as good as this is {100 * row['p_best_if_equal']:.0f} %."
+    )

@@ -1,0 +1,79 @@
+"""How often agents got in each other's way, by three rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.report import cells, prose
+from dualollama_pipeline.report.model import Cell, Section
+from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_in
+from dualollama_pipeline.tables.rows import plain_rows
+
+if TYPE_CHECKING:
+    from dualollama_pipeline.report.inputs import ReportInputs
+    from dualollama_pipeline.report.model import Summary
+    from dualollama_pipeline.tables.rows import Row
+
+ID, TITLE = "contention", "Contention"
+METRICS = ("ttft_contention_pct", "balance_contention_pct", "slowdown_contention_pct")
+
+
+def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
+    """Show the rates over all configurations, by scenario, and where they are not zero."""
+    tables = {
+        "all configurations": inputs.population_statistics,
+        "scenario": inputs.scenario_statistics,
+        "config_id": inputs.config_statistics,
+    }
+    rows: list[tuple[str, Row]] = []
+    for level, table in tables.items():
+        for row in plain_rows(table[table["metric"].isin(METRICS)]):
+            name = prose.scenario_name(str(row.get(level, level)))
+            if level != "config_id" or row["n_events"] > 0:
+                rows.append((name, row))
+    if not rows:
+        why = "The statistics hold no contention rates: `dualollama report` computes them anew."
+        return absent(ID, TITLE, why)
+    by_name: dict[str, dict[str, Cell]] = {}
+    for name, row in rows:
+        by_name.setdefault(name, {})[row["metric"]] = _rate(row)
+    nothing = Cell(text="0 %", detail="none here")
+    section = Section(
+        id=ID,
+        title=TITLE,
+        evidence=evidence_in(row for _, row in rows),
+        paragraphs=(
+            (
+                "Trials on two servers. Three rules, because the published study used two and "
+                "reported one; rates are k of n with an exact interval, so a rate of 0 still "
+                "has an upper end."
+            ),
+            *(f"{BY_NAME[name].label}: {BY_NAME[name].formula}." for name in METRICS),
+        ),
+        tables=(
+            cells.table(
+                "contention",
+                "All, by scenario, and every configuration in which a rule spoke.",
+                ("Where", *(f"{BY_NAME[name].label}#" for name in METRICS)),
+                [
+                    [Cell(text=name), *(found.get(metric, nothing) for metric in METRICS)]
+                    for name, found in by_name.items()
+                ],
+            ),
+        ),
+    )
+    return chapter(section)
+
+
+def _rate(row: Row) -> Cell:
+    events = (
+        ""
+        if row["n_events"] != row["n_events"]
+        else f"{row['n_events']:.0f} of {row['n']:.0f} trials"
+    )
+    made = cells.figure(
+        row["value"], "%", low=row["ci_low"], high=row["ci_high"], n=row["n"], of="trials",
+        level=row["level"], reason=row["null_reason"], remark=row["null_reason"],
+    )  # fmt: skip
+    return made.model_copy(update={"detail": "; ".join(filter(None, (events, made.detail)))})

@@ -1,0 +1,121 @@
+"""What the options do, all others equal."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from dualollama_pipeline.report import cells, prose
+from dualollama_pipeline.report.model import Cell, Plot, Section
+from dualollama_pipeline.report.plots.canvas import PAGE, to_svg
+from dualollama_pipeline.report.plots.forest import Line, Mark, Series, draw_forest
+from dualollama_pipeline.report.sections.chapter import (
+    Chapter,
+    absent,
+    chapter,
+    evidence_in,
+    verdict_words,
+)
+from dualollama_pipeline.report.sections.comparisons import COMPARISON_LABELS, comparison_cells
+from dualollama_pipeline.tables.rows import grouped, plain_rows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from dualollama_pipeline.report.inputs import ReportInputs
+    from dualollama_pipeline.report.model import Summary
+    from dualollama_pipeline.report.plots.canvas import Palette
+    from dualollama_pipeline.tables.rows import Row
+
+ID, TITLE = "factors", "What the options do"
+DRAWN = "dual_true_speedup"
+MARK = Series("", "", "o", "two", True, 0.0)
+LABELS = ("Factor", "From → to", "Metric", *COMPARISON_LABELS)
+
+
+def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
+    """Show the effect of each option on true speedup and on balance."""
+    effects = inputs.table("factor_effects")
+    if effects is None:
+        why = (
+            "No two measured configurations differ in one option only: measure more of the "
+            "matrix (`dualollama run`)."
+        )
+        return absent(ID, TITLE, why)
+    rows = plain_rows(effects)
+    drawn = drawn_rows(rows)
+    plot = factors_in_words(rows)
+    section = Section(
+        id=ID,
+        title=TITLE,
+        evidence=evidence_in(rows),
+        paragraphs=(
+            (
+                "Pairs of configurations that differ in this option only, compared by what the "
+                "servers really ran. Where an option had no effect on what ran (num_gpu above the "
+                "number of layers, num_ctx below the model's least), a difference would be noise."
+            ),
+        ),
+        plots=(plot,) if drawn else (),
+        tables=(
+            cells.table(
+                "factors",
+                "Two servers. Effect on the true speedup as a ratio, on balance efficiency in "
+                "percentage points.",
+                LABELS,
+                [[*_names(row), *comparison_cells(row)] for row in rows],
+                is_sortable=True,
+            ),
+        ),
+    )
+    return chapter(section, **({"factors": to_svg(draw_factors(drawn), plot)} if drawn else {}))
+
+
+def _names(row: Row) -> list[Cell]:
+    return [
+        Cell(text=row["factor"], detail=prose.scenario_name(row["scenario"])),
+        Cell(text=_levels(row), detail=row["pairs"]),
+        Cell(text=row["metric"]),
+    ]
+
+
+def _levels(row: Row) -> str:
+    return f"{row['level_from']} → {row['level_to']}"
+
+
+def drawn_rows(rows: list[Row]) -> list[Row]:
+    """Return the effects on the true speedup that have an interval."""
+    return [row for row in rows if row["metric"] == DRAWN and not math.isnan(row["ci_low"])]
+
+
+def factors_in_words(rows: list[Row]) -> Plot:
+    """Put the plot into words: counts by verdict; `rows` are all of factor_effects."""
+    drawn = drawn_rows(rows)
+    counts = ", ".join(
+        f"{len(group)} {verdict_words(group[0])}" for _, group in grouped(drawn, "verdict").items()
+    )
+    n_more = sum(row["metric"] == DRAWN for row in rows) - len(drawn)
+    return Plot(
+        name="factors",
+        title="Effect of each option on the true speedup",
+        description=f"{len(drawn)} comparisons with an interval on two servers: {counts}. The "
+        "numbers are in the table of options.",
+        caption=(
+            "Ratios with 95 % intervals; right of the dashed line the second value is faster. "
+            f"{n_more} more comparisons have no interval: the table says why."
+        ),
+    )
+
+
+def draw_factors(rows: list[Row], palette: Palette = PAGE) -> Figure:
+    """Draw effects that have an interval, by factor and scenario."""
+    lines = []
+    for (factor, scenario), group in grouped(rows, "factor", "scenario").items():
+        lines.append(Line(f"{factor}, {prose.scenario_name(scenario)}", None))
+        marks = [Mark(row["value"], row["ci_low"], row["ci_high"]) for row in group]
+        lines += [
+            Line(_levels(row).replace("→", "to"), (mark,))
+            for row, mark in zip(group, marks, strict=True)
+        ]
+    axis = "ratio of true speedups (×), 95 % interval"
+    return draw_forest(lines, (MARK,), axis, 1.0, palette)

@@ -1,0 +1,77 @@
+"""The scenarios: their pooled estimates, the spread inside them, and one against the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dualollama_pipeline.report import cells, prose
+from dualollama_pipeline.report.model import Cell, Section, find
+from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_of
+from dualollama_pipeline.report.sections.comparisons import COMPARISON_LABELS, comparison_cells
+from dualollama_pipeline.tables.rows import plain_rows
+
+if TYPE_CHECKING:
+    from dualollama_pipeline.report.inputs import ReportInputs
+    from dualollama_pipeline.report.model import Summary, Table
+
+SHOWN = (
+    "dual_true_speedup", "single_true_speedup", "dual_against_single", "balance_efficiency_pct",
+)  # fmt: skip
+LABELS = (
+    "Scenario", "True speedup, two servers#", "True speedup, one server#",
+    "Two servers against one#", "Balance efficiency#", "Spread inside a configuration#",
+)  # fmt: skip
+PAIRS = "scenario against scenario"
+
+
+def build(inputs: ReportInputs, summary: Summary) -> Chapter:
+    """Show every scenario."""
+    spreads = {
+        str(row["scenario"]): row
+        for row in plain_rows(inputs.scenario_statistics)
+        if row["metric"] == "dual_true_speedup"
+    }
+    rows = []
+    for each in summary.scenarios:
+        name = prose.scenario_name(each.scenario)
+        first = Cell(text=name, detail=prose.SCENARIOS.get(each.scenario, ""))
+        spread = spreads.get(each.scenario)
+        within = Cell(reason="not in the statistics tables")
+        if spread is not None:
+            within = cells.figure(
+                spread["within_cv_pct"], "%", n=spread["n_configurations"], of="configurations",
+                reason="fewer than two values each", remark="mean CV of the true speedup",
+            )  # fmt: skip
+        rows.append(
+            [first, *(cells.estimate(find(each.estimates, name)) for name in SHOWN), within]
+        )
+    table = cells.table("scenarios", "Pooled over the blocks of each scenario.", LABELS, rows)
+    section = Section(
+        id="scenarios",
+        title="The scenarios",
+        evidence=evidence_of(summary.origins),
+        paragraphs=(prose.HOW_TO_READ,),
+        tables=(table, *_against_each_other(inputs)),
+    )
+    return chapter(section)
+
+
+def _against_each_other(inputs: ReportInputs) -> list[Table]:
+    contrasts = inputs.table("contrasts")
+    if contrasts is None:
+        return []
+    rows = [
+        [
+            Cell(
+                text=f"{prose.scenario_name(row['subject'])} against "
+                f"{prose.scenario_name(row['reference'])}",
+                detail=str(row["metric"]),
+            ),
+            *comparison_cells(row),
+        ]
+        for row in plain_rows(contrasts)
+        if row["contrast"] == PAIRS
+    ]
+    caption = "One scenario against the other, corrected for all comparisons of the same metric."
+    labels = ("Comparison", *COMPARISON_LABELS)
+    return [cells.table("scenario_contrasts", caption, labels, rows, is_sortable=True)]

@@ -1,0 +1,121 @@
+"""Two servers, one server, or one after the other: the contrasts that decide it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dualollama_pipeline.report import cells, prose
+from dualollama_pipeline.report.foreign import shorten
+from dualollama_pipeline.report.model import Cell, Plot, Section
+from dualollama_pipeline.report.plots.canvas import PAGE, to_svg
+from dualollama_pipeline.report.plots.forest import Line, Mark, Series, draw_forest
+from dualollama_pipeline.report.sections.chapter import (
+    Chapter,
+    absent,
+    chapter,
+    evidence_in,
+    verdict_words,
+)
+from dualollama_pipeline.report.sections.comparisons import COMPARISON_LABELS, comparison_cells
+from dualollama_pipeline.tables.rows import grouped, plain_rows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from dualollama_pipeline.report.inputs import ReportInputs
+    from dualollama_pipeline.report.model import Summary
+    from dualollama_pipeline.report.plots.canvas import Palette
+    from dualollama_pipeline.tables.rows import Row
+
+ID, TITLE = "two-or-one", "Two servers, one server, or one after the other"
+CONTRASTS = {
+    "dual against solo sum": "two servers, against one after the other",
+    "single against solo sum": "one server, against one after the other",
+    "dual against single": "two servers, against one server",
+}
+SCOPES = ("all", "scenario")
+MARK = Series("", "", "o", "two", True, 0.0)
+
+
+def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
+    """Show the contrasts over all configurations and by scenario, those that reload apart."""
+    contrasts = inputs.table("contrasts")
+    if contrasts is None:
+        why = "The table `contrasts` is not there yet: `dualollama report` makes it."
+        return absent(ID, TITLE, why)
+    every = plain_rows(contrasts)
+    rows = shown_rows(every)
+    plot = contrasts_in_words(rows)
+    figure = draw_contrasts(rows)
+    section = Section(
+        id=ID,
+        title=TITLE,
+        evidence=evidence_in(rows),
+        paragraphs=(
+            (
+                "Each contrast is taken within blocks: the arms that are compared ran on the same "
+                "servers, minutes apart. Where the one server had to reload its model because the "
+                "agents ask for different options, the load is part of that condition; such "
+                "configurations stand in lines of their own."
+            ),
+            (
+                f"By effective class (what the servers really ran) there are "
+                f"{sum(row['scope'] == 'class' for row in every)} more comparisons in the table "
+                "`contrasts`."
+            ),
+        ),
+        plots=(plot,),
+        tables=(
+            cells.table(
+                "contrasts",
+                "Effect: above 1, the first named is faster. Verdicts follow the corrected test; "
+                "“equivalent” means that the whole effect lies within what counts as equal.",
+                ("Comparison", *COMPARISON_LABELS),
+                [[_first(row), *comparison_cells(row)] for row in rows],
+            ),
+        ),
+    )
+    return chapter(section, contrasts=to_svg(figure, plot))
+
+
+def shown_rows(rows: list[Row]) -> list[Row]:
+    """Return the contrasts that the section shows, of all rows of `contrasts`."""
+    return [row for row in rows if row["contrast"] in CONTRASTS and row["scope"] in SCOPES]
+
+
+def draw_contrasts(rows: list[Row], palette: Palette = PAGE) -> Figure:
+    """Draw the shown contrasts, by what is compared."""
+    lines = []
+    for (contrast,), group in grouped(rows, "contrast").items():
+        lines.append(Line(CONTRASTS[contrast], None))
+        marks = [Mark(row["value"], row["ci_low"], row["ci_high"]) for row in group]
+        lines += [Line(_scope(row), (mark,)) for row, mark in zip(group, marks, strict=True)]
+    axis = "ratio (×), 95 % interval; 1 = no difference"
+    return draw_forest(lines, (MARK,), axis, 1.0, palette)
+
+
+def contrasts_in_words(rows: list[Row]) -> Plot:
+    """Put the plot into words: every verdict with its value."""
+    return Plot(
+        name="contrasts",
+        title="Together against one after the other, and two servers against one",
+        description=" ".join(
+            f"{_name(row)}: {verdict_words(row)}, {comparison_cells(row)[0].text or 'no value'}."
+            for row in rows
+        ),
+        caption="Ratios with 95 % intervals; right of the dashed line the first named is faster.",
+    )
+
+
+def _first(row: Row) -> Cell:
+    return Cell(text=CONTRASTS[row["contrast"]], detail=_scope(row))
+
+
+def _name(row: Row) -> str:
+    return f"{CONTRASTS[row['contrast']]} ({_scope(row)})"
+
+
+def _scope(row: Row) -> str:
+    where = "all scenarios" if row["scope"] == "all" else prose.scenario_name(row["subject"])
+    reloading = ", model reloaded" if "reloading" in row["family"] else ""
+    return shorten(where + reloading)

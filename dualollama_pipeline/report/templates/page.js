@@ -1,0 +1,41 @@
+(() => {
+  "use strict";
+  // Headings become buttons: Enter and Space sort, and without a script the table is still whole.
+  const keyOf = (body, column) => {
+    const cell = body.rows[0].cells[column];
+    const number = cell.dataset.value;
+    return number === undefined ? cell.textContent.trim().toLowerCase() : Number(number);
+  };
+  const compare = (a, b) => {
+    if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;  // what is missing comes last
+    return typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true });
+  };
+  const sort = (table, headings, column) => {
+    const ascending = headings[column].getAttribute("aria-sort") !== "ascending";
+    const keyed = [...table.tBodies].map((body) => [keyOf(body, column), body]);
+    const known = typeof keyed.map(([key]) => key).find((key) => typeof key === "number");
+    keyed.sort(([a], [b]) => {
+      if (known === "number" && typeof a !== typeof b) return compare(a, b);
+      return ascending ? compare(a, b) : compare(b, a);
+    });
+    headings.forEach((heading) => heading.removeAttribute("aria-sort"));
+    headings[column].setAttribute("aria-sort", ascending ? "ascending" : "descending");
+    table.append(...keyed.map(([, body]) => body));
+  };
+  // Paper cannot be opened, and a wide screen has room for the contents.
+  addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll("main details")) details.open = true;
+  });
+  document.querySelector("nav details").open = matchMedia("(min-width: 100rem)").matches;
+  document.body.classList.add("scripted");
+  for (const table of document.querySelectorAll("table.sortable")) {
+    const headings = [...table.tHead.rows[0].cells];
+    headings.forEach((heading, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...heading.childNodes);
+      heading.append(button);
+      button.addEventListener("click", () => sort(table, headings, column));
+    });
+  }
+})();

@@ -1,0 +1,25 @@
+"""Nights stand in the order of measuring, each with its own interval."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from dualollama_pipeline.report.plots.nights import draw_nights
+from dualollama_pipeline.report.plots.speedups import SERIES
+
+
+def test_nights_keep_their_order_and_gaps():
+    """Trap: batch ids are sorted by name, or a night without an estimate closes the gap."""
+    nights = pd.DataFrame(
+        {
+            "batch_id": ["zoe", "adam", "mia"],
+            "metric": ["dual_true_speedup"] * 3,
+            "value": [0.8, 0.9, 1.1],
+            "ci_low": [0.7, float("nan"), 1.0],
+            "ci_high": [0.9, float("nan"), 1.2],
+        }
+    )
+    (axes,) = draw_nights(nights, SERIES).axes
+    dual = axes.containers[0].lines[0]
+    assert list(dual.get_ydata()) == [0.8, 1.1]
+    assert [round(x - SERIES[0].offset) for x in dual.get_xdata()] == [1, 3]

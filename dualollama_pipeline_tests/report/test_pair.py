@@ -1,0 +1,68 @@
+"""The block that is drawn is the median one that counts, and its course is that of the journal."""
+
+from __future__ import annotations
+
+import pytest
+
+from dualollama_pipeline.core.warehouse import Warehouse
+from dualollama_pipeline.report.pair import choose_block, load_pair
+from dualollama_pipeline.report.plots.canvas import to_svg
+from dualollama_pipeline.report.plots.course import course_in_words, draw_course
+from dualollama_pipeline.tables.build import build_tables
+from dualollama_pipeline_tests.report.hand_made import SLOWER, build
+from dualollama_pipeline_tests.tables.journals import block_of, journal
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A warehouse with one journal of two equal blocks, and its tables."""
+    made = journal([trial for number in (1, 2) for trial in block_of(number)])
+    path = Warehouse(tmp_path).journal("test1", "batch1")
+    path.parent.mkdir(parents=True)
+    records = [made.batch, *made.identities, *made.trials]
+    path.write_text("".join(record.model_dump_json() + "\n" for record in records))
+    return tmp_path, build_tables(made)
+
+
+def test_the_median_of_the_counting_blocks_is_chosen():
+    """Trap: the first block, or the prettiest."""
+    blocks = build({"test001": [0.9, 0.5, 0.7, 0.8, 0.6]}).blocks
+    choice = choose_block(blocks)
+    assert (choice.config_id, choice.block, choice.true_speedup, choice.n) == ("test001", 3, 0.7, 5)
+
+
+def test_blocks_that_do_not_count_or_reload_are_passed_over():
+    """Trap: a model load fills the picture, or an INVALID block is shown as typical."""
+    blocks = build({"test001": SLOWER}).blocks
+    blocks.loc[blocks["block"].eq(3), "n_single_reloads"] = 1
+    blocks.loc[blocks["block"].eq(4), "validity"] = "INVALID"
+    blocks.loc[blocks["block"].eq(5), "in_dual_estimate"] = False
+    assert choose_block(blocks).block == 1  # of 1 and 2 the lower
+    assert choose_block(blocks.iloc[2:]) is None
+
+
+def test_the_course_is_that_of_the_journal(written):
+    """Trap: the solo arms are drawn on top of each other, or the lanes swap agents."""
+    warehouse, tables = written
+    pair = load_pair(warehouse, tables.block_table, tables.call_table)
+    lanes = {lane.label: lane.calls for lane in pair.lanes}
+    # solo_a 2 x 5 s, then solo_b 2 x 6 s; first token 250 ms after each request
+    alone = lanes["one after the other: insight"]
+    assert [call.sent_s for call in alone] == pytest.approx([10, 16])
+    assert [call.first_s for call in alone] == pytest.approx([10.25, 16.25])
+    assert alone[-1].end_s == pytest.approx(22)
+    assert lanes["two servers: collector"][-1].end_s == pytest.approx(18)
+    assert lanes["one server: insight"][-1].end_s == pytest.approx(25)
+    # 250, 260 and 290 ms after each of two requests
+    assert pair.arrivals_s["insight"] == pytest.approx([0.25, 0.26, 0.29, 10.25, 10.26, 10.29])
+
+
+def test_drawing_tells_agents_apart_without_colour(written):
+    """Trap: in grey, both agents' lanes are one."""
+    warehouse, tables = written
+    pair = load_pair(warehouse, tables.block_table, tables.call_table)
+    svg = to_svg(draw_course(pair), course_in_words(pair))
+    for lane in pair.lanes:
+        assert lane.label in svg
+    assert "stroke-dasharray" in svg
+    assert "insight: 6 records, the last after 10.29 s" in svg

@@ -1,0 +1,157 @@
+"""`dualollama report` on a real warehouse: every table, every section, one page, one content.
+
+Three configurations are measured on the simulated pair: one whose agents make the one server reload
+its model, and two whose agents do not and differ in temperature only.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.core.warehouse import Warehouse
+from dualollama_pipeline.ollama.servers import open_pair
+from dualollama_pipeline.report.gather import estimate_nights
+from dualollama_pipeline.report.model import Summary
+from dualollama_pipeline.report.rebuild import rebuild_report, rebuild_tables
+from dualollama_pipeline.report.schema import json_schema
+from dualollama_pipeline.tables.schemas import MEASURED_TABLES, SCHEMAS
+from dualollama_pipeline.tables.store import TableStore
+from dualollama_pipeline.worker.measure import Measurement
+
+CONFIGURATIONS = ("test007", "test106", "test107")
+NIGHTS = ("night1", "night2")
+LARGEST_PAGE_BYTES = 3_000_000
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """Settings of a warehouse with two nights and its report."""
+    made = Settings(warehouse=tmp_path_factory.mktemp("warehouse"), data=ROOT / "data")
+    with open_pair(made) as pair:
+        for night in NIGHTS:
+            for config_id in CONFIGURATIONS:
+                Measurement(made, pair, lambda _: None).run(config_id, night)
+            assert rebuild_tables(made) == list(CONFIGURATIONS)
+    rebuild_report(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def folder(settings):
+    return Warehouse(settings.warehouse).report
+
+
+@pytest.fixture(scope="module")
+def summary(folder):
+    return Summary.model_validate_json((folder / "summary.json").read_text(encoding="utf-8"))
+
+
+def test_every_table_that_an_asset_makes_is_published(settings):
+    """Trap: an asset is added and `dualollama report` goes on without its table."""
+    store = TableStore(Warehouse(settings.warehouse).tables)
+    computed = set(SCHEMAS) - {schema.name for schema in MEASURED_TABLES}
+    assert {name for name in computed if store.path(name).exists()} == computed
+
+
+def test_every_section_has_content(summary):
+    """Trap: a table is computed and its section still says that it is not there."""
+    bare = [section.id for section in summary.sections if not section.tables]
+    assert bare == []
+    assert len(summary.sections) == 20
+
+
+def test_simulated_sections_say_illustration(summary, folder):
+    """Trap: `better`, `supported` or `recommended` without a word about the simulator."""
+    evidence = {section.id: section.evidence for section in summary.sections}
+    honest = {"audit": "published", "ruler": "measured", "appendix-c": "none", "appendix-d": "none"}
+    assert evidence == dict.fromkeys(evidence, "illustration") | honest
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert page.count("illustration: simulated") == len(evidence) - len(honest)
+    by_name = {table.name: table for section in summary.sections for table in section.tables}
+    for name in ("contrasts", "factors", "scenario_contrasts"):
+        verdict = [column.label for column in by_name[name].columns].index("Verdict")
+        for row in by_name[name].rows:
+            assert row.cells[verdict].text.endswith("(illustration)")
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "label", "rows"),
+    [
+        ("contrasts", "contrasts", "Effect", {"scope": ["all", "scenario"]}),
+        ("factors", "factor_effects", "Effect", {}),
+        ("service_levels", "slo_evaluation", "Observed", {}),
+        ("anti_patterns", "anti_patterns", "Effect", {}),
+        ("costs", "cost_model", "Value", {}),
+    ],
+)
+def test_numbers_are_those_of_the_tables(settings, summary, name, source, label, rows):
+    """Trap: an interval's end is mixed up on the way from the table to the page."""
+    table = TableStore(Warehouse(settings.warehouse).tables).load(source)
+    for column, wanted in rows.items():
+        table = table[table[column].isin(wanted)]
+    table = table[table["value"].notna()]
+    expected = [
+        tuple(None if value != value else value for value in triple)  # noqa: PLR0124 nan
+        for triple in table[["value", "ci_low", "ci_high"]].itertuples(index=False)
+    ]
+    (shown,) = [t for section in summary.sections for t in section.tables if t.name == name]
+    place = [column.label for column in shown.columns].index(label)
+    found = [row.cells[place] for row in shown.rows if row.cells[place].value is not None]
+    assert sorted(map(str, expected)) == sorted(
+        str((cell.value, cell.ci_low, cell.ci_high)) for cell in found
+    )
+    assert expected
+
+
+def test_every_published_figure_is_counted_once(settings, summary):
+    """Trap: a verdict is not in the table, and the counts no longer add up to all figures."""
+    audit = TableStore(Warehouse(settings.warehouse).tables).load("claim_audit")
+    tables = {table.name: table for section in summary.sections for table in section.tables}
+    counts = {row.cells[0].text: row.cells[1].value for row in tables["audit_counts"].rows}
+    assert sum(counts.values()) == len(audit)
+    listed = counts["contradicted"] + counts["internally inconsistent"]
+    assert listed == len(tables["audit"].rows)
+
+
+def test_reloads_stand_apart(summary):
+    """Trap: a configuration that reloads is pooled with those that do not."""
+    (table,) = [t for s in summary.sections for t in s.tables if t.name == "contrasts"]
+    scopes = [row.cells[0].detail for row in table.rows]
+    assert "all scenarios, model reloaded" in scopes
+
+
+def test_two_nights_have_a_course(summary, settings):
+    """Trap: the nights are out of order, or pooled."""
+    (section,) = [each for each in summary.sections if each.id == "nights"]
+    assert [plot.name for plot in section.plots] == ["nights"]
+    store = TableStore(Warehouse(settings.warehouse).tables)
+    runs = store.load("run_table", "test007")
+    nights = estimate_nights(store, CONFIGURATIONS, NIGHTS, runs)
+    dual = nights[nights["metric"].eq("dual_true_speedup")]
+    assert dual["batch_id"].tolist() == list(NIGHTS)
+    assert dual["n"].tolist() == [15, 15]
+    last = next(each for each in summary.population if each.metric == "dual_true_speedup")
+    assert dual["value"].iloc[-1] == pytest.approx(last.value)  # the headline is the last night
+    assert estimate_nights(store, CONFIGURATIONS, NIGHTS[:1], runs) is None
+
+
+def test_page_is_light(folder):
+    """Trap: a plot of every token makes the page a burden on a phone."""
+    assert (folder / "index.html").stat().st_size < LARGEST_PAGE_BYTES
+
+
+def test_published_schema_is_that_of_this_version():
+    """Trap: a field is renamed and the schema in docs/ still promises the old one."""
+    published = (ROOT / "docs" / "summary.schema.json").read_text(encoding="utf-8")
+    assert published == json_schema(), "python -m dualollama_pipeline.report.schema writes it"
+    assert json.loads(published)["properties"]["schema_version"]["const"] == 2
+
+
+def test_recommended_agents_lie_beside_the_report(folder):
+    """Trap: the tiers name a file that is not there."""
+    assert sorted((folder / "recommended").glob("*.toml"))

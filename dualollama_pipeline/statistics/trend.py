@@ -36,7 +36,8 @@ def trend(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     """Describe the course of each metric over the nights, columns of `trend`.
 
     `order` holds all batch ids in the order in which they were measured. A night counts where it
-    has a value; scope `all` is the mean over the configurations that every night has.
+    has a value; scope `all` is the mean over the configurations that every night has; what rests on
+    `single` leaves out those that reload a model in it, as the population does.
     """
     rows = [row for name in TREND_METRICS for row in _of_metric(samples, BY_NAME[name], order)]
     made = pd.DataFrame(rows)
@@ -57,7 +58,8 @@ def _of_metric(samples: pd.DataFrame, metric: Metric, order: Sequence[str]) -> l
     origin = origin_of(mine) if len(mine) else ""
     common = {"origin": origin, "evidence": evidence_of(origin), "metric": metric.name}
     courses = [("configuration", str(name), nights[name], sizes[name]) for name in nights.columns]
-    complete = [name for name in nights if nights[name].notna().all()]
+    pooled = counting.groupby("config_id", observed=True)["pools"].all()
+    complete = [name for name in nights if nights[name].notna().all() and pooled[name]]
     if len(nights.columns):
         over_all = nights[complete].mean(axis=1)
         courses.append((ALL, ALL, over_all, sizes[complete].sum(axis=1)))

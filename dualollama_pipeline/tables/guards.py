@@ -104,6 +104,7 @@ GUARDS = {
     ),
     "context": Guard(
         "what does not fit the context is cut in silence",
+        "if the server has more than was asked for, the model has a floor: ask for that; else "
         "raise num_ctx, or shorten the prompt",
     ),
     "prompt_size": Guard(

@@ -168,7 +168,7 @@ def test_urls_with_more_than_host_and_port_are_refused(url: str) -> None:
 
 
 def test_one_server_under_two_names_of_this_machine_is_refused() -> None:
-    """localhost and 127.0.0.1: `dual` would be `single`, and nothing would look wrong."""
+    """Localhost and 127.0.0.1: `dual` would be `single`, and nothing would look wrong."""
     with pytest.raises(InputError, match="same server"):
         Settings.from_environment(
             {

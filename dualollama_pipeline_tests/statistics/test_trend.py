@@ -71,6 +71,14 @@ def test_all_is_over_the_configurations_of_every_night() -> None:
     assert "there are 3" in one(table, config_id="b")["null_reason"]
 
 
+def test_all_leaves_out_what_the_population_leaves_out() -> None:
+    """A configuration whose one-server arm reloads its model is no part of the one-server mean."""
+    reloading = history([3.0] * 6, "b").assign(pools=False)
+    table = made(history([1.0, 1.1, 1.0, 1.1, 1.0, 1.1]), reloading)
+    assert one(table, scope="all")["last_value"] == pytest.approx(1.1)
+    assert one(table, config_id="b")["last_value"] == pytest.approx(3.0)
+
+
 def test_percentage_points_stay_what_they_are() -> None:
     """A balance efficiency of 99 falls by points and not by per cent."""
     values = [99.0, 98.9, 98.8, 98.7, 98.6, 98.5]

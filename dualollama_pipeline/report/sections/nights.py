@@ -50,8 +50,8 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
         )
     ]
     paragraphs.append(
-        "All configurations here means all: also those whose one-server trials reload their model, "
-        "which the headline's one-server figures leave aside."
+        "All configurations means those that every night has; one-server figures leave out those "
+        "whose one-server trials reload their model, as the headline does."
     )
     if n_nights < 2:  # noqa: PLR2004 one night has no course
         paragraphs.append("A course needs more nights: turn on the schedule `nightly_schedule`.")

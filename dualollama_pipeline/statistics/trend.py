@@ -59,7 +59,7 @@ def _of_metric(samples: pd.DataFrame, metric: Metric, order: Sequence[str]) -> l
     common = {"origin": origin, "evidence": evidence_of(origin), "metric": metric.name}
     courses = [("configuration", str(name), nights[name], sizes[name]) for name in nights.columns]
     pooled = counting.groupby("config_id", observed=True)["pools"].all()
-    complete = [name for name in nights if nights[name].notna().all() and pooled[name]]
+    complete = [name for name in nights if nights[name].notna().all() and pooled[str(name)]]
     if len(nights.columns):
         over_all = nights[complete].mean(axis=1)
         courses.append((ALL, ALL, over_all, sizes[complete].sum(axis=1)))

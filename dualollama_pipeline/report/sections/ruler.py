@@ -33,7 +33,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     if bench is None and here is None:
         why = (
             "Nothing is known of this ruler's error: `make bench` measures it against servers "
-            "whose schedule is known, and a batch on real servers examines it before its trials."
+            "whose schedule is known, and a batch on real servers examines it after its trials."
         )
         return absent(ID, TITLE, why)
     paragraphs = [

@@ -60,6 +60,7 @@ class _Connection(asyncio.Protocol):
         self._stamps = stamps
         self._parser = httptools.HttpResponseParser(self)
         self._read_ns = 0
+        self._unparsed: list[tuple[int, bytes]] = []
         self._fresh: list[bytes] = []  # of the body, from the read in hand
         self._open_line = 0  # bytes since the last newline
         self._framed = False
@@ -74,10 +75,26 @@ class _Connection(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]  # a stream transport
 
     def data_received(self, data: bytes) -> None:
-        self._read_ns = time.perf_counter_ns()
+        read_ns = time.perf_counter_ns()
         if self.complete or self._stamps.sent_ns is None:
             self.abort()  # bytes that nobody asked for: whose answer would they be?
-            return
+        elif self._stamps.status is None:
+            # a head takes long to parse, and the other agent's first token may wait to be stamped
+            if not self._unparsed:
+                asyncio.get_running_loop().call_soon(self._parse)
+            self._unparsed.append((read_ns, data))
+        else:
+            self._feed(read_ns, data)
+
+    def _parse(self) -> None:
+        """Parse what was only stamped so far."""
+        unparsed, self._unparsed = self._unparsed, []
+        for read_ns, data in unparsed:
+            if not self.closed:
+                self._feed(read_ns, data)
+
+    def _feed(self, read_ns: int, data: bytes) -> None:
+        self._read_ns = read_ns
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -89,6 +106,7 @@ class _Connection(asyncio.Protocol):
             self._end.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._parse()
         self.closed = True
         if not self.complete and self.failure is None:
             if exc is not None:

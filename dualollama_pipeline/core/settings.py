@@ -57,9 +57,7 @@ class Settings(Strict):
             if self.url_a is None or self.url_b is None:
                 msg = "external servers need DUALOLLAMA_URL_A and DUALOLLAMA_URL_B"
                 raise ValueError(msg)
-            if self.url_a.replace("//localhost:", "//127.0.0.1:") == self.url_b.replace(
-                "//localhost:", "//127.0.0.1:"
-            ):
+            if by_number(self.url_a) == by_number(self.url_b):
                 msg = "DUALOLLAMA_URL_A and DUALOLLAMA_URL_B name the same server; two are needed"
                 raise ValueError(msg)
         return self
@@ -88,6 +86,11 @@ class Settings(Strict):
             raise InputError(
                 found.problem, f"correct the variable or option; there are {known}"
             ) from error
+
+
+def by_number(url: str) -> str:
+    """Return a URL with this machine by its number: localhost and 127.0.0.1 are one server."""
+    return url.replace("//localhost:", "//127.0.0.1:")
 
 
 def _variable(field: str) -> str:

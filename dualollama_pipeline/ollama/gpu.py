@@ -91,13 +91,19 @@ def server_process(url: str) -> psutil.Process | None:
     return None
 
 
-def uses_of(process: psutil.Process, uses: Sequence[GpuUse]) -> list[GpuUse]:
-    """Return the GPU memory of a server: its own and that of the runners it has started."""
+def family_of(process: psutil.Process) -> set[int]:
+    """Return the process ids of a server: its own and those of the runners it has started."""
     import psutil  # noqa: PLC0415 as above
 
     family = {process.pid}
     with suppress(psutil.Error):
         family |= {child.pid for child in process.children(recursive=True)}
+    return family
+
+
+def uses_of(process: psutil.Process, uses: Sequence[GpuUse]) -> list[GpuUse]:
+    """Return the GPU memory of a server and its runners."""
+    family = family_of(process)
     return [use for use in uses if use.pid in family]
 
 
@@ -106,6 +112,27 @@ async def used_mib() -> int | None:
     output = await nvidia_smi("gpu", "memory.used")
     used = [] if output is None else [row[0] for row in csv_rows(output, 1)]
     return sum(map(int, used)) if used and all(map(str.isdigit, used)) else None
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """What nvidia-smi says at one moment; None is "not known"."""
+
+    uses: tuple[GpuUse, ...] | None
+    used_mib: int | None
+
+
+class GpuWatch:
+    """Looks at the GPUs once, when first asked: each look costs a process, or two."""
+
+    def __init__(self) -> None:
+        self._seen: Gpus | None = None
+
+    async def look(self) -> Gpus:
+        """Return what was seen at the first look."""
+        if self._seen is None:
+            self._seen = Gpus(await gpu_use(), await used_mib())
+        return self._seen
 
 
 def judge_placement(

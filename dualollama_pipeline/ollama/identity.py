@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.records import ServerIdentity
-from dualollama_pipeline.ollama.gpu import (
-    gpu_use,
-    judge_placement,
-    server_process,
-    used_mib,
-    uses_of,
-)
+from dualollama_pipeline.ollama.gpu import GpuWatch, judge_placement, server_process, uses_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +30,12 @@ def _entry(models: object, model: str) -> dict[str, Any] | None:
     return None
 
 
-async def snapshot(client: OllamaClient, server: str, model: str) -> ServerIdentity:
+async def snapshot(
+    client: OllamaClient, server: str, model: str, gpus: GpuWatch | None = None
+) -> ServerIdentity:
     """Ask one server for its identity; four small requests, no model is loaded.
+
+    `gpus` is shared by snapshots of one moment.
 
     Raises:
         ServerError: the server does not answer, or does not have the model.
@@ -69,25 +67,23 @@ async def snapshot(client: OllamaClient, server: str, model: str) -> ServerIdent
         size_vram_share=_vram_share(loaded),
         context_length=None if loaded is None else loaded.get("context_length"),
         expires_at=None if loaded is None else loaded.get("expires_at"),
-        **({} if simulated_by else await _witnessed(client.url, loaded)),
+        **({} if simulated_by else await _witnessed(client.url, loaded, gpus or GpuWatch())),
     )
 
 
-async def _witnessed(url: str, loaded: dict[str, Any] | None) -> dict[str, Any]:
+async def _witnessed(url: str, loaded: dict[str, Any] | None, gpus: GpuWatch) -> dict[str, Any]:
     """Ask the machine about the process behind a URL, and what it holds on which GPUs."""
     claimed_bytes = int((loaded or {}).get("size_vram") or 0)
     process = server_process(url)
     if process is None:  # elsewhere, so this machine's GPUs say nothing
         return {"placement": "claimed" if claimed_bytes else None}
-    uses = await gpu_use()
-    own = uses_of(process, uses or ())
+    seen = await gpus.look()
+    own = uses_of(process, seen.uses or ())
     return {
         "pid": process.pid,
         "process_started_s": process.create_time(),
-        "gpu_uuids": None if uses is None else tuple(sorted({use.gpu_uuid for use in own})),
-        "placement": judge_placement(claimed_bytes, own, await used_mib())
-        if claimed_bytes
-        else None,
+        "gpu_uuids": None if seen.uses is None else tuple(sorted({use.gpu_uuid for use in own})),
+        "placement": judge_placement(claimed_bytes, own, seen.used_mib) if claimed_bytes else None,
     }
 
 

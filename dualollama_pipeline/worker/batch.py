@@ -11,6 +11,7 @@ from dualollama_pipeline.core.errors import JournalError, ServerError, ServersCh
 from dualollama_pipeline.core.records import BatchRecord, EndRecord, IdentityRecord, Status
 from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.ollama.failures import TRANSIENT
+from dualollama_pipeline.ollama.gpu import GpuWatch
 from dualollama_pipeline.ollama.identity import same_process, snapshot
 from dualollama_pipeline.worker.agents import AgentRun, Attempt
 from dualollama_pipeline.worker.clock import Clock, RealClock, SimulatedClock
@@ -38,7 +39,7 @@ class Bench:
     control: dict[str, OllamaClient]
     agents: dict[tuple[str, str], OllamaClient]
 
-    async def identities(self) -> tuple[ServerIdentity, ...]:
+    async def identities(self, gpus: GpuWatch) -> tuple[ServerIdentity, ...]:
         """Ask every server who it is, for each model that the plan runs on it.
 
         Raises:
@@ -48,7 +49,7 @@ class Bench:
             {(agent.server, agent.model) for trial in self.plan.trials for agent in trial.agents}
         )
         return tuple(
-            [await snapshot(self.control[server], server, model) for server, model in wanted]
+            [await snapshot(self.control[server], server, model, gpus) for server, model in wanted]
         )
 
 
@@ -91,7 +92,7 @@ async def run_batch(
     if journal.end is not None:
         return
     async with open_bench(plan) as bench:
-        _check_identity(journal, await bench.identities())
+        _check_identity(journal, await bench.identities(GpuWatch()))
         if journal.batch is None:
             writer.append(BatchRecord(started_at=utc_now(), plan_hash=plan.plan_hash, plan=plan))
         writer.append(await describe_machine())
@@ -217,9 +218,10 @@ class _Campaign:
         """Record the servers' identity, once before a cell's first and after its last trial."""
         key = (trial.arm.value, moment)
         if key not in self._seen:
-            servers = await self._bench.identities()
+            gpus = GpuWatch()
+            servers = await self._bench.identities(gpus)
             _check_distinct(servers)
-            conditions = await look_around(servers) if self._plan.clock == "real" else None
+            conditions = await look_around(servers, gpus) if self._plan.clock == "real" else None
             self._writer.append(
                 IdentityRecord(
                     arm=trial.arm.value, moment=moment, servers=servers, conditions=conditions

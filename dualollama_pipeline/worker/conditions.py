@@ -7,7 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from dualollama_pipeline.core.records import Conditions, ServerIdentity
-from dualollama_pipeline.ollama.gpu import BYTES_PER_MIB, csv_rows, gpu_use, nvidia_smi
+from dualollama_pipeline.ollama.gpu import (
+    BYTES_PER_MIB,
+    GpuUse,
+    GpuWatch,
+    csv_rows,
+    family_of,
+    nvidia_smi,
+)
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 # Bits of NVML's clocksEventReasons that slow a GPU down; idle and application clocks do not.
@@ -20,7 +27,7 @@ THROTTLE_REASONS = {
 }
 
 
-async def look_around(servers: tuple[ServerIdentity, ...]) -> Conditions:
+async def look_around(servers: tuple[ServerIdentity, ...], gpus: GpuWatch) -> Conditions:
     """Ask the operating system and nvidia-smi; what is not known is None."""
     import psutil  # noqa: PLC0415 the worker's first request does not wait for it
 
@@ -37,7 +44,7 @@ async def look_around(servers: tuple[ServerIdentity, ...]) -> Conditions:
         governor=_governor(),
         on_battery=None if battery is None else not battery.power_plugged,
         gpu_throttling=None if throttling is None else parse_throttling(throttling),
-        foreign_gpu_pids=await _foreign_gpu_pids(servers),
+        foreign_gpu_pids=_foreign_gpu_pids(servers, (await gpus.look()).uses),
     )
 
 
@@ -49,9 +56,10 @@ def parse_throttling(output: str) -> tuple[str, ...]:
     )
 
 
-async def _foreign_gpu_pids(servers: tuple[ServerIdentity, ...]) -> tuple[int, ...] | None:
+def _foreign_gpu_pids(
+    servers: tuple[ServerIdentity, ...], uses: tuple[GpuUse, ...] | None
+) -> tuple[int, ...] | None:
     """Return the processes on the GPUs that are not the servers' own; None is "not known"."""
-    uses = await gpu_use()
     if uses is None or any(server.pid is None for server in servers):
         return None
     import psutil  # noqa: PLC0415 as above
@@ -59,8 +67,7 @@ async def _foreign_gpu_pids(servers: tuple[ServerIdentity, ...]) -> tuple[int, .
     own: set[int] = set()
     for server in servers:
         with suppress(psutil.Error):
-            process = psutil.Process(server.pid)
-            own |= {process.pid, *(child.pid for child in process.children(recursive=True))}
+            own |= family_of(psutil.Process(server.pid))
     return tuple(sorted({use.pid for use in uses} - own))
 
 

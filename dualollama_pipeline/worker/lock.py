@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from dualollama_pipeline.core.settings import by_number
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -19,7 +21,7 @@ POLL_S = 0.1
 
 def lock_paths(urls: Mapping[str, str]) -> list[Path]:
     """Return the servers' lock files, in the system's folder for temporary files, in one order."""
-    plain = {url.replace("//localhost:", "//127.0.0.1:") for url in urls.values()}
+    plain = set(map(by_number, urls.values()))
     keys = [hashlib.sha256(url.encode()).hexdigest()[:16] for url in sorted(plain)]
     return [Path(tempfile.gettempdir()) / f"dualollama-{key}.lock" for key in keys]
 

@@ -82,18 +82,22 @@ class Measurement:
 
     def _measure(self, plan: Plan) -> Journal:
         path = self._warehouse.journal(plan.config_id, plan.batch_id)
-        before = _n_trials(path)
+        n_before = len(read_journal(path).trials) if path.exists() else 0
+        cut_off_by: WorkerError | None = None
         try:
             self.runner(plan, path, self.on_event)
         except ServersChanged:
             raise
         except WorkerError as error:
-            if _n_trials(path) == before:
-                raise  # nothing could be attempted
-            journal = read_journal(path)
-            journal.cut_off_by = str(error)
-            return journal
-        return read_journal(path)
+            if not path.exists():
+                raise
+            cut_off_by = error
+        journal = read_journal(path)
+        if cut_off_by is not None:
+            if len(journal.trials) == n_before:
+                raise cut_off_by  # nothing could be attempted
+            journal.cut_off_by = str(cut_off_by)
+        return journal
 
     @property
     def _warehouse(self) -> Warehouse:
@@ -116,10 +120,6 @@ class Measurement:
             if not self._warehouse.journal(plan.config_id, batch_id).exists():
                 return batch_id
         raise AssertionError  # count() does not end
-
-
-def _n_trials(path: Path) -> int:
-    return len(read_journal(path).trials) if path.exists() else 0
 
 
 def _goes_on_with(path: Path, plan: Plan) -> bool:

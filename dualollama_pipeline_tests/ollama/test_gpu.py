@@ -12,6 +12,7 @@ import pytest
 
 from dualollama_pipeline.ollama.gpu import (
     GpuUse,
+    GpuWatch,
     gpu_use,
     judge_placement,
     server_process,
@@ -26,7 +27,9 @@ def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, lines: dict[str, str
     """Put an nvidia-smi on PATH that answers the queries it knows, and fails at others."""
     cases = "".join(f'*{query}*) printf "{said}";; ' for query, said in lines.items())
     program = folder / "nvidia-smi"
-    program.write_text(f'#!/bin/sh\ncase "$1" in {cases}*) exit 1;; esac\n')
+    program.write_text(
+        f'#!/bin/sh\necho "$1" >> {folder}/asked\ncase "$1" in {cases}*) exit 1;; esac\n'
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
@@ -88,3 +91,18 @@ def test_what_listens_but_is_no_ollama_proves_nothing() -> None:
         assert server_process(f"http://127.0.0.1:{port}") is None
     assert server_process("http://192.0.2.1:11434") is None
     assert server_process(f"http://127.0.0.1:{port}") is None
+
+
+def test_a_moment_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two servers and the machine ask within one moment; each look would start two processes."""
+    answers = {"compute-apps": "7, GPU-x, 3100\\n", "gpu=memory.used": "900\\n"}
+    stand_in(tmp_path, monkeypatch, answers)
+    watch = GpuWatch()
+
+    async def look_twice() -> None:
+        assert await watch.look() is await watch.look()
+        seen = await watch.look()
+        assert (seen.uses, seen.used_mib) == ((GpuUse(7, "GPU-x", 3100),), 900)
+
+    asyncio.run(look_twice())
+    assert len((tmp_path / "asked").read_text().splitlines()) == 2

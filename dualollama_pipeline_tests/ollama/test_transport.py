@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 
-from dualollama_pipeline.ollama.transport import StampingTransport, Stamps
+from dualollama_pipeline.ollama.transport import StampingTransport, Stamps, _Connection
 from dualollama_pipeline_tests.faults.scripted import (
     END,
     HEAD,
@@ -52,6 +52,34 @@ def test_every_piece_has_the_stamp_of_its_read() -> None:
     first, second = stamps.received_ns
     assert before < stamps.sent_ns < first < second
     assert second - first > 40_000_000
+
+
+class Wire(asyncio.Transport):
+    """Takes what is written; what comes back is the test's to say."""
+
+    def write(self, data: object) -> None:
+        """Lose it."""
+
+
+def test_a_head_waits_to_be_parsed_but_not_to_be_stamped() -> None:
+    """Parsed at once, it would hold up the stamp of the other agent's first token."""
+
+    async def act() -> tuple[Stamps, int]:
+        connection, stamps = _Connection(2**20), Stamps()
+        connection.connection_made(Wire())
+        connection.send(b"GET / HTTP/1.1\r\n\r\n", stamps)
+        connection.data_received(HEAD + chunk(b"one"))
+        arrived_ns = time.perf_counter_ns()
+        assert stamps.status is None  # nothing is parsed before the loop has turned
+        while time.perf_counter_ns() < arrived_ns + 5_000_000:
+            pass  # the other agent's read
+        await asyncio.sleep(0)
+        connection.data_received(chunk(b"two"))
+        return stamps, arrived_ns
+
+    stamps, arrived_ns = asyncio.run(act())
+    assert stamps.pieces == [b"one", b"two"]
+    assert stamps.received_ns[0] <= arrived_ns < stamps.received_ns[1]
 
 
 def test_pieces_of_one_read_share_a_stamp() -> None:

@@ -11,20 +11,20 @@ import csv
 import io
 import json
 import re
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.workload import (
     ANALYSIS,
     REPORT,
     SUFFIXES,
+    UNREADABLE,
     StageTemplate,
     Workload,
     corpus_files,
-    corpus_fingerprint,
+    ingest,
+    unreadable,
 )
 
 if TYPE_CHECKING:
@@ -156,11 +156,8 @@ def harvest_metrics(corpus: Path) -> dict[str, float]:
                 numbers |= dict(_numbers(path.stem, json.loads(text)))
             else:
                 headings += sum(line.startswith("#") for line in text.splitlines())
-        except (OSError, ValueError, csv.Error, RecursionError) as error:
-            raise InputError(
-                f"{path}: cannot read it as {SUFFIXES[path.suffix]} ({error})",
-                "correct or remove the file",
-            ) from error
+        except UNREADABLE as error:
+            raise unreadable(path, error) from error
     return numbers | {"markdown_headings": float(headings)}
 
 
@@ -194,10 +191,7 @@ def parity_workload(corpus: Path) -> Workload:
     Raises:
         InputError: the corpus cannot be read.
     """
-    started = time.perf_counter()
-    summary = data_summary(corpus)
-    fingerprint = corpus_fingerprint(corpus)
-    ingest_s = time.perf_counter() - started
+    summary, fingerprint, ingest_s = ingest(corpus, data_summary)
     stages = (
         StageTemplate(ANALYSIS, ANALYSIS_PROMPT.replace("{summary}", summary), None),
         StageTemplate(REPORT, REPORT_PROMPT, None, follows=ANALYSIS),

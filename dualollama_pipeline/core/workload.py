@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from dualollama_pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ANALYSIS, REPORT = "analysis", "report"
@@ -28,6 +29,7 @@ STANDARD_PROMPT_CHARS = 640
 NONCE_CHARS = 23
 
 SUFFIXES = {".csv": "CSV", ".json": "JSON", ".md": "Markdown"}
+UNREADABLE = (OSError, ValueError, csv.Error, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,24 @@ def corpus_fingerprint(corpus: Path) -> str:
     return digest.hexdigest()
 
 
+def unreadable(path: Path, error: Exception) -> InputError:
+    """Return what to tell of a corpus file that is not what its suffix says."""
+    return InputError(
+        f"{path}: cannot read it as {SUFFIXES[path.suffix]} ({error})", "correct or remove the file"
+    )
+
+
+def ingest(corpus: Path, summarize: Callable[[Path], str]) -> tuple[str, str, float]:
+    """Read the corpus; return (its summary, its fingerprint, wall seconds on this host).
+
+    Raises:
+        InputError: the corpus cannot be read.
+    """
+    started = time.perf_counter()
+    summary, fingerprint = summarize(corpus), corpus_fingerprint(corpus)
+    return summary, fingerprint, time.perf_counter() - started
+
+
 def _describe(path: Path) -> str:
     """Say in a few words what one file holds.
 
@@ -97,11 +117,8 @@ def _describe(path: Path) -> str:
             content = json.loads(text)
             fields = content if isinstance(content, dict) else [type(content).__name__]
             return f"{path.stem}: fields {', '.join(fields)}"
-    except (OSError, ValueError, csv.Error, RecursionError) as error:
-        raise InputError(
-            f"{path}: cannot read it as {SUFFIXES[path.suffix]} ({error})",
-            "correct or remove the file",
-        ) from error
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
     headings = [line.lstrip("# ") for line in text.splitlines() if line.startswith("#")]
     return f"{path.stem}: sections {', '.join(headings)}"
 
@@ -128,10 +145,7 @@ def standard_workload(corpus: Path) -> Workload:
     Raises:
         InputError: the corpus cannot be read.
     """
-    started = time.perf_counter()
-    summary = summarize_corpus(corpus)
-    fingerprint = corpus_fingerprint(corpus)
-    ingest_s = time.perf_counter() - started
+    summary, fingerprint, ingest_s = ingest(corpus, summarize_corpus)
     analysis = _bounded(
         "You are a performance analyst. Read this inventory of benchmark files and write a long, "
         "detailed analysis: what was measured, what stands out, what is missing, what to do next.",

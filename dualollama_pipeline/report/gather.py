@@ -8,10 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-from pyarrow import dataset
-
-from dualollama_pipeline.core.errors import DualOllamaError, TableError
+from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.matrix import load_matrix
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.metrics.catalog import BY_NAME
@@ -19,6 +16,8 @@ from dualollama_pipeline.report.inputs import REPORT_TABLES, ReportInputs
 from dualollama_pipeline.report.pair import load_pair
 from dualollama_pipeline.statistics.estimate import scenario_statistics
 from dualollama_pipeline.statistics.samples import WHERE, collect_samples
+from dualollama_pipeline.tables.history import REMOVE
+from dualollama_pipeline.tables.parquet import read_columns
 from dualollama_pipeline.tables.store import TableStore
 
 if TYPE_CHECKING:
@@ -88,28 +87,14 @@ def estimate_nights(
     if len(order) < 2 or not present:  # noqa: PLR2004 one night has no course
         return None
     metrics = [BY_NAME[name] for name in NIGHT_METRICS]
-    samples = collect_samples(runs.iloc[:0], _read_blocks(present), metrics=metrics)
+    # files of another version have other columns; they were left out of the trend and its order
+    blocks = read_columns(present, BLOCK_COLUMNS, REMOVE)
+    samples = collect_samples(runs.iloc[:0], blocks, metrics=metrics)
     # a night is to its blocks what a scenario is: one estimate over several configurations
     made = scenario_statistics(samples.assign(scenario=samples["batch_id"]))
     made = made[made["metric"].isin(NIGHT_METRICS)].rename(columns={"scenario": "batch_id"})
     place = {batch: index for index, batch in enumerate(order)}
     return made.sort_values("batch_id", key=lambda ids: ids.map(place), kind="stable")
-
-
-def _read_blocks(paths: Sequence[Path]) -> pd.DataFrame:
-    """Read what NIGHT_METRICS need of many small files at once: one by one takes ten times as long.
-
-    Files of another version have other columns; they were left out of the trend and its order.
-    """
-    try:
-        table = dataset.dataset([str(path) for path in paths], format="parquet", partitioning=None)
-        blocks: pd.DataFrame = table.to_table(columns=list(BLOCK_COLUMNS)).to_pandas()
-    except (OSError, pa.ArrowException) as error:
-        raise TableError(
-            f"{paths[0].parents[1]}: cannot read the history ({error})",
-            "remove the damaged file; the batch's journal is untouched",
-        ) from error
-    return blocks
 
 
 def _order(trend: pd.DataFrame | None) -> list[str]:

@@ -16,6 +16,7 @@ import pandas as pd
 from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.parity import read_analysis
 from dualollama_pipeline.core.workload import ANALYSIS
+from dualollama_pipeline.tables.build import build_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,15 +38,16 @@ FIGURES = {
 }
 
 
-def write_run_reports(journal: Journal, tables: Tables, folder: Path) -> int:
+def write_run_reports(journal: Journal, folder: Path) -> int:
     """Write the reports of every `dual` trial (its last attempt); return how many there are.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    last = {trial.block: trial for trial in journal.trials if trial.arm == "dual"}
     if journal.batch is None or journal.batch.plan.workload != "parity":
         return 0
+    tables = build_tables(journal)
+    last = {trial.block: trial for trial in journal.trials if trial.arm == "dual"}
     summary = []
     for block, trial in sorted(last.items()):
         run = folder / f"run_{block}"

@@ -11,12 +11,17 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 MODEL = "paced:latest"
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
+VERSION = b'HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n{"version":"paced"}'
+# Writes one answer to what the prompt asks for; the instant is when the request had arrived.
+Play = Callable[[asyncio.StreamWriter, dict[str, Any], int], Awaitable[None]]
 SPIN_S = 0.001  # asyncio wakes up to a millisecond late; the last one is waited out
 
 
@@ -38,13 +43,15 @@ async def _until(instant_ns: int) -> None:
         pass
 
 
-def _chunk(record: dict[str, object]) -> bytes:
+def chunk(record: dict[str, object]) -> bytes:
+    """Return a record as one line in one HTTP chunk."""
     line = json.dumps(record).encode() + b"\n"
     return b"%x\r\n%s\r\n" % (len(line), line)
 
 
-async def _play(writer: asyncio.StreamWriter, schedule: Schedule, request_ns: int) -> None:
+async def _play(writer: asyncio.StreamWriter, asked: dict[str, Any], request_ns: int) -> None:
     """Write one answer; a gap of 0 means as fast as the socket takes it."""
+    schedule = Schedule(**asked)
     base = {"model": MODEL, "created_at": "2026-01-01T00:00:00Z", "request_ns": request_ns}
     first_ns = request_ns + int(schedule.ttft_ms * 1e6)
     writer.write(HEAD)
@@ -52,7 +59,7 @@ async def _play(writer: asyncio.StreamWriter, schedule: Schedule, request_ns: in
         if schedule.gap_ms > 0 or number == 0:
             await _until(first_ns + int(number * schedule.gap_ms * 1e6))
         written = {"response": " token", "done": False, "written_ns": time.perf_counter_ns()}
-        writer.write(_chunk(base | written))
+        writer.write(chunk(base | written))
         if schedule.gap_ms == 0:
             await writer.drain()
     ended_ns = time.perf_counter_ns()
@@ -67,36 +74,34 @@ async def _play(writer: asyncio.StreamWriter, schedule: Schedule, request_ns: in
         "eval_count": schedule.tokens,
         "eval_duration": max(ended_ns - first_ns, 1),
     }
-    writer.write(_chunk(base | final) + b"0\r\n\r\n")
+    writer.write(chunk(base | final) + b"0\r\n\r\n")
     await writer.drain()
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _connection(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, play: Play
+) -> None:
     try:
         while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            lengths = [
-                int(line.split(b":")[1])
-                for line in head.lower().split(b"\r\n")
-                if line.startswith(b"content-length:")
-            ]
-            body = await reader.readexactly(lengths[0] if lengths else 0)
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            _, _, length = head.partition(b"content-length:")
+            body = await reader.readexactly(int(length.split()[0])) if length else b""
             request_ns = time.perf_counter_ns()
             if body:
-                schedule = Schedule(**json.loads(json.loads(body)["prompt"]))
-                await _play(writer, schedule, request_ns)
+                await play(writer, json.loads(json.loads(body)["prompt"]), request_ns)
             else:
-                answer = b'{"version":"paced"}'
-                head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer)
-                writer.write(head + answer)
+                writer.write(VERSION)
     except (asyncio.IncompleteReadError, ConnectionError):
         pass  # the client has gone
     finally:
         writer.close()
 
 
-async def _main() -> None:
-    server = await asyncio.start_server(_serve, "127.0.0.1", 0)
+async def serve(play: Play) -> None:
+    """Answer on a free loopback port until standard input ends; prints the URL as JSON first."""
+    server = await asyncio.start_server(
+        lambda reader, writer: _connection(reader, writer, play), "127.0.0.1", 0
+    )
     port = server.sockets[0].getsockname()[1]
     sys.stdout.write(json.dumps({"url": f"http://127.0.0.1:{port}"}) + "\n")
     sys.stdout.flush()
@@ -107,4 +112,4 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    asyncio.run(serve(_play))

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dualollama_pipeline.core.errors import TableError
+from dualollama_pipeline.tables.parquet import read_columns, read_file
 from dualollama_pipeline.tables.schemas import SCHEMAS, conform
+from dualollama_pipeline.tables.store import of_one_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from dualollama_pipeline.tables.store import TableStore
+
+REMOVE = "remove the file; the batch's journal is untouched"
 
 
 class Nights(NamedTuple):
@@ -50,8 +52,7 @@ def load_history(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Read a table of all batches; return (rows, files of another version that were left out).
 
-    Rows of one origin only, as `TableStore.load_all`: where anything was measured, what was only
-    simulated is left out.
+    Rows of one origin and one workload only, as of the current tables (`of_one_kind`).
 
     Raises:
         TableError: no batch is there, or a file is damaged.
@@ -59,7 +60,7 @@ def load_history(
     wanted = set(SCHEMAS[table].columns)
     parts, other = [], []
     for path in _files(store, table, config_ids):
-        part = _read(path)
+        part = read_file(path, REMOVE)
         if set(part.columns) == wanted:
             parts.append(part)
         else:
@@ -70,8 +71,7 @@ def load_history(
             "materialize at least one configuration first (make run, or the Dagster UI)",
         )
     rows = conform(table, pd.concat(parts, ignore_index=True))
-    measured = rows["origin"].eq("measured")
-    return (rows[measured].reset_index(drop=True) if measured.any() else rows), other
+    return of_one_kind(rows)[0], other
 
 
 def batch_starts(store: TableStore, config_ids: Sequence[str]) -> pd.Series:
@@ -81,10 +81,10 @@ def batch_starts(store: TableStore, config_ids: Sequence[str]) -> pd.Series:
         TableError: a file is damaged.
     """
     columns = ["batch_id", "started_at"]
-    parts = [_read(path, columns) for path in _files(store, "call_table", config_ids)]
-    if not parts:
+    paths = _files(store, "call_table", config_ids)
+    if not paths:
         return pd.Series(dtype="datetime64[ns, UTC]", name="started_at")
-    stamps = pd.concat(parts, ignore_index=True).drop_duplicates()
+    stamps = read_columns(paths, columns, REMOVE).drop_duplicates()
     when = pd.to_datetime(stamps["started_at"], utc=True, format="ISO8601")
     return when.groupby(stamps["batch_id"].astype(object)).min().sort_values()
 
@@ -92,14 +92,3 @@ def batch_starts(store: TableStore, config_ids: Sequence[str]) -> pd.Series:
 def _files(store: TableStore, table: str, config_ids: Sequence[str]) -> list[Path]:
     folder = store.root / "history" / table
     return [path for name in config_ids for path in sorted((folder / name).glob("*.parquet"))]
-
-
-def _read(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    try:
-        df: pd.DataFrame = pq.ParquetFile(path).read(columns=columns).to_pandas()
-    except (OSError, pa.ArrowException) as error:
-        raise TableError(
-            f"{path}: cannot read the table ({error})",
-            "remove the file; the batch's journal is untouched",
-        ) from error
-    return df

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import TableError
+from dualollama_pipeline.tables.parquet import read_file
 from dualollama_pipeline.tables.schemas import check_columns, conform
 
 if TYPE_CHECKING:
@@ -19,6 +20,26 @@ if TYPE_CHECKING:
 
 
 NOT_MEASURED = "not measured yet"
+REBUILD = "rebuild it from the journal: dualollama report --from-journals"
+
+
+def of_one_kind(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Keep rows of one origin and one workload; return (rows, why a configuration lost some).
+
+    Where anything has been measured, what was only simulated is left out, and so is `parity` where
+    there is `standard`: a mean over both would be neither.
+    """
+    lost: dict[str, str] = {}
+    for column, preferred in (("origin", "measured"), ("workload", "standard")):
+        wanted = rows[column].eq(preferred)
+        if wanted.any():
+            others = rows.loc[~wanted, ["config_id", column]].drop_duplicates()
+            lost |= {
+                str(config_id): f"only {value} so far"
+                for config_id, value in others.itertuples(index=False)
+            }
+            rows = rows[wanted].reset_index(drop=True)
+    return rows, lost
 
 
 @dataclass(frozen=True)
@@ -67,18 +88,7 @@ class TableStore:
             TableError: it is not there, damaged, or breaks the schema; names the file.
         """
         path = self.path(table, config_id)
-        return conform(table, self._read(path), str(path))
-
-    def _read(self, path: Path) -> pd.DataFrame:
-        try:
-            # ParquetFile, not read_table: the latter takes a folder name for a partition column
-            df: pd.DataFrame = pq.ParquetFile(path).read().to_pandas()
-        except (OSError, pa.ArrowException) as error:
-            raise TableError(
-                f"{path}: cannot read the table ({error})",
-                "rebuild it from the journal: dualollama report --from-journals",
-            ) from error
-        return df
+        return conform(table, read_file(path, REBUILD), str(path))
 
     def partitions(self, table: str) -> list[str]:
         """Return the configurations that have this table."""
@@ -89,9 +99,8 @@ class TableStore:
     ) -> tuple[pd.DataFrame, dict[str, str]]:
         """Read all partitions of `config_ids` that can be used; return (rows, why others are not).
 
-        Rows of one origin and one workload only: where anything has been measured, what was only
-        simulated is left out, and so is `parity` where there is `standard`. A mean over both would
-        be neither. A damaged partition is left out, too, and named like the others.
+        Rows of one origin and one workload only (`of_one_kind`). A damaged partition is left out,
+        too, and named like the others.
 
         Raises:
             TableError: none can be used.
@@ -102,21 +111,14 @@ class TableStore:
         for config_id in [name for name in config_ids if name in present]:
             path = self.path(table, config_id)
             try:
-                part = self._read(path)
+                part = read_file(path, REBUILD)
                 check_columns(table, part, str(path))
                 parts[config_id] = part
             except TableError as error:
                 left_out[config_id] = f"damaged: {error.problem}"
         rows = self._checked_together(table, parts, left_out)
-        for column, preferred in (("origin", "measured"), ("workload", "standard")):
-            wanted = rows[column].eq(preferred)
-            if wanted.any():
-                others = rows.loc[~wanted, ["config_id", column]].drop_duplicates()
-                left_out |= {
-                    str(config_id): f"only {value} so far"
-                    for config_id, value in others.itertuples(index=False)
-                }
-                rows = rows[wanted].reset_index(drop=True)
+        rows, others = of_one_kind(rows)
+        left_out |= others
         used = set(rows["config_id"])
         return rows, {name: why for name, why in left_out.items() if name not in used}
 

@@ -131,7 +131,8 @@ def page(tallies: Sequence[Tally]) -> str:
         "finished and its tables are compared with an undisturbed one, bit for bit.",
         "",
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {total} kills, {bad} batches with a lost, torn",
-        f"or unequal record. 0 of {total} says: below {300 / max(total, 1):.1f} % (95 %).",
+        "or unequal record."
+        + ("" if bad else f" 0 of {total} says: below {300 / total:.1f} % (95 %)."),
         "",
         "| killed | undisturbed, s | batches | kills | batches not as undisturbed |",
         "|---|---:|---:|---:|---:|",

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 from dualollama_pipeline.report.run_reports import write_run_reports
-from dualollama_pipeline.tables.build import build_tables
 from dualollama_pipeline.worker.journal import Journal
 from dualollama_pipeline_tests.tables.journals import block_of, failed, journal, stages, unsent
 
@@ -27,7 +26,7 @@ def parity(simulated_by: str | None = None) -> Journal:
 def test_every_run_has_its_reports(tmp_path: Path) -> None:
     """Collector, insight and both together, with figures; a failed run says that it failed."""
     made = parity()
-    assert write_run_reports(made, build_tables(made), tmp_path) == 2
+    assert write_run_reports(made, tmp_path) == 2
     assert sorted(path.name for path in (tmp_path / "run_1").iterdir()) == [
         "collector.md",
         "combined.md",
@@ -47,7 +46,7 @@ def test_every_run_has_its_reports(tmp_path: Path) -> None:
 def test_what_a_model_wrote_stays_text(tmp_path: Path) -> None:
     """The fence is longer than any in the answer, so nothing of it is markup."""
     made = parity()
-    write_run_reports(made, build_tables(made), tmp_path)
+    write_run_reports(made, tmp_path)
     text = (tmp_path / "run_1" / "collector.md").read_text()
     before, _, rest = text.partition("<script>")
     assert rest
@@ -58,7 +57,7 @@ def test_what_a_model_wrote_stays_text(tmp_path: Path) -> None:
 def test_simulated_reports_say_so(tmp_path: Path) -> None:
     """They leave the page that says it, as files."""
     made = parity("simulator 1")
-    write_run_reports(made, build_tables(made), tmp_path)
+    write_run_reports(made, tmp_path)
     for path in tmp_path.rglob("*.md"):
         assert "SIMULATED" in path.read_text(), path
     for path in tmp_path.rglob("*.json"):
@@ -68,5 +67,5 @@ def test_simulated_reports_say_so(tmp_path: Path) -> None:
 def test_standard_has_none(tmp_path: Path) -> None:
     """Its answers are cut at 300 tokens: no findings to report."""
     made = journal(block_of())
-    assert write_run_reports(made, build_tables(made), tmp_path) == 0
+    assert write_run_reports(made, tmp_path) == 0
     assert not list(tmp_path.iterdir())

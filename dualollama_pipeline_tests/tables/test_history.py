@@ -52,6 +52,13 @@ def test_measured_and_simulated_nights_are_never_mixed(store: TableStore) -> Non
     assert set(rows["batch_id"]) == {"mike"}
 
 
+def test_nights_of_two_workloads_are_never_mixed(store: TableStore) -> None:
+    """One night of TR114's unbounded answers among nights of 300 tokens is no change either."""
+    store.publish(CALLS, calls("mike", 3).assign(workload="parity"), "test1")
+    rows, _ = load_history(store, CALLS, ["test1"])
+    assert set(rows["batch_id"]) == {"zulu", "alpha"}
+
+
 def test_a_batch_of_another_version_is_left_out_and_named(store: TableStore) -> None:
     """Old nights cannot be asked for columns they do not have; the others still make a trend."""
     path = store.history_path(CALLS, "test1", "zulu")

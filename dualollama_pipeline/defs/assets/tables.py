@@ -82,27 +82,20 @@ def block_table(run_table: Any, agent_table: Any) -> Any:
 @dg.asset(
     group_name="tables",
     partitions_def=configurations,
+    deps=["cell_table", "agent_table", "run_table", "block_table"],
     kinds={"markdown", "json"},
     description="What each agent found in each run, as TR114 wrote it; workload `parity` only.",
 )
-def run_reports(  # noqa: PLR0913, PLR0917 one parameter for each table that a report shows
-    context: dg.AssetExecutionContext,
-    bench: dg.ResourceParam[Bench],
-    call_table: Any,
-    cell_table: Any,
-    agent_table: Any,
-    run_table: Any,
-    block_table: Any,
+def run_reports(
+    context: dg.AssetExecutionContext, bench: dg.ResourceParam[Bench], call_table: Any
 ) -> dg.MaterializeResult:
     """Write the agents' findings and the pair's figures of every run."""
     from dualollama_pipeline.report.run_reports import write_run_reports  # noqa: PLC0415
-    from dualollama_pipeline.tables.build import Tables  # noqa: PLC0415
     from dualollama_pipeline.tables.latest import journal_of  # noqa: PLC0415
 
-    tables = Tables(call_table, cell_table, agent_table, run_table, block_table)
     journal = journal_of(bench.settings.warehouse, context.partition_key, call_table)
     folder = Warehouse(bench.settings.warehouse).artifacts(context.partition_key, journal.path.stem)
-    written = write_run_reports(journal, tables, folder)
+    written = write_run_reports(journal, folder)
     where = {"folder": dg.MetadataValue.path(folder)} if written else {}
     return dg.MaterializeResult(
         metadata={"runs": written, "workload": call_table["workload"].iloc[0], **where}

@@ -9,18 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.matrix import load_matrix
-from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.decisions.anti_patterns import Statistics, anti_patterns
-from dualollama_pipeline.decisions.candidates import find_candidates
-from dualollama_pipeline.decisions.cost_inputs import load_cost_inputs
-from dualollama_pipeline.decisions.cost_table import cost_model
-from dualollama_pipeline.decisions.demand import demands
-from dualollama_pipeline.decisions.observed import observe, observe_imported, observe_report
-from dualollama_pipeline.decisions.recommended import write_recommended
-from dualollama_pipeline.decisions.sensitivity import cost_sensitivity
-from dualollama_pipeline.decisions.slo import slo_evaluation
-from dualollama_pipeline.decisions.slo_inputs import load_slo_inputs
-from dualollama_pipeline.decisions.tiers import configuration_tiers
+from dualollama_pipeline.decisions.decide import (
+    choose_tiers,
+    evaluate_levels,
+    sum_costs,
+    vary_costs,
+)
 from dualollama_pipeline.published.audit import claim_audit, gather
 from dualollama_pipeline.published.commands import evidence_of, imported_tables
 from dualollama_pipeline.published.comparison import runtime_comparison
@@ -34,7 +29,7 @@ from dualollama_pipeline.statistics import (
     samples,
     trend,
 )
-from dualollama_pipeline.tables.history import load_history, load_nights
+from dualollama_pipeline.tables.history import load_nights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,39 +101,19 @@ def publish_decisions(settings: Settings, store: TableStore, tables: Tables) -> 
         TableError: a table cannot be written.
     """
     matrix = load_matrix(settings.data / "matrix.yaml")
-    costs = load_cost_inputs(settings.data / "cost.yaml")
-    runs, blocks, calls = (tables[name] for name in ("run_table", "block_table", "call_table"))
-    imported = tables["imported_runs"]
-    found = samples.collect_samples(runs, blocks, samples.option_classes(matrix))
-    candidates = find_candidates(found, runs, calls, costs.models)
     statistics = Statistics(
         tables["contrasts"], tables["factor_effects"], tables["population_statistics"]
     )
-    demand = demands(runs, blocks, imported)
     made = _publish(
         store,
         {
-            "configuration_tiers": configuration_tiers(candidates, imported, matrix),
-            "anti_patterns": anti_patterns(statistics, imported, matrix),
-            "cost_model": cost_model(costs, demand, tables["published_figures"]),
-            "cost_sensitivity": cost_sensitivity(costs, demand),
+            "configuration_tiers": choose_tiers(settings, tables)[0],
+            "anti_patterns": anti_patterns(statistics, tables["imported_runs"], matrix),
+            "cost_model": sum_costs(settings, tables),
+            "cost_sensitivity": vary_costs(settings, tables),
         },
     )
-    folder = Warehouse(settings.warehouse).report / "recommended"
-    write_recommended(made["configuration_tiers"], matrix, folder)
-    return made | _publish(store, {"slo_evaluation": _slo(settings, store, tables | made)})
-
-
-def _slo(settings: Settings, store: TableStore, tables: Tables) -> pd.DataFrame:
-    config_ids = load_matrix(settings.data / "matrix.yaml").config_ids
-    runs, _ = load_history(store, "run_table", config_ids)
-    calls, _ = load_history(store, "call_table", config_ids)
-    costs, imported = tables["cost_model"], tables["imported_runs"]
-    sources = [observe(runs, calls, tables["population_statistics"], costs)]
-    if len(imported):
-        sources.append(observe_imported(imported, tables["imported_calls"], costs))
-    sources.append(observe_report(costs))
-    return slo_evaluation(load_slo_inputs(settings.data / "slo.yaml"), sources)
+    return made | _publish(store, {"slo_evaluation": evaluate_levels(settings, tables | made)[0]})
 
 
 def _publish(store: TableStore, made: Tables) -> Tables:

@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 
 from dualollama_pipeline.core.matrix import load_matrix
-from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.resources import Bench
 
 _DECISIONS: dict[str, Any] = {"group_name": "decisions", "kinds": {"pandas", "pandera", "parquet"}}
@@ -27,21 +26,17 @@ def configuration_tiers(
     imported_runs: Any,
 ) -> dg.Output[Any]:
     """Choose for each tier and write the choice down."""
-    from dualollama_pipeline.decisions import recommended, tiers  # noqa: PLC0415
-    from dualollama_pipeline.decisions.candidates import find_candidates  # noqa: PLC0415
-    from dualollama_pipeline.decisions.cost_inputs import load_cost_inputs  # noqa: PLC0415
-    from dualollama_pipeline.statistics import samples  # noqa: PLC0415
-    from dualollama_pipeline.tables.schemas import conform  # noqa: PLC0415
+    from dualollama_pipeline.decisions.decide import choose_tiers  # noqa: PLC0415
 
-    matrix = load_matrix(bench.settings.data / "matrix.yaml")
-    models = load_cost_inputs(bench.settings.data / "cost.yaml").models
-    found = samples.collect_samples(run_table, block_table, samples.option_classes(matrix))
-    candidates = find_candidates(found, run_table, call_table, models)
-    table = conform(
-        "configuration_tiers", tiers.configuration_tiers(candidates, imported_runs, matrix)
+    table, files = choose_tiers(
+        bench.settings,
+        {
+            "call_table": call_table,
+            "run_table": run_table,
+            "block_table": block_table,
+            "imported_runs": imported_runs,
+        },
     )
-    folder = Warehouse(bench.settings.warehouse).report / "recommended"
-    files = recommended.write_recommended(table, matrix, folder)
     return dg.Output(table, metadata={"files": "\n".join(map(str, files)) or "none"})
 
 
@@ -78,12 +73,17 @@ def cost_model(
     published_figures: Any,
 ) -> Any:
     """Do the sums of section 8 again."""
-    from dualollama_pipeline.decisions import cost_table, demand  # noqa: PLC0415
-    from dualollama_pipeline.decisions.cost_inputs import load_cost_inputs  # noqa: PLC0415
+    from dualollama_pipeline.decisions.decide import sum_costs  # noqa: PLC0415
 
-    inputs = load_cost_inputs(bench.settings.data / "cost.yaml")
-    found = demand.demands(run_table, block_table, imported_runs)
-    return cost_table.cost_model(inputs, found, published_figures)
+    return sum_costs(
+        bench.settings,
+        {
+            "run_table": run_table,
+            "block_table": block_table,
+            "imported_runs": imported_runs,
+            "published_figures": published_figures,
+        },
+    )
 
 
 @dg.asset(
@@ -94,12 +94,12 @@ def cost_sensitivity(
     bench: dg.ResourceParam[Bench], run_table: Any, block_table: Any, imported_runs: Any
 ) -> dg.Output[Any]:
     """Change one input at a time."""
-    from dualollama_pipeline.decisions import demand, sensitivity  # noqa: PLC0415
-    from dualollama_pipeline.decisions.cost_inputs import load_cost_inputs  # noqa: PLC0415
+    from dualollama_pipeline.decisions.decide import vary_costs  # noqa: PLC0415
 
-    inputs = load_cost_inputs(bench.settings.data / "cost.yaml")
-    found = demand.demands(run_table, block_table, imported_runs)
-    table = sensitivity.cost_sensitivity(inputs, found)
+    table = vary_costs(
+        bench.settings,
+        {"run_table": run_table, "block_table": block_table, "imported_runs": imported_runs},
+    )
     return dg.Output(table, metadata={"inputs that decide": int(table["flips"].sum())})
 
 
@@ -116,21 +116,16 @@ def slo_evaluation(
     imported_calls: Any,
 ) -> dg.Output[Any]:
     """Hold section 9 against all nights of the history, imported runs, and the costs."""
-    from dualollama_pipeline.decisions import observed, slo  # noqa: PLC0415
-    from dualollama_pipeline.decisions.slo_inputs import load_slo_inputs  # noqa: PLC0415
-    from dualollama_pipeline.tables.history import load_history  # noqa: PLC0415
-    from dualollama_pipeline.tables.store import TableStore  # noqa: PLC0415
+    from dualollama_pipeline.decisions.decide import evaluate_levels  # noqa: PLC0415
 
-    inputs = load_slo_inputs(bench.settings.data / "slo.yaml")
-    config_ids = load_matrix(bench.settings.data / "matrix.yaml").config_ids
-    store = TableStore(Warehouse(bench.settings.warehouse).tables)
-    runs, old_runs = load_history(store, "run_table", config_ids)
-    calls, old_calls = load_history(store, "call_table", config_ids)
-    sources = [observed.observe(runs, calls, population_statistics, cost_model)]
-    if len(imported_runs):
-        sources.append(observed.observe_imported(imported_runs, imported_calls, cost_model))
-    sources.append(observed.observe_report(cost_model))
-    table = slo.slo_evaluation(inputs, sources)
+    table, others = evaluate_levels(
+        bench.settings,
+        {
+            "population_statistics": population_statistics,
+            "cost_model": cost_model,
+            "imported_runs": imported_runs,
+            "imported_calls": imported_calls,
+        },
+    )
     counts = {str(status): int(n) for status, n in table["status"].value_counts().items()}
-    others = len(old_runs) + len(old_calls)
-    return dg.Output(table, metadata={**counts, "files of another version, left out": others})
+    return dg.Output(table, metadata={**counts, "files of another version, left out": len(others)})

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from dualollama_pipeline.statistics.intervals import LEVEL, MIN_BLOCKS, Interval
+from dualollama_pipeline.statistics.intervals import LEVEL, Interval
+from dualollama_pipeline.statistics.means import MIN_BLOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -37,15 +37,15 @@ def _what_to_run(dual: Verdict, single: Verdict, against: Verdict) -> str:
             "Nothing can be advised yet: measure at least 5 complete blocks of a configuration "
             "(`dualollama run`)."
         )
-    if dual == "faster" and against in {"faster", "undetermined"}:
+    if dual == "faster" and (single != "faster" or against in {"faster", "undetermined"}):
         return "Run both agents at once, each on its own server."
-    if dual == "faster" and single == "faster":
+    if dual == "faster":
         worse = "finishes sooner there" if against == "slower" else "no difference is shown"
         return f"Run both agents at once on one server: against two servers, {worse}."
-    if dual == "faster":
-        return "Run both agents at once, each on its own server."
     if single == "faster":
         return "Run both agents at once on one server; a second server does not pay."
+    if dual == "no difference shown":
+        return "Run the agents one after the other: nothing shows that both at once finish sooner."
     return "Run the agents one after the other; one server is enough, a second does not pay."
 
 

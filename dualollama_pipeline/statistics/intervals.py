@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import stats
 
-from dualollama_pipeline.statistics.means import MIN_BLOCKS, NAN, Mean, mean_of, sample
+from dualollama_pipeline.statistics.means import NAN, Mean, mean_of, sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +19,6 @@ MIN_SYMMETRIC = 20
 SKEWED_LEVEL = 0.97
 BOOTSTRAP_FROM, BOOTSTRAP_TO = 20, 2_000
 N_RESAMPLES = 1_999
-
-__all__ = ["LEVEL", "MIN_BLOCKS", "Interval", "t_interval"]
 
 
 class Interval(NamedTuple):

@@ -31,6 +31,7 @@ OTHER = "no difference shown"
         ("slower", "slower", "slower", "Run the agents one after the other"),
         (OTHER, OTHER, OTHER, "Run the agents one after the other"),
         (OTHER, "undetermined", "undetermined", "Run the agents one after the other"),
+        (OTHER, "slower", OTHER, "Run the agents one after the other: nothing shows"),
         ("undetermined", "faster", "faster", "Nothing can be advised yet"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -18,6 +19,20 @@ SHARED_PAIR = "dualollama_pipeline_tests.benchmarks.shared_pair"
 METERED = "dualollama_pipeline_tests.benchmarks.metered"
 WORKER = "dualollama_pipeline.worker"
 DEADLINE_S = 60
+
+
+@contextmanager
+def on_cpu(nth: int) -> Iterator[None]:
+    """Children started meanwhile stay on the nth CPU of ours, where the system lets us say so."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(ours)[nth % len(ours)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, ours)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """All readers in turn, round after round, so that whatever disturbs the machine disturbs all alike.
 
-Ratios are taken within a round, then their median: drift between rounds cancels out.
+Ratios are taken within a round, then their median: drift between rounds cancels out. The servers
+have one CPU and the readers another: left to the scheduler, client and server share one at times,
+and its choice moves a stamp by more than any reader does.
 """
 
 from __future__ import annotations
@@ -8,10 +10,18 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline_tests.benchmarks.accuracy import p95
-from dualollama_pipeline_tests.benchmarks.processes import PACED, READER, SOURCE, child, server
+from dualollama_pipeline_tests.benchmarks.processes import (
+    PACED,
+    READER,
+    SOURCE,
+    child,
+    on_cpu,
+    server,
+)
 from dualollama_pipeline_tests.benchmarks.reader_process import READERS
 
 if TYPE_CHECKING:
@@ -26,7 +36,10 @@ def run_rounds(effort: Effort) -> tuple[Rounds, float]:
     """Measure all readers; returns the rounds, and the paced server's own limit in tokens/s."""
     names = list(READERS)
     rounds: Rounds = []
-    with server(PACED) as paced, server(SOURCE) as source:
+    with ExitStack() as stack:
+        with on_cpu(0):
+            paced, source = (stack.enter_context(server(module)) for module in (PACED, SOURCE))
+        stack.enter_context(on_cpu(1))
         job = json.dumps(effort.job(paced["url"], source["url"]))
         limit = child(READER, "raw", json.dumps(effort.paced_flat_out(paced["url"])))
         for number in range(effort.rounds):

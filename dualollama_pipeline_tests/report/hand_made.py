@@ -18,7 +18,7 @@ from dualollama_pipeline.statistics.samples import collect_samples
 from dualollama_pipeline.tables.schemas import SCHEMAS, conform
 
 HOSTILE = "<script>alert('x')</script> | `rm` [a](b)\n# not a heading & $x$"
-SCENARIO = {"test001": "baseline_vs_chimera", "test013": "chimera_homo"}
+SCENARIO = {"test001": "baseline_vs_chimera"}  # all others: chimera_homo
 
 
 def filled(table: str, **values: object) -> dict[str, object]:
@@ -36,7 +36,7 @@ def filled(table: str, **values: object) -> dict[str, object]:
 def _where(config_id, block, origin):
     return {
         "origin": origin, "batch_id": "night1", "config_id": config_id,
-        "scenario": SCENARIO[config_id], "workload": "standard", "block": block,
+        "scenario": SCENARIO.get(config_id, "chimera_homo"), "workload": "standard", "block": block,
         "status": "ok", "validity": "VALID",
     }  # fmt: skip
 

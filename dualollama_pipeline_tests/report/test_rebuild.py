@@ -62,7 +62,7 @@ def test_every_section_has_content(summary):
     """Trap: a table is computed and its section still says that it is not there."""
     bare = [section.id for section in summary.sections if not section.tables]
     assert bare == []
-    assert len(summary.sections) == 20
+    assert len(summary.sections) == 21
 
 
 def test_simulated_sections_say_illustration(summary, folder):

@@ -11,6 +11,7 @@ from dualollama_pipeline.report.plots.balance import balance_in_words, draw_bala
 from dualollama_pipeline.report.plots.canvas import to_svg
 from dualollama_pipeline.report.plots.speedups import draw_speedups, rows_of, speedups_in_words
 from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_of
+from dualollama_pipeline.report.sections.rankings import place
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _row(each: ConfigurationSummary, rank: Row | None) -> TableRow:
             cells.words(each.config_id),
             cells.words(prose.scenario_name(each.scenario)),
             figures["dual_true_speedup"],
-            _place(rank),
+            place(rank),
             figures["balance_efficiency_pct"],
             figures["single_true_speedup"],
             figures["dual_against_single"],
@@ -97,26 +98,6 @@ def _row(each: ConfigurationSummary, rank: Row | None) -> TableRow:
         ),
         notes=(f"agents: {'; '.join(prose.agents_in_words(each.agents))}", *prose.remarks(each)),
         is_flagged=prose.is_flagged(each),
-    )
-
-
-def _place(row: Row | None) -> Cell:
-    if row is None or math.isnan(row["rank"]):
-        return Cell(reason="not ranked: no estimate")
-    if math.isnan(row["rank_low"]):
-        return Cell(
-            text=f"{row['rank']:.0f}", detail=f"of {row['n_ranked']:.0f}; no interval",
-            value=row["rank"], unit="place", n=int(row["n_ranked"]),
-        )  # fmt: skip
-    return Cell(
-        text=f"{row['rank']:.0f}",
-        detail=f"{row['rank_low']:.0f} to {row['rank_high']:.0f} of {row['n_ranked']:.0f}",
-        value=row["rank"],
-        unit="place",
-        n=int(row["n_ranked"]),
-        ci_low=row["rank_low"],
-        ci_high=row["rank_high"],
-        level=row["level"],
     )
 
 

@@ -17,6 +17,7 @@ from dualollama_pipeline.report.sections import (
     nights,
     outliers,
     published,
+    rankings,
     ruler,
     scenarios,
     service_levels,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 BUILDERS: tuple[Callable[[ReportInputs, Summary], Chapter], ...] = (
     configurations.build,
+    rankings.build,
     scenarios.build,
     two_or_one.build,
     course.build,

@@ -58,22 +58,6 @@ def t_interval(values: Sequence[float] | NDArray[np.float64], level: float = LEV
     return interval_of(mean_of(sample(values)), level)
 
 
-def stratified_t_interval(
-    strata: Sequence[Sequence[float] | NDArray[np.float64]], level: float = LEVEL
-) -> Interval:
-    """Interval of the mean over all values, the variance taken within strata (configurations).
-
-    Formula: mean = sum_h w_h mean_h with w_h = n_h / N; variance = sum_h w_h^2 s_h^2 / n_h; see
-    means.py. A stratum needs two values to show its variance, and all together the 4 degrees of
-    freedom that the interval of one configuration has.
-    """
-    samples = [np.asarray(values, dtype=np.float64) for values in strata if len(values) > 0]
-    if not samples:
-        return interval_of(mean_of(sample([])), level)
-    labels = np.repeat(np.arange(len(samples)), [len(each) for each in samples])
-    return interval_of(mean_of(sample(np.concatenate(samples), labels)), level)
-
-
 def bca_interval(
     values: Sequence[float] | NDArray[np.float64], level: float = LEVEL, seed: int = 114
 ) -> Interval:

@@ -6,6 +6,7 @@ The trap: scipy answers nan, or an interval of no width, where nothing can be kn
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,14 +18,22 @@ from dualollama_pipeline.statistics.intervals import (
     exponentiate,
     interval_of,
     skewed_interval_of,
-    stratified_t_interval,
     t_interval,
 )
-from dualollama_pipeline.statistics.means import Mean
+from dualollama_pipeline.statistics.means import Mean, mean_of, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Student's t, 0.975 quantile, by degrees of freedom
 T4, T8, T9 = 2.776445, 2.306004, 2.262157
 NAN = float("nan")
+
+
+def stratified_t_interval(strata: Sequence[Sequence[float]]) -> Interval:
+    """As the statistics estimate over several configurations: labelled values, one mean."""
+    labels = [number for number, stratum in enumerate(strata) for _ in stratum]
+    return interval_of(mean_of(sample([v for stratum in strata for v in stratum], labels)))
 
 
 def without_interval(interval: Interval) -> bool:

@@ -1,7 +1,11 @@
-"""What the model says without noise: the truth that measured estimates are compared with.
+"""What the model itself says: the truth that measured estimates are compared with.
 
-Here: the four arms played out in a noise-free world. No formula of the model is repeated here; a
-change of the world changes the truth with it.
+Here: the four arms of a block played out in the world of a profile, with its noise or without. No
+formula of the model is repeated here; a change of the world changes the truth with it.
+
+Noise-free blocks are not what noisy ones scatter about where two agents run in step: any noise
+takes them out of step, and one has the GPU to itself while the other reads its prompt. The value
+that an interval has to cover is the mean over blocks of many seeds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,12 +29,22 @@ _ARMS = {
 }
 
 
+def block_walls(
+    profile: Profile, options_a: Options, options_b: Options, stages: Sequence[Stage]
+) -> dict[str, float]:
+    """Wall seconds of each arm, both servers holding their own agent's model at the start.
+
+    With the noise of the profile: each seed is another block, each arm of it drawn anew.
+    """
+    options = {"a": options_a, "b": options_b}
+    return {arm: _wall_s(profile, arm, options, stages) for arm in _ARMS}
+
+
 def noise_free_walls(
     profile: Profile, options_a: Options, options_b: Options, stages: Sequence[Stage]
 ) -> dict[str, float]:
-    """Wall seconds of each arm, both servers holding their own agent's model at the start."""
-    options = {"a": options_a, "b": options_b}
-    return {arm: _wall_s(profile, players, options, stages) for arm, players in _ARMS.items()}
+    """Wall seconds of each arm without noise and accidents."""
+    return block_walls(profile.noise_free(), options_a, options_b, stages)
 
 
 def true_speedup(walls_s: Mapping[str, float], pair: str) -> float:
@@ -56,17 +70,14 @@ class _Player:
 
 
 def _wall_s(
-    profile: Profile,
-    players: Sequence[tuple[str, int]],
-    options: Mapping[str, Options],
-    stages: Sequence[Stage],
+    profile: Profile, arm: str, options: Mapping[str, Options], stages: Sequence[Stage]
 ) -> float:
-    world = World(profile.noise_free())
+    world = World(profile)
     for server, agent in enumerate(("a", "b")):
-        world.preload(server, _request(agent, server, options[agent], (1, None), 0))
+        world.preload(server, _request(arm, agent, server, options[agent], (1, None), 0))
     playing = [
-        _Player([_request(a, s, options[a], stage, i) for i, stage in enumerate(stages)])
-        for a, s in players
+        _Player([_request(arm, a, s, options[a], stage, i) for i, stage in enumerate(stages)])
+        for a, s in _ARMS[arm]
     ]
     while True:
         for player in playing:
@@ -81,13 +92,15 @@ def _is_someone_free(waiting: Sequence[_Player]) -> bool:
     return not all(player.is_waiting() for player in waiting)
 
 
-def _request(agent: str, server: int, options: Options, stage: Stage, index: int) -> Request:
+def _request(
+    arm: str, agent: str, server: int, options: Options, stage: Stage, index: int
+) -> Request:
     n_characters, num_predict = stage
     # The name comes first, so that no prompt finds another's beginning in the cache.
     prompt = f"{agent}{index}".ljust(n_characters, ".")[:n_characters]
     return Request(
         server=server,
-        key=("truth", agent, str(index)),
+        key=("truth", arm, agent, str(index)),
         prompt=prompt,
         is_first=index == 0,
         order=0 if agent == "a" else 1,

@@ -58,13 +58,6 @@ def draw(design: Design, chance: np.random.Generator) -> Sample:
     return sample(values.ravel(), strata.ravel(), nights.ravel())
 
 
-class _Noisy(Profile):
-    """A profile that keeps its noise where truth.py takes it away: the same arms, with noise."""
-
-    def noise_free(self) -> Profile:
-        return self
-
-
 def noise_free(pair: str, name: str = "standard") -> float:
     """Return the simulator's noise-free true speedup of two equal agents."""
     walls = truth.noise_free_walls(Profile.load(name), OPTIONS, OPTIONS, STAGES)
@@ -74,17 +67,10 @@ def noise_free(pair: str, name: str = "standard") -> float:
 @cache
 def simulated_blocks(n: int = LONG_RUN, name: str = "standard", first: int = 0) -> Floats:
     """Return log true speedups (dual, single) of n blocks, shape (n, 2), each arm drawn anew."""
-    profile = _Noisy.model_validate(Profile.load(name).model_dump())
+    profile = Profile.load(name)
     made = np.empty((n, 2))
     for block in range(n):
-        walls = {
-            arm: truth._wall_s(
-                profile.model_copy(update={"seed": 4 * (first + block) + place}),
-                players,
-                {"a": OPTIONS, "b": OPTIONS},
-                STAGES,
-            )
-            for place, (arm, players) in enumerate(truth._ARMS.items())
-        }
+        mine = profile.model_copy(update={"seed": first + block})
+        walls = truth.block_walls(mine, OPTIONS, OPTIONS, STAGES)
         made[block] = [np.log(truth.true_speedup(walls, pair)) for pair in ("dual", "single")]
     return made

@@ -123,9 +123,8 @@ prompts at the same instants, any noise takes them out of step, and one has the 
 the other loads. The interval covers the long-run value as promised; no number of blocks brings it
 to the noise-free one. On one server nothing overlaps, and the noise-free value is covered.
 
-Balance efficiencies are as skewed as half a normal distribution: the t interval of five of them
-covers a little less than it says. Pooled, or from 20 blocks on with the BCa interval beside it, it
-keeps its promise.
+Balance efficiencies are as skewed as half a normal distribution: the plain t interval of five of
+them covers a little less than it says, so those of fewer than 20 blocks are given a level of 97 %.
 """
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dualollama_pipeline.simulator.profile import Profile
-from dualollama_pipeline.simulator.truth import noise_free_walls, true_speedup
+from dualollama_pipeline.simulator.truth import block_walls, noise_free_walls, true_speedup
 
 OPTIONS = {"num_gpu": 80, "num_ctx": 2048}
 
@@ -35,3 +35,16 @@ def test_switching_options_on_one_server_reloads(round_profile: Profile):
     # 368 of A, then 4000 instead of 200 for B's load.
     assert walls_s["single"] == pytest.approx(0.368 + 4.0 + 0.063 + 0.105)
     assert walls_s["dual"] == pytest.approx(0.608)
+
+
+def test_a_seed_is_a_block_and_each_arm_is_drawn_anew(standard: Profile):
+    """With one draw for all arms the noise would cancel in the ratio, and no interval be tested."""
+    stages = [(720, 300)] * 2
+    one, same, other = (
+        block_walls(standard.model_copy(update={"seed": seed}), OPTIONS, OPTIONS, stages)
+        for seed in (1, 1, 2)
+    )
+    assert one == same
+    assert all(one[arm] != other[arm] for arm in one)
+    quiet = noise_free_walls(standard, OPTIONS, OPTIONS, stages)
+    assert len({round(one[arm] / quiet[arm], 9) for arm in one}) == len(one)

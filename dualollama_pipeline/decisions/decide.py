@@ -73,23 +73,23 @@ def vary_costs(settings: Settings, tables: Tables) -> pd.DataFrame:
     return sensitivity.cost_sensitivity(inputs, found)
 
 
-def evaluate_levels(settings: Settings, tables: Tables) -> tuple[pd.DataFrame, list[str]]:
-    """Return slo_evaluation over all nights, and the files of another version left out of it.
+def evaluate_levels(settings: Settings, tables: Tables) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return slo_evaluation over all nights, and {file of the history: why it was left out}.
 
     Reads population_statistics, cost_model, imported_runs and imported_calls, and the history.
 
     Raises:
         InputError: matrix or slo.yaml cannot be used.
-        TableError: nothing has been measured yet, or a file of the history is damaged.
+        TableError: nothing has been measured yet that can be used.
     """
     inputs = load_slo_inputs(settings.data / "slo.yaml")  # a mistake in it is told first
     config_ids = load_matrix(settings.data / "matrix.yaml").config_ids
     store = TableStore(Warehouse(settings.warehouse).tables)
-    runs, old_runs = load_history(store, "run_table", config_ids)
-    calls, old_calls = load_history(store, "call_table", config_ids)
+    runs, no_runs = load_history(store, "run_table", config_ids)
+    calls, no_calls = load_history(store, "call_table", config_ids)
     costs, imported = tables["cost_model"], tables["imported_runs"]
     sources = [observe(runs, calls, tables["population_statistics"], costs)]
     if len(imported):
         sources.append(observe_imported(imported, tables["imported_calls"], costs))
     sources.append(observe_report(costs))
-    return slo.slo_evaluation(inputs, sources), [*old_runs, *old_calls]
+    return slo.slo_evaluation(inputs, sources), no_runs | no_calls

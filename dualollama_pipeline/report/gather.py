@@ -16,8 +16,8 @@ from dualollama_pipeline.report.inputs import REPORT_TABLES, ReportInputs
 from dualollama_pipeline.report.pair import load_pair
 from dualollama_pipeline.statistics.estimate import scenario_statistics
 from dualollama_pipeline.statistics.samples import WHERE, collect_samples
-from dualollama_pipeline.tables.history import REMOVE
-from dualollama_pipeline.tables.parquet import read_columns
+from dualollama_pipeline.tables.history import history_files
+from dualollama_pipeline.tables.parquet import read_many
 from dualollama_pipeline.tables.store import TableStore
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
     store = TableStore(Warehouse(settings.warehouse).tables)
     _, missing = store.load_all("block_table", matrix.config_ids)
     runs, blocks, calls = (tables[name] for name in ("run_table", "block_table", "call_table"))
+    order = _order(tables.get("trend"))
+    nights, nights_left_out = estimate_nights(store, matrix.config_ids, order, runs)
     return ReportInputs(
         config_statistics=tables["config_statistics"],
         scenario_statistics=tables["scenario_statistics"],
@@ -65,36 +67,33 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
         equal_groups=tuple(matrix.equal_groups()),
         more={name: tables[name] for name in REPORT_TABLES if name in tables},
         pair=_pair(settings, blocks, calls),
-        nights=estimate_nights(store, matrix.config_ids, _order(tables.get("trend")), runs),
+        nights=nights,
+        nights_left_out=nights_left_out,
         bench=_bench(settings.data.parent / "docs" / "benchmarks.json"),
     )
 
 
 def estimate_nights(
     store: TableStore, config_ids: Sequence[str], order: Sequence[str], runs: pd.DataFrame
-) -> pd.DataFrame | None:
+) -> tuple[pd.DataFrame | None, dict[str, str]]:
     """Estimate the true speedups of every batch by itself; None with fewer than two batches.
 
     Columns of population_statistics and batch_id, batches in `order`. `runs` only lends its
-    columns: these metrics are those of blocks.
-
-    Raises:
-        TableError: a file of the history is damaged.
+    columns: these metrics are those of blocks. Beside it {file: why it was left out}.
     """
-    paths = [store.history_path("block_table", name, night) for night in order
-             for name in config_ids]  # fmt: skip
-    present = [path for path in paths if path.exists()]
-    if len(order) < 2 or not present:  # noqa: PLR2004 one night has no course
-        return None
+    if len(order) < 2:  # noqa: PLR2004 one night has no course
+        return None, {}
     metrics = [BY_NAME[name] for name in NIGHT_METRICS]
-    # files of another version have other columns; they were left out of the trend and its order
-    blocks = read_columns(present, BLOCK_COLUMNS, REMOVE)
+    blocks, left_out = read_many(history_files(store, "block_table", config_ids), BLOCK_COLUMNS)
+    blocks = blocks[blocks["batch_id"].isin(order)].reset_index(drop=True)
+    if blocks.empty:
+        return None, left_out
     samples = collect_samples(runs.iloc[:0], blocks, metrics=metrics)
     # a night is to its blocks what a scenario is: one estimate over several configurations
     made = scenario_statistics(samples.assign(scenario=samples["batch_id"]))
     made = made[made["metric"].isin(NIGHT_METRICS)].rename(columns={"scenario": "batch_id"})
     place = {batch: index for index, batch in enumerate(order)}
-    return made.sort_values("batch_id", key=lambda ids: ids.map(place), kind="stable")
+    return made.sort_values("batch_id", key=lambda ids: ids.map(place), kind="stable"), left_out
 
 
 def _order(trend: pd.DataFrame | None) -> list[str]:

@@ -39,7 +39,8 @@ class ReportInputs:
 
     `more` holds those of REPORT_TABLES that are at hand, `pair` the block whose course is drawn,
     `nights` the population's estimates night by night (columns of population_statistics and
-    batch_id), `bench` what `make bench` found out about the ruler (docs/benchmarks.json).
+    batch_id), `nights_left_out` {file of the history: why it is in no course}, `bench` what
+    `make bench` found out about the ruler (docs/benchmarks.json).
     """
 
     config_statistics: pd.DataFrame
@@ -53,6 +54,7 @@ class ReportInputs:
     more: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     pair: PairBlock | None = None
     nights: pd.DataFrame | None = None
+    nights_left_out: Mapping[str, str] = field(default_factory=dict)
     bench: Mapping[str, Any] | None = None
 
     def table(self, name: str) -> pd.DataFrame | None:

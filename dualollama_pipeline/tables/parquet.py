@@ -1,20 +1,18 @@
-"""Parquet files in: one of them, or a few columns of many; what is damaged is named."""
+"""Parquet files in: one of them, or some columns of many; what cannot be used is named."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import dataset
 
 from dualollama_pipeline.core.errors import TableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
-
-    import pandas as pd
 
 
 def read_file(path: Path, way_out: str) -> pd.DataFrame:
@@ -31,16 +29,25 @@ def read_file(path: Path, way_out: str) -> pd.DataFrame:
     return df
 
 
-def read_columns(paths: Sequence[Path], columns: Sequence[str], way_out: str) -> pd.DataFrame:
-    """Read some columns of many small files at once: one by one takes ten times as long.
+def read_many(paths: Iterable[Path], columns: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Read some columns of many small files; return (rows, {file: why it was left out}).
 
-    Raises:
-        TableError: one is damaged or lacks a column; pyarrow names it.
+    A damaged file, or one of a version without these columns, must not hide all others. Joined
+    before pandas sees them: a frame for each file takes ten times as long.
     """
-    try:
-        files = dataset.dataset([str(path) for path in paths], format="parquet", partitioning=None)
-        df: pd.DataFrame = files.to_table(columns=list(columns)).to_pandas()
-    except (OSError, pa.ArrowException) as error:
-        folder = paths[0].parents[1]
-        raise TableError(f"{folder}: cannot read its tables ({error})", way_out) from error
-    return df
+    parts, left_out = [], {}
+    for path in paths:
+        try:
+            file = pq.ParquetFile(path)
+            lacking = [name for name in columns if name not in file.schema_arrow.names]
+            if lacking:
+                left_out[str(path)] = f"of another version: it has no {', '.join(lacking)}"
+            else:
+                parts.append(file.read(columns=list(columns)).select(list(columns)))
+        except (OSError, pa.ArrowException) as error:
+            left_out[str(path)] = f"damaged: {error}"
+    if not parts:
+        return pd.DataFrame(columns=list(columns)), left_out
+    # permissive: a column that is empty in one file has no type there
+    rows: pd.DataFrame = pa.concat_tables(parts, promote_options="permissive").to_pandas()
+    return rows, left_out

@@ -37,12 +37,12 @@ def test_every_batch_is_there_and_not_the_latest_only(store: TableStore) -> None
     """The current table holds one batch; a trend from it has one night."""
     rows, other = load_history(store, CALLS, ["test1", "test2"])
     assert set(rows["batch_id"]) == {"zulu", "alpha"}
-    assert other == []
+    assert other == {}
 
 
 def test_batches_are_in_the_order_of_their_clocks(store: TableStore) -> None:
     """By name, alpha would come before zulu."""
-    assert list(batch_starts(store, ["test1"]).index) == ["zulu", "alpha"]
+    assert list(batch_starts(store, ["test1"])[0].index) == ["zulu", "alpha"]
 
 
 def test_measured_and_simulated_nights_are_never_mixed(store: TableStore) -> None:
@@ -65,19 +65,41 @@ def test_a_batch_of_another_version_is_left_out_and_named(store: TableStore) -> 
     calls("zulu", 1).drop(columns="gap_p99_ms").to_parquet(path)
     rows, other = load_history(store, CALLS, ["test1"])
     assert set(rows["batch_id"]) == {"alpha"}
-    assert other == [str(path)]
+    assert other == {str(path): "of another version: it has no gap_p99_ms"}
 
 
-def test_no_batch_and_a_damaged_one_are_told(store: TableStore, tmp_path: Path) -> None:
-    """With the way out of each."""
+def test_a_damaged_batch_does_not_hide_the_others(store: TableStore) -> None:
+    """One bad file among a hundred nights: the trend goes on, and says what it lacks."""
+    path = store.history_path(CALLS, "test1", "zulu")
+    path.write_bytes(b"PAR1")
+    rows, left_out = load_history(store, CALLS, ["test1"])
+    assert set(rows["batch_id"]) == {"alpha"}
+    starts, unread = batch_starts(store, ["test1"])
+    assert list(starts.index) == ["alpha"]
+    assert list(left_out) == list(unread) == [str(path)]
+    assert left_out[str(path)].startswith("damaged: ")
+
+
+def test_nothing_that_can_be_used_is_told(store: TableStore, tmp_path: Path) -> None:
+    """With the way out, and with what is there and why it is of no use."""
     with pytest.raises(TableError, match="no batch") as caught:
         load_history(TableStore(tmp_path / "empty"), CALLS, ["test1"])
     assert "materialize" in caught.value.way_out
-    path = store.history_path(CALLS, "test1", "zulu")
-    path.write_bytes(b"PAR1")
-    with pytest.raises(TableError, match=r"zulu\.parquet"):
+    for batch_id in ("zulu", "alpha"):
+        store.history_path(CALLS, "test1", batch_id).write_bytes(b"PAR1")
+    with pytest.raises(TableError, match=r"zulu\.parquet: damaged"):
         load_history(store, CALLS, ["test1"])
-    assert batch_starts(TableStore(tmp_path / "empty"), ["test1"]).empty
+    assert batch_starts(TableStore(tmp_path / "empty"), ["test1"])[0].empty
+
+
+def test_a_column_that_is_empty_in_one_night_keeps_its_type(store: TableStore) -> None:
+    """Parquet knows no type for nothing but nulls; joined with texts it must be texts."""
+    store.publish(CALLS, calls("mike", 3).assign(failure_text=None), "test1")
+    store.publish(CALLS, calls("november", 4).assign(failure_text="why"), "test1")
+    rows, _ = load_history(store, CALLS, ["test1"])
+    told = rows.drop_duplicates("batch_id").set_index("batch_id")["failure_text"]
+    assert pd.isna(told["mike"])
+    assert told["november"] == "why"
 
 
 def test_nights_hold_runs_blocks_and_order(tmp_path: Path) -> None:

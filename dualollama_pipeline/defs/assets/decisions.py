@@ -118,7 +118,7 @@ def slo_evaluation(
     """Hold section 9 against all nights of the history, imported runs, and the costs."""
     from dualollama_pipeline.decisions.decide import evaluate_levels  # noqa: PLC0415
 
-    table, others = evaluate_levels(
+    table, left_out = evaluate_levels(
         bench.settings,
         {
             "population_statistics": population_statistics,
@@ -128,4 +128,4 @@ def slo_evaluation(
         },
     )
     counts = {str(status): int(n) for status, n in table["status"].value_counts().items()}
-    return dg.Output(table, metadata={**counts, "files of another version, left out": len(others)})
+    return dg.Output(table, metadata={**counts, "files of the history, left out": left_out})

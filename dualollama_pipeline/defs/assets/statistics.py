@@ -97,6 +97,6 @@ def trend(context: dg.AssetExecutionContext, bench: dg.ResourceParam[Bench]) -> 
 
     matrix = load_matrix(bench.settings.data / "matrix.yaml")
     nights = load_nights(TableStore(Warehouse(bench.settings.warehouse).tables), matrix.config_ids)
-    if nights.other_versions:
-        context.log.warning(f"of another version, left out: {', '.join(nights.other_versions)}")
+    for path, why in nights.left_out.items():
+        context.log.warning(f"{path} is left out: {why}")
     return trend.trend(samples.collect_samples(nights.runs, nights.blocks), nights.order)

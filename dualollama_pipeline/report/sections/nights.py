@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.metrics.catalog import BY_NAME
 from dualollama_pipeline.report import cells
+from dualollama_pipeline.report.foreign import shorten
 from dualollama_pipeline.report.model import Cell, Plot, Section
 from dualollama_pipeline.report.plots.canvas import to_svg
 from dualollama_pipeline.report.plots.nights import draw_nights
@@ -15,6 +17,8 @@ from dualollama_pipeline.report.wording import probability
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from dualollama_pipeline.report.inputs import ReportInputs
@@ -55,6 +59,8 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     )
     if n_nights < 2:  # noqa: PLR2004 one night has no course
         paragraphs.append("A course needs more nights: turn on the schedule `nightly_schedule`.")
+    if inputs.nights_left_out:
+        paragraphs.append(_left_out_in_words(inputs.nights_left_out))
     plots: tuple[Plot, ...] = ()
     drawings = {}
     if inputs.nights is not None:
@@ -76,6 +82,14 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
         ),
     )
     return chapter(section, **drawings)
+
+
+def _left_out_in_words(left_out: Mapping[str, str]) -> str:
+    """Say how many files are in no course, and of one of them why."""
+    path, why = next(iter(left_out.items()))
+    first = f"{PurePath(path).parent.name}, batch {PurePath(path).stem}"
+    n = "One file" if len(left_out) == 1 else f"{len(left_out)} files"
+    return shorten(f"{n} of the history cannot be used here; the first: {first} ({why}).")
 
 
 def _row(row: Row) -> list[Cell]:

@@ -39,7 +39,8 @@ def read_many(paths: Iterable[Path], columns: Sequence[str]) -> tuple[pd.DataFra
     for path in paths:
         try:
             file = pq.ParquetFile(path)
-            lacking = [name for name in columns if name not in file.schema_arrow.names]
+            known = set(file.schema_arrow.names)
+            lacking = [name for name in columns if name not in known]
             if lacking:
                 left_out[str(path)] = f"of another version: it has no {', '.join(lacking)}"
             else:

@@ -1,253 +1,187 @@
 """Every measured number of summary.json, from the journals by another path, to 1e-9.
 
-The other path: the journal's lines as plain JSON, sums written out, no table, no pandas, none of
-the project's formulas. The trap: a column that is mixed up on its way through six rooms.
+The other path (rederive/): the journal's lines as plain JSON, sums written out, no table, no
+pandas, none of the project's formulas. The trap: a column that is mixed up on its way through six
+rooms. A number that no derivation covers fails, so a new table must bring its own.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from statistics import fmean, median, stdev
 from typing import Any
 
 import pytest
-from scipy import stats
 
-from dualollama_pipeline_tests.kills.harness import PIPELINE, environment, run
+from dualollama_pipeline.core.settings import PROJECT_ROOT, Settings
+from dualollama_pipeline.report.rebuild import rebuild_report, rebuild_tables
+from dualollama_pipeline_tests.end_to_end.rederive import (
+    estimates,
+    tables_of_calls,
+    tables_of_change,
+    tables_of_comparisons,
+    tables_of_decisions,
+    tables_of_estimates,
+    tables_of_service,
+    tables_of_validity,
+)
+from dualollama_pipeline_tests.end_to_end.rederive.evidence import Evidence, read_evidence
+from dualollama_pipeline_tests.end_to_end.rederive.further_nights import write_further_nights
+from dualollama_pipeline_tests.end_to_end.rederive.ledger import (
+    NUMBERS,
+    ZERO,
+    Number,
+    Row,
+    as_shown,
+    compare,
+)
+from dualollama_pipeline_tests.kills.harness import PIPELINE, environment
 
-# a mixed pair, an uneven pair (its single arm reloads), an equal pair, and one of other sampling
-CONFIGS = ["test001", "test007", "test013", "test106"]
-EXACT = 1e-9
-Call = dict[str, Any]
-Block = dict[str, list[Call]]  # arm -> calls
-S = 1e9
+# three mixed pairs, two of them alike (their single arm reloads), an uneven pair (so does it),
+# an equal pair that is really the same, and two of other sampling
+CONFIGS = ["test001", "test003", "test007", "test013", "test106", "test108", "test202"]
+PATIENCE_S = 400
+MEASURED = ("measured", "illustration")
+
+DERIVED: dict[tuple[str, str], Callable[[Evidence], list[Row]]] = {
+    ("configurations", "configurations"): tables_of_estimates.configurations,
+    ("rankings", "ranking_dual_true_speedup"): lambda e: tables_of_estimates.ranking(
+        e, "dual_true_speedup"
+    ),
+    ("rankings", "ranking_balance_efficiency_pct"): lambda e: tables_of_estimates.ranking(
+        e, "balance_efficiency_pct"
+    ),
+    ("rankings", "best_trials"): tables_of_estimates.best_trials,
+    ("scenarios", "scenarios"): tables_of_estimates.scenarios,
+    ("scenarios", "scenario_contrasts"): tables_of_comparisons.between_scenarios,
+    ("two-or-one", "contrasts"): tables_of_comparisons.two_or_one,
+    ("course", "course"): tables_of_calls.course,
+    ("delays", "delays"): tables_of_calls.delays,
+    ("factors", "factors"): tables_of_comparisons.factor_rows,
+    ("outliers", "outliers"): tables_of_change.outliers,
+    ("contention", "contention"): tables_of_estimates.contention,
+    ("nights", "nights"): tables_of_change.nights,
+    ("published", "published_this_machine"): tables_of_decisions.this_machine,
+    ("validity", "cells"): tables_of_validity.cells,
+    ("validity", "reasons"): tables_of_validity.reasons,
+    ("validity", "failures"): tables_of_validity.failures,
+    ("tiers", "tiers"): tables_of_decisions.tiers,
+    ("anti-patterns", "anti_patterns"): tables_of_decisions.anti_patterns,
+    ("costs", "costs"): tables_of_service.costs,
+    ("costs", "cost_sensitivity"): tables_of_service.cost_sensitivity,
+    ("service-levels", "service_levels"): tables_of_service.service_levels,
+    ("appendix-a", "appendix_a"): tables_of_estimates.appendix_a,
+}
+OPEN_ORDER = {("outliers", "outliers")}
+MOST_OUTLIERS = 40
+PRINTED = "two printed figures and their difference: nothing of it is measured here"
+EXEMPT = {
+    ("published", "published_efficiency_in_a_pair"): PRINTED,
+    ("published", "published_contention"): PRINTED,
+    ("published", "published_one_agent_alone"): PRINTED,
+    ("published", "published_runtimes"): PRINTED,
+    ("published", "published_throughput_of_an_agent_in_a_pair"): PRINTED,
+    ("published", "published_degradation_in_a_pair"): PRINTED,
+    ("published", "published_overhead"): PRINTED,
+    ("audit", "audit_counts"): "counts of published figures by verdict; the audit has own tests",
+    ("ruler", "ruler"): "docs/benchmarks.json, measured by make bench, not in this run",
+}
+Summary = dict[str, Any]
+
+
+def in_home(home: Path) -> tuple[Summary, Evidence]:
+    content = json.loads((home / "warehouse" / "report" / "summary.json").read_text())
+    return content, read_evidence(home, PROJECT_ROOT / "data")
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four configurations of five blocks, through the whole pipeline."""
+    """Seven configurations of five blocks, through the whole pipeline."""
     folder = tmp_path_factory.mktemp("rederive")
-    done = run(folder, PIPELINE, "run", "--configs", *CONFIGS, "--blocks", "5")
-    assert done.code == 0, done.said
-    assert environment(folder)
+    command = [sys.executable, "-m", PIPELINE, "run", "--configs", *CONFIGS, "--blocks", "5"]
+    done = subprocess.run(
+        command, env=environment(folder), cwd=PROJECT_ROOT, capture_output=True, text=True,
+        timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
     return folder
 
 
-def blocks_of(home: Path, config_id: str) -> list[Block]:
-    (path,) = (home / "warehouse" / "journals" / config_id).glob("*.jsonl")
-    blocks: dict[int, Block] = defaultdict(dict)
-    for line in path.read_text().splitlines():
-        record = json.loads(line)
-        if record["record"] == "trial":
-            assert record["status"] == "ok"
-            blocks[record["block"]][record["arm"]] = record["calls"]
-    return [blocks[number] for number in sorted(blocks)]
+@pytest.fixture(scope="module")
+def first_night(home: Path) -> tuple[Summary, Evidence]:
+    """As the pipeline left it; undisturbed, and without any other night."""
+    return in_home(home)
 
 
-# -- the arithmetic of one block -----------------------------------------------------------------
-def wall_s(calls: Sequence[Call]) -> float:
-    return (max(c["end_ns"] for c in calls) - min(c["sent_ns"] for c in calls)) / S
+@pytest.fixture(scope="module")
+def last_night(home: Path, first_night: tuple[Summary, Evidence]) -> tuple[Summary, Evidence]:
+    """After further nights, the last of them with mishaps, by `dualollama report`."""
+    assert len(first_night[1].nights) == 1  # read before the other nights are there
+    settings = Settings(warehouse=home / "warehouse")
+    write_further_nights(home, lambda: rebuild_tables(settings))
+    rebuild_report(settings)
+    return in_home(home)
 
 
-def of(role: str, calls: Sequence[Call]) -> list[Call]:
-    return [c for c in calls if c["role"] == role]
+@pytest.fixture(scope="module", params=["first_night", "last_night"])
+def told(request: pytest.FixtureRequest) -> tuple[Summary, Evidence]:
+    found: tuple[Summary, Evidence] = request.getfixturevalue(request.param)
+    return found
 
 
-def tokens(calls: Sequence[Call]) -> int:
-    return int(sum(c["counters"]["eval_count"] for c in calls))
+def tables_of(summary: Summary) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(s["id"], table["name"]): table for s in summary["sections"] for table in s["tables"]}
 
 
-def ttft_ms(calls: Sequence[Call]) -> float:
-    return fmean((c["first_token_ns"] - c["sent_ns"]) / 1e6 for c in calls)
+def n_values(table: dict[str, Any]) -> int:
+    cells = (cell for row in table["rows"] for cell in row["cells"])
+    return sum(cell[name] is not None for cell in cells for name in NUMBERS)
 
 
-def rate(calls: Sequence[Call]) -> float:
-    return fmean(c["counters"]["eval_count"] / c["counters"]["eval_duration"] * S for c in calls)
+def test_every_table_is_derived_or_exempt(told: tuple[Summary, Evidence]) -> None:
+    """A new table with numbers fails until it is covered; an exemption that is none fails, too."""
+    tables = tables_of(told[0])
+    numeric = {key for key, table in tables.items() if n_values(table)}
+    assert numeric - DERIVED.keys() - EXEMPT.keys() == set()
+    assert not DERIVED.keys() & EXEMPT.keys()
+    assert EXEMPT.keys() <= tables.keys()
 
 
-def solos(b: Block) -> tuple[float, float]:
-    return wall_s(b["solo_a"]), wall_s(b["solo_b"])
-
-
-def per_token(b: Block, arm: str) -> float:
-    return sum(
-        wall_s(b[solo]) / tokens(b[solo]) * tokens(of(role, b[arm]))
-        for solo, role in (("solo_a", "collector"), ("solo_b", "insight"))
-    ) / wall_s(b[arm])
-
-
-def scaling(b: Block) -> float:
-    alone = fmean(tokens(b[solo]) / wall_s(b[solo]) for solo in ("solo_a", "solo_b"))
-    return tokens(b["dual"]) / wall_s(b["dual"]) / alone
-
-
-def balance(b: Block) -> float:
-    both = wall_s(of("collector", b["dual"])) + wall_s(of("insight", b["dual"]))
-    return both / wall_s(b["dual"])
-
-
-def slowdown(b: Block, arm: str, role: str, solo: str) -> float:
-    return wall_s(of(role, b[arm])) / wall_s(b[solo])
-
-
-RATIOS: dict[str, Callable[[Block], float]] = {
-    "dual_true_speedup": lambda b: sum(solos(b)) / wall_s(b["dual"]),
-    "single_true_speedup": lambda b: sum(solos(b)) / wall_s(b["single"]),
-    "dual_against_single": lambda b: wall_s(b["single"]) / wall_s(b["dual"]),
-    "ideal_speedup": lambda b: sum(solos(b)) / max(solos(b)),
-    "dual_parallel_efficiency": lambda b: max(solos(b)) / wall_s(b["dual"]),
-    "single_parallel_efficiency": lambda b: max(solos(b)) / wall_s(b["single"]),
-    "dual_per_token_speedup": lambda b: per_token(b, "dual"),
-    "single_per_token_speedup": lambda b: per_token(b, "single"),
-    "dual_collector_slowdown": lambda b: slowdown(b, "dual", "collector", "solo_a"),
-    "dual_insight_slowdown": lambda b: slowdown(b, "dual", "insight", "solo_b"),
-    "single_collector_slowdown": lambda b: slowdown(b, "single", "collector", "solo_a"),
-    "single_insight_slowdown": lambda b: slowdown(b, "single", "insight", "solo_b"),
-    "dual_throughput_scaling": scaling,
-    "dual_collector_ttft_ratio": lambda b: (
-        ttft_ms(of("collector", b["dual"])) / ttft_ms(b["solo_a"])
-    ),
-    "dual_insight_ttft_ratio": lambda b: ttft_ms(of("insight", b["dual"])) / ttft_ms(b["solo_b"]),
-}
-LINEAR: dict[str, Callable[[Block], float]] = {
-    "balance_efficiency_pct": lambda b: 50 * balance(b),
-    "balance_speedup": balance,
-    "collector_minus_insight_tok_per_s": lambda b: (
-        rate(of("collector", b["dual"])) - rate(of("insight", b["dual"]))
-    ),
-    "ttft_delta_ms": lambda b: (
-        ttft_ms(of("collector", b["dual"])) - ttft_ms(of("insight", b["dual"]))
-    ),
-}
-BOUNDS = {"balance_efficiency_pct": 100.0, "balance_speedup": 2.0}
-
-
-def single_reloads(blocks: Sequence[Block]) -> bool:
-    """Whether the single arm ever loaded the model: above 0.5 s and five times the usual."""
-
-    def loads(arms: Sequence[str]) -> list[float]:
-        calls = [c for b in blocks for arm in arms for c in b[arm]]
-        return [c["counters"]["load_duration"] / 1e6 for c in calls]
-
-    limit_ms = max(500.0, 5 * median(loads(("solo_a", "solo_b", "dual"))))
-    return any(load > limit_ms for load in loads(("single",)))
-
-
-# -- the arithmetic of estimates -----------------------------------------------------------------
-def interval(metric: str, groups: Sequence[Sequence[float]]) -> tuple[float, float, float]:
-    """Mean over all values with its t interval, the variance within groups (Welch)."""
-    ratio = metric in RATIOS
-    scaled = [[math.log(v) for v in group] if ratio else list(group) for group in groups]
-    n = sum(map(len, scaled))
-    mean = sum(map(sum, scaled)) / n
-    parts = [(len(g) / n) ** 2 * stdev(g) ** 2 / len(g) for g in scaled]
-    freedom = sum(parts) ** 2 / sum(p**2 / (len(g) - 1) for p, g in zip(parts, scaled, strict=True))
-    few = metric in BOUNDS and freedom < 19
-    half = stats.t.ppf(0.985 if few else 0.975, freedom) * math.sqrt(sum(parts))
-    ends = (mean, mean - half, mean + half)
-    if ratio:
-        return math.exp(ends[0]), math.exp(ends[1]), math.exp(ends[2])
-    bound = BOUNDS.get(metric, math.inf)
-    return ends[0], ends[1], min(ends[2], bound)
-
-
-def check(found: dict[str, Any], groups: Sequence[Sequence[float]]) -> None:
-    """Compare one estimate of summary.json with the arithmetic."""
-    metric = found["metric"]
-    groups = [group for group in groups if group]
-    values = [v for group in groups for v in group]
-    assert found["n"] == len(values), metric
-    if not values:
-        assert found["value"] is None
+@pytest.mark.parametrize("key", DERIVED, ids=lambda key: "/".join(key))
+def test_the_tables(key: tuple[str, str], told: tuple[Summary, Evidence]) -> None:
+    """Every cell of every table: value, interval and n."""
+    summary, evidence = told
+    table = tables_of(summary).get(key)
+    rows = DERIVED[key](evidence)
+    if table is None:
+        assert rows == []  # nothing went wrong: no table of failures
         return
-    value, low, high = interval(metric, groups)
-    expected = {
-        "value": value,
-        "ci_low": low,
-        "ci_high": high,
-        "mean": fmean(values),
-        "median": median(values),
-        "sd": stdev(values),
-        "cv_pct": 100 * stdev(values) / abs(fmean(values)),
-        "min": min(values),
-        "max": max(values),
-    }
-    for name, number in expected.items():
-        assert found[name] == pytest.approx(number, rel=EXACT, abs=EXACT), (metric, name)
+    if key in OPEN_ORDER:
+        rows = in_open_order(table, rows)
+    n_compared, wrong = compare("/".join(key), table, rows)
+    assert not wrong, "\n".join(wrong)
+    assert n_compared > 0 or n_values(table) == 0
 
 
-def check_all(estimates: Sequence[dict[str, Any]], members: dict[str, list[Block]]) -> int:
-    """Compare all estimates of one level; return how many were compared."""
-    checked = 0
-    pooled = len(members) > 1
-    for found in estimates:
-        metric = found["metric"]
-        formula = (RATIOS | LINEAR).get(metric)
-        if formula is None:
-            assert metric.endswith("_contention_pct")  # k of n, below
-            continue
-        counted = {
-            name: blocks
-            for name, blocks in members.items()
-            if not (pooled and "single" in metric and single_reloads(blocks))
-        }
-        check(found, [[formula(b) for b in blocks] for blocks in counted.values()])
-        checked += 1
-    return checked
+def in_open_order(table: dict[str, Any], rows: list[Row]) -> list[Row]:
+    """Take the rows that are shown: the largest changes, in an order that equal ones leave open."""
+    n_shown = len(table["rows"])
+    assert n_shown == min(MOST_OUTLIERS, len(rows))
+    ordered = as_shown(table, rows, place=2)
+    weights = [abs(row[-1].found.value or 0.0) for row in ordered if isinstance(row[-1], Number)]
+    least = min(weights[:n_shown], default=0.0)
+    assert max(weights[n_shown:], default=0.0) <= least + ZERO
+    shown = [abs(row["cells"][-1]["value"] or 0.0) for row in table["rows"]]
+    assert shown == sorted(shown, reverse=True)
+    return ordered[:n_shown]
 
 
-@pytest.fixture(scope="module")
-def measured(home: Path) -> dict[str, list[Block]]:
-    return {config_id: blocks_of(home, config_id) for config_id in CONFIGS}
-
-
-@pytest.fixture(scope="module")
-def summary(home: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(
-        (home / "warehouse" / "report" / "summary.json").read_text()
-    )
-    return content
-
-
-def test_the_configurations(summary: dict[str, Any], measured: dict[str, list[Block]]) -> None:
-    """One t interval each, over its five blocks."""
-    assert [each["config_id"] for each in summary["configurations"]] == CONFIGS
-    for each in summary["configurations"]:
-        mine = {each["config_id"]: measured[each["config_id"]]}
-        assert check_all(each["estimates"], mine) == len(RATIOS) + len(LINEAR)
-
-
-def test_the_population(summary: dict[str, Any], measured: dict[str, list[Block]]) -> None:
-    """Stratified over the configurations; what rests on `single` without those that reload."""
-    assert {single_reloads(blocks) for blocks in measured.values()} == {True, False}
-    assert check_all(summary["population"], measured) == len(RATIOS) + len(LINEAR)
-
-
-def test_the_scenarios(summary: dict[str, Any], measured: dict[str, list[Block]]) -> None:
-    """Each over its own configurations."""
-    assert len(summary["scenarios"]) == 3
-    for each in summary["scenarios"]:
-        mine = {name: measured[name] for name in each["config_ids"]}
-        # a scenario of one configuration is pooled, too: what reloads does not count there
-        if len(mine) == 1:
-            (blocks,) = mine.values()
-            kept = [
-                found
-                for found in each["estimates"]
-                if not ("single" in found["metric"] and single_reloads(blocks))
-            ]
-        else:
-            kept = each["estimates"]
-        assert check_all(kept, mine) > 0
-
-
-def test_contention_is_counted(summary: dict[str, Any], measured: dict[str, list[Block]]) -> None:
-    """The program's own rule, from the formula: balance speedup below 1.5."""
-    k = sum(balance(b) < 1.5 for blocks in measured.values() for b in blocks)
-    n = sum(len(blocks) for blocks in measured.values())
-    found = next(e for e in summary["population"] if e["metric"] == "balance_contention_pct")
-    assert (found["n"], found["value"]) == (n, pytest.approx(100 * k / n))
+def test_outside_the_sections(told: tuple[Summary, Evidence]) -> None:
+    """Estimates of all levels, counts of blocks, calls and trials; every number is visited."""
+    summary, evidence = told
+    n_compared, wrong = estimates.compare_outside(summary, evidence)
+    assert not wrong, "\n".join(wrong[:40])
+    assert n_compared > 0

@@ -25,8 +25,11 @@ report_job = dg.define_asset_job(
 )
 observe_job = dg.define_asset_job(
     "observe_job",
-    selection=["ollama_server_a", "ollama_server_b", "config_matrix", "benchmark_corpus"],
-    description="Look at the servers, the matrix and the corpus: what changed since?",
+    selection=[
+        *("ollama_server_a", "ollama_server_b"),
+        *("config_matrix", "benchmark_corpus", "cost_inputs", "service_levels"),
+    ],
+    description="Look at the servers and at what a person writes: what changed since?",
 )
 
 

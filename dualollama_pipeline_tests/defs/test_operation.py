@@ -31,6 +31,7 @@ from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline_tests.statistics.campaign import sound_statistics
 
 S = dg.DagsterRunStatus
+OBSERVED = ("config_matrix", "benchmark_corpus", "cost_inputs", "service_levels", "ollama_server_a")
 
 
 def run(status: S, run_id: str = "", **tags: str) -> dg.DagsterRun:
@@ -150,12 +151,13 @@ def test_a_night_is_one_batch_with_a_run_for_each_configuration() -> None:
     assert nightly_schedule.default_status == dg.DefaultScheduleStatus.STOPPED
 
 
-def test_observations_look_at_everything_that_trials_read(tmp_path: Path) -> None:
-    """A change of matrix or corpus that nobody sees leaves old partitions green."""
+def test_observations_look_at_everything_that_a_person_writes(tmp_path: Path) -> None:
+    """A change of corpus or prices that nobody sees leaves what was made from it green."""
     data = tmp_path / "data"
     (data / "corpus").mkdir(parents=True)
     source = Settings().data
-    (data / "matrix.yaml").write_text((source / "matrix.yaml").read_text())
+    for name in ("matrix.yaml", "cost.yaml", "slo.yaml"):
+        (data / name).write_text((source / name).read_text())
     (data / "corpus" / "a.md").write_text("one")
 
     def versions() -> dict[str, str]:
@@ -164,7 +166,7 @@ def test_observations_look_at_everything_that_trials_read(tmp_path: Path) -> Non
             assert job.execute_in_process(instance=instance).success
             return {
                 name: str(observed.tags["dagster/data_version"])
-                for name in ("config_matrix", "benchmark_corpus", "ollama_server_a")
+                for name in OBSERVED
                 for observed in [
                     record.asset_observation
                     for record in instance.fetch_observations(dg.AssetKey(name), 1).records
@@ -173,11 +175,12 @@ def test_observations_look_at_everything_that_trials_read(tmp_path: Path) -> Non
             }
 
     before = versions()
-    assert len(before) == 3
+    assert set(before) == set(OBSERVED)
     (data / "corpus" / "a.md").write_text("two")
+    (data / "slo.yaml").write_text((source / "slo.yaml").read_text() + "# mine\n")
     after = versions()
     changed = {name for name, version in before.items() if after[name] != version}
-    assert changed == {"benchmark_corpus"}
+    assert changed == {"benchmark_corpus", "service_levels"}
 
 
 def published_trend(tmp_path: Path, alarm: bool) -> Bench:

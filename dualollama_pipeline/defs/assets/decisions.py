@@ -63,6 +63,7 @@ def anti_patterns(
 
 @dg.asset(
     **_DECISIONS,
+    deps=["cost_inputs"],
     description="The report's costs beside those that demand asks for; where its text is wrong.",
 )
 def cost_model(
@@ -88,6 +89,7 @@ def cost_model(
 
 @dg.asset(
     **_DECISIONS,
+    deps=["cost_inputs"],
     description="Every input of the costs over its range: how much it moves, whether it decides.",
 )
 def cost_sensitivity(
@@ -105,7 +107,7 @@ def cost_sensitivity(
 
 @dg.asset(
     **_DECISIONS,
-    deps=["call_table", "run_table"],
+    deps=["call_table", "run_table", "service_levels"],
     description="Targets, SLAs, rollback and phase gates: met, missed, infeasible or not seen.",
 )
 def slo_evaluation(

@@ -1,6 +1,7 @@
-"""Group `inputs`: what a person writes and the trials read; a change makes partitions stale."""
+"""Group `inputs`: what a person writes; a change makes stale what was made from it."""
 
 import hashlib
+from pathlib import Path
 
 import dagster as dg
 
@@ -20,7 +21,7 @@ def config_matrix(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
     path = bench.settings.data / "matrix.yaml"
     matrix = load_matrix(path)
     return dg.ObserveResult(
-        data_version=dg.DataVersion(hashlib.sha256(path.read_bytes()).hexdigest()[:16]),
+        data_version=_fingerprint(path),
         metadata={
             "configurations": len(matrix.config_ids),
             "equal": ", ".join("/".join(group) for group in matrix.equal_groups()) or "none",
@@ -44,3 +45,39 @@ def benchmark_corpus(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
             "path": dg.MetadataValue.path(path),
         },
     )
+
+
+@observed(
+    group="inputs",
+    kind="yaml",
+    description="data/cost.yaml: demand, prices and machines, each with its source.",
+)
+def cost_inputs(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
+    """Fingerprint what the costs are computed from; a mistake in it is an error here already."""
+    from dualollama_pipeline.decisions.cost_inputs import load_cost_inputs  # noqa: PLC0415
+
+    path = bench.settings.data / "cost.yaml"
+    load_cost_inputs(path)
+    return dg.ObserveResult(
+        data_version=_fingerprint(path), metadata={"path": dg.MetadataValue.path(path)}
+    )
+
+
+@observed(
+    group="inputs",
+    kind="yaml",
+    description="data/slo.yaml: targets, SLAs, rollback triggers and phase gates.",
+)
+def service_levels(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
+    """Fingerprint what the nights are held against; a mistake in it is an error here already."""
+    from dualollama_pipeline.decisions.slo_inputs import load_slo_inputs  # noqa: PLC0415
+
+    path = bench.settings.data / "slo.yaml"
+    load_slo_inputs(path)
+    return dg.ObserveResult(
+        data_version=_fingerprint(path), metadata={"path": dg.MetadataValue.path(path)}
+    )
+
+
+def _fingerprint(path: Path) -> dg.DataVersion:
+    return dg.DataVersion(hashlib.sha256(path.read_bytes()).hexdigest()[:16])

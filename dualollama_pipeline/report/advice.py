@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.report.headline import judge_against_one
 from dualollama_pipeline.report.model import find
 from dualollama_pipeline.tables.rows import plain_rows
@@ -13,40 +14,91 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dualollama_pipeline.report.inputs import ReportInputs
-    from dualollama_pipeline.report.model import PooledEstimate, ReportOrigin, Verdict
+    from dualollama_pipeline.report.model import (
+        ConfigurationSummary,
+        PooledEstimate,
+        ReportOrigin,
+        Verdict,
+    )
     from dualollama_pipeline.tables.rows import Row
 
+RELOADING = "dual against single, reloading"
 IF_MEASURED = "If these numbers were measured: "
 
 
 def advise(
-    inputs: ReportInputs, population: Sequence[PooledEstimate], origin: ReportOrigin
+    inputs: ReportInputs,
+    population: Sequence[PooledEstimate],
+    origin: ReportOrigin,
+    configurations: Sequence[ConfigurationSummary],
 ) -> tuple[str, ...]:
     """Say what to run; from simulated numbers only what one would say had they been measured."""
     names = ("dual_true_speedup", "single_true_speedup", "dual_against_single")
     dual, single, against = (judge_against_one(find(population, name)) for name in names)
-    what = _what_to_run(dual, single, against)
+    n_reloading = sum(each.n_single_reloads > 0 for each in configurations)
+    what = _what_to_run(dual, single, against) + _where(n_reloading, dual, single)
     lead = IF_MEASURED if origin == "simulated" else ""
-    first = lead + (what[:1].lower() + what[1:] if lead else what)
-    return (first, *_equal_enough(inputs, single), *_which(inputs, dual))
+    first = lead + (what[:1].lower() + what[1:] if lead else what) + "."
+    apart = _where_it_reloads(inputs, n_reloading, len(configurations))
+    return (first, *_equal_enough(inputs, single), *apart, *_which(inputs, dual))
 
 
 def _what_to_run(dual: Verdict, single: Verdict, against: Verdict) -> str:
     if dual == "undetermined":
         return (
             "Nothing can be advised yet: measure at least 5 complete blocks of a configuration "
-            "(`dualollama run`)."
+            "(`dualollama run`)"
         )
     if dual == "faster" and (single != "faster" or against in {"faster", "undetermined"}):
-        return "Run both agents at once, each on its own server."
+        return "Run both agents at once, each on its own server"
     if dual == "faster":
         worse = "finishes sooner there" if against == "slower" else "no difference is shown"
-        return f"Run both agents at once on one server: against two servers, {worse}."
+        return f"Run both agents at once on one server: against two servers, {worse}"
     if single == "faster":
-        return "Run both agents at once on one server; a second server does not pay."
+        return "Run both agents at once on one server; a second server does not pay"
     if dual == "no difference shown":
-        return "Run the agents one after the other: nothing shows that both at once finish sooner."
-    return "Run the agents one after the other; one server is enough, a second does not pay."
+        return "Run the agents one after the other: nothing shows that both at once finish sooner"
+    return "Run the agents one after the other; one server is enough, a second does not pay"
+
+
+def _where(n_reloading: int, dual: Verdict, single: Verdict) -> str:
+    """Bound an advice against a second server: it holds where one server can serve both agents."""
+    speaks_against_two = single == "faster" or dual == "slower"
+    return ", where no model has to be reloaded" if n_reloading and speaks_against_two else ""
+
+
+def _where_it_reloads(
+    inputs: ReportInputs, n_reloading: int, n_configurations: int
+) -> tuple[str, ...]:
+    """Say what one server costs where the agents' options do not go together.
+
+    The advice to take turns rests on agents that each had a server with their model on it.
+    """
+    calls = inputs.calls
+    loads = calls.loc[calls["arm"].eq("single") & calls["is_reload"].fillna(value=False), "load_ms"]
+    if not n_reloading or loads.empty:
+        return ()
+    return (
+        (
+            f"In {n_reloading} of {n_configurations} configurations the agents' options do not go "
+            "together: one server reloads its model when the agent changes, "
+            f"{loads.median() / MS_PER_S:.1f} s each time (median of {len(loads)} calls). There, "
+            "keep a server for each agent, also if they take turns: no arm measures turns on one "
+            f"server, where each change would load again.{_saved(inputs)}"
+        ),
+    )
+
+
+def _saved(inputs: ReportInputs) -> str:
+    contrasts = inputs.table("contrasts")
+    for row in () if contrasts is None else plain_rows(contrasts):
+        if row["scope"] == "all" and row["family"] == RELOADING and not math.isnan(row["ci_low"]):
+            return (
+                f" Both at once, two servers against one: {row['value']:.3f}× "
+                f"({100 * row['level']:.0f} % interval {row['ci_low']:.3f} to "
+                f"{row['ci_high']:.3f}, n {row['n']:.0f})."
+            )
+    return ""
 
 
 def _equal_enough(inputs: ReportInputs, single: Verdict) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def summarize(inputs: ReportInputs) -> Summary:
         verdict=words.verdict,
         headline=words.headline,
         explanation=words.explanation,
-        advice=tuple(map(one_line, advise(inputs, population, origin))),
+        advice=tuple(map(one_line, advise(inputs, population, origin, configurations))),
         population=population,
         scenarios=_scenarios(inputs, configurations),
         configurations=configurations,

@@ -22,9 +22,9 @@ OTHER = "no difference shown"
 @pytest.mark.parametrize(
     ("dual", "single", "against", "start"),
     [
-        ("faster", "slower", "faster", "Run both agents at once, each on its own server."),
-        ("faster", "slower", "slower", "Run both agents at once, each on its own server."),
-        ("faster", "faster", "faster", "Run both agents at once, each on its own server."),
+        ("faster", "slower", "faster", "Run both agents at once, each on its own server"),
+        ("faster", "slower", "slower", "Run both agents at once, each on its own server"),
+        ("faster", "faster", "faster", "Run both agents at once, each on its own server"),
         ("faster", "faster", "slower", "Run both agents at once on one server: against two"),
         ("faster", "faster", OTHER, "Run both agents at once on one server: against two"),
         ("slower", "faster", "slower", "Run both agents at once on one server; a second"),
@@ -75,3 +75,34 @@ def test_equivalence_is_said_only_if_it_was_tested():
     blocks["single_true_speedup"] = [0.999, 0.9985, 0.9988, 0.9992, 0.9989]
     with_single = with_statistics(replace(inputs, blocks=blocks), with_contrasts=True)
     assert "within the tested margin of 2 %" in " ".join(summarize(with_single).advice)
+
+
+def _reloading(inputs, *config_ids: str):
+    """Let the one server reload the model for 2, 4 and 9 s in a block of these configurations."""
+    blocks = inputs.blocks.copy()
+    blocks.loc[blocks["config_id"].isin(config_ids), "n_single_reloads"] = 1
+    calls = inputs.calls.copy()
+    mine = calls.index[calls["config_id"].isin(config_ids)][:3]
+    calls.loc[mine, ["arm", "is_reload"]] = ["single", True]
+    calls.loc[mine, "load_ms"] = [2000.0, 4000.0, 9000.0]
+    return with_statistics(replace(inputs, blocks=blocks, calls=calls), with_contrasts=True)
+
+
+def test_one_server_is_enough_only_where_nothing_reloads():
+    """Trap: turns on one server load the model at each change, which no arm has measured."""
+    told = summarize(build({"test001": SLOWER, "test013": SLOWER})).advice
+    assert told[0].endswith("one server is enough, a second does not pay.")
+    assert "reload" not in " ".join(told)
+    inputs = _reloading(build({"test001": SLOWER, "test013": SLOWER}), "test001")
+    told = summarize(inputs).advice
+    assert told[0].endswith("a second does not pay, where no model has to be reloaded.")
+    (apart,) = [line for line in told if line.startswith("In 1 of 2 configurations")]
+    assert "4.0 s each time (median of 3 calls)" in apart
+    assert "keep a server for each agent, also if they take turns" in apart
+    assert "two servers against one: 0.820" in apart
+
+
+def test_an_advice_for_two_servers_needs_no_such_bound():
+    """Trap: `each on its own server, where no model has to be reloaded` is the wrong way round."""
+    told = summarize(_reloading(build({"test001": FASTER, "test013": FASTER}), "test001")).advice
+    assert told[0] == "Run both agents at once, each on its own server."

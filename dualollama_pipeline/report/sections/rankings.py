@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 RANKED = ("dual_true_speedup", "balance_efficiency_pct")
 TITLE = "First and last"
-LABELS = ("Place#", "Configuration", "Scenario", "Mean#")
-TRIAL_LABELS = ("Measure", "Configuration", "Batch, block", "Single trial#", "Its configuration#")
+LABELS = ("Configuration", "Scenario", "Place#", "Mean#")
+TRIAL_LABELS = ("Configuration", "Batch, block", "Measure", "Single trial#", "Its configuration#")
 TEXT = (
     "The first five and the last three, by true speedup and by the report's own measure. Beside "
     "each place stand the places that the data allow: where these reach from the first to the last "
@@ -83,9 +83,9 @@ def _ranking(
     ends = pd.concat(top_and_bottom(statistics, metric))
     rows = [
         [
-            place(row),
             cells.words(row["config_id"]),
             cells.words(prose.scenario_name(str(row["scenario"]))),
+            place(row),
             cells.estimate(estimates.get((str(row["config_id"]), metric))),
         ]
         for row in plain_rows(ends[~ends.index.duplicated()])  # few are in both ends
@@ -99,9 +99,9 @@ def _best_trials(inputs: ReportInputs, estimates: dict[tuple[str, str], Estimate
     samples = collect_samples(inputs.runs, inputs.blocks, metrics=metrics)
     rows = [
         [
-            cells.words(_label(metric)),
             cells.words(row["config_id"]),
             cells.words(f"{row['batch_id']}, {row['block']}"),
+            cells.words(_label(metric)),
             cells.figure(row["value"], BY_NAME[metric].unit, n=1, of=_noun(metric)),
             cells.estimate(estimates.get((str(row["config_id"]), metric))),
         ]

@@ -1,0 +1,74 @@
+"""The heading of every column, as the derivations understand it: no column under another's."""
+
+from __future__ import annotations
+
+COMPARED = ("Effect", "Verdict", "p, corrected", "Smallest effect it would find")
+TRUE, SINGLE, AGAINST = (
+    "True speedup, two servers",
+    "True speedup, one server",
+    "Two servers against one",
+)
+RANKING = ("Configuration", "Scenario", "Place", "Mean")
+
+HEADINGS: dict[str, tuple[str, ...]] = {
+    "configurations": (
+        "Configuration", "Scenario", TRUE, "Place", "Balance efficiency (published)", SINGLE,
+        AGAINST, "Blocks",
+    ),
+    "ranking_dual_true_speedup": RANKING,
+    "ranking_balance_efficiency_pct": RANKING,
+    "best_trials": (
+        "Configuration", "Batch, block", "Measure", "Single trial", "Its configuration",
+    ),
+    "scenarios": (
+        "Scenario", TRUE, SINGLE, AGAINST, "Balance efficiency", "Spread inside a configuration",
+    ),
+    "scenario_contrasts": ("Comparison", *COMPARED),
+    "contrasts": ("Comparison", *COMPARED),
+    "course": (
+        "Arm and agent", "Call", "Sent", "First token", "End", "Waiting", "Decoding", "Tokens",
+    ),
+    "delays": ("Calls", "Quantity", "Median", "P90", "P95", "P99", "Longest"),
+    "factors": ("Factor", "From → to", "Metric", *COMPARED),
+    "outliers": (
+        "Configuration", "Metric", "Value", "Usual (median)", "Cause", "Rule",
+        "Estimate with → without",
+    ),
+    "contention": (
+        "Where", "Contention by TTFT (the report's rule)",
+        "Contention by balance (its program's rule)", "Contention by slowdown",
+    ),
+    "nights": (
+        "What", "Metric", "Last night", "Against the nights before", "Alarm", "Slope a night",
+        "p of a trend, corrected", "Most likely change",
+    ),
+    "published_this_machine": (
+        "Metric", "Left", "Right", "Difference", "Winner, or why none",
+    ),
+    "cells": (
+        "Arm", "Trials ok", "Failed", "Interrupted or skipped", "Valid, warned, invalid",
+        "Calls that loaded the model", "Drift, worst",
+    ),
+    "reasons": ("Judged", "Guard", "What it saw", "Cells", "Configurations", "Way out"),
+    "failures": ("Kind", "Calls", "First text"),
+    "tiers": (
+        "Tier", "Configuration", "Standing", "True speedup", "TTFT", "Balance efficiency",
+        "Contention by balance", "Memory",
+    ),
+    "anti_patterns": (
+        "Rule", "Warns of", "Hits in the matrix", "Verdict", "Effect", "What the numbers say",
+    ),
+    "costs": (
+        "Quantity", "Deployment", "Value", "Printed in the report", "How", "Remark",
+    ),
+    "cost_sensitivity": (
+        "Input", "Comparison", "Tried", "Saving at its value", "At the lowest", "At the highest",
+        "Changes the answer",
+    ),
+    "service_levels": ("Item", "Asks for", "Observed", "Status", "Why"),
+    "appendix_a": (
+        "Test", "Scenario", "GPU layers A / B", "Context A / B", "Temperature A / B",
+        "Balance speedup, mean", "Balance efficiency, mean", "Peak run", "Contention by balance",
+        "True speedup",
+    ),
+}  # fmt: skip

@@ -1,0 +1,129 @@
+"""What may count, from the journals: reloads, findings of calls, trials and cells, sound blocks.
+
+Only guards that these journals can trip are redone here; were another one to speak, the counts of
+valid, warned and left-out blocks would differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from statistics import median
+
+from dualollama_pipeline_tests.end_to_end.rederive.journals import (
+    Batch,
+    Call,
+    Trial,
+    load_ms,
+    of,
+    tokens,
+    wall_s,
+)
+
+ALONE = {"collector": "solo_a", "insight": "solo_b"}
+Finding = tuple[str, str]  # level, text
+
+
+def reload_limit_ms(batch: Batch) -> float:
+    """Five times the usual load outside `single`, at least half a second."""
+    usual = [
+        load
+        for call in batch.every_call("solo_a", "solo_b", "dual")
+        if call["status"] == "ok" and (load := load_ms(call)) is not None
+    ]
+    return max(500.0, 5 * median(usual))
+
+
+def is_reload(call: Call, limit_ms: float) -> bool:
+    load = load_ms(call)
+    return load is not None and load > limit_ms
+
+
+def n_reloads(trial: Trial, limit_ms: float) -> int:
+    return sum(is_reload(call, limit_ms) for call in trial.calls)
+
+
+def cell_findings(batch: Batch, arm: str) -> list[Finding]:
+    """What speaks against all trials of one arm."""
+    found: list[Finding] = []
+    servers = batch.servers()
+    every = batch.every_call(arm)
+    for call in every if arm != "single" else []:
+        asked = call["options"].get("num_ctx")
+        has = servers[call["server"]]["context_length"]
+        if asked is not None and asked != has:
+            text = f"context: {call['role']} asked for num_ctx {asked}, the server has {has}"
+            found.append(("WARN", text))
+    n_cold = sum(is_reload(call, reload_limit_ms(batch)) for call in every)
+    if arm != "single" and n_cold > 0.05 * len(every):
+        found.append(("WARN", f"warm: {n_cold} of {len(every)} calls loaded the model"))
+    n_failed = sum(call["status"] == "failed" for call in every)
+    if n_failed > 0.05 * len(every):
+        level = "ERROR" if n_failed > 0.5 * len(every) else "WARN"
+        found.append((level, f"failures: {n_failed} of {len(every)} calls failed"))
+    moved = drift(batch, arm)
+    if moved is not None and abs(moved) > 0.05:
+        found.append(("WARN", f"drift: wall time moves by {100 * moved:+.0f} % over the cell"))
+    return list(dict.fromkeys(found))
+
+
+def drift(batch: Batch, arm: str) -> float | None:
+    """Theil-Sen slope of the wall time over the order of the trials, end to end, of its median."""
+    walls = [(t.last["order"], wall_s(t.calls)) for t in batch.of_arms(arm) if t.is_ok]
+    if len(walls) < 5:
+        return None
+    slopes = [(b - a) / (late - early) for (early, a), (late, b) in combinations(walls, 2)]
+    orders = [order for order, _ in walls]
+    span = max(orders) - min(orders)
+    return float(median(slopes) * span / median(wall for _, wall in walls))
+
+
+def call_levels(trial: Trial, limit_ms: float) -> set[str]:
+    """The levels of what speaks against a trial's calls (last attempt)."""
+    levels = {"ERROR" for call in trial.calls if call["status"] != "ok"}
+    if trial.arm != "single":
+        levels |= {"WARN" for call in trial.calls if is_reload(call, limit_ms)}
+    if trial.arm == "dual" and trial.is_ok and overlap(trial.calls) < 0.8:
+        levels.add("ERROR")
+    return levels
+
+
+def overlap(calls: Sequence[Call]) -> float:
+    """Time in which both agents decode, of the decoding time of the one that decodes least."""
+    windows = {
+        role: [(c["first_token_ns"], c["end_ns"]) for c in of(role, calls)]
+        for role in ("collector", "insight")
+    }
+    both = sum(
+        max(0, min(end, other_end) - max(first, other_first))
+        for first, end in windows["collector"]
+        for other_first, other_end in windows["insight"]
+    )
+    return float(both / min(sum(end - first for first, end in each) for each in windows.values()))
+
+
+def verdict(levels: set[str]) -> str:
+    return "INVALID" if "ERROR" in levels else "WARN" if levels else "VALID"
+
+
+def trial_verdicts(batch: Batch) -> dict[str, str]:
+    """VALID, WARN or INVALID by trial_id."""
+    limit_ms = reload_limit_ms(batch)
+    of_cells = {arm: {level for level, _ in cell_findings(batch, arm)} for arm in batch.arms}
+    return {
+        trial.trial_id: verdict(call_levels(trial, limit_ms) | of_cells[trial.arm])
+        for trial in batch.trials
+    }
+
+
+def is_sound(trial: Trial, verdicts: dict[str, str]) -> bool:
+    return trial.is_ok and verdicts[trial.trial_id] != "INVALID"
+
+
+def is_equal_work(block: dict[str, Trial], arm: str) -> bool:
+    """No agent made more than 10 % more or fewer tokens together than alone."""
+    for role, solo in ALONE.items():
+        alone, together = tokens(block[solo].calls), tokens(of(role, block[arm].calls))
+        if abs(together - alone) > 0.1 * alone:
+            return False
+    return True

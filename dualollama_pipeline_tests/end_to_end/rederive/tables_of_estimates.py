@@ -1,0 +1,154 @@
+"""Tables that show estimates: configurations, rankings, scenarios, contention, appendix A."""
+
+from __future__ import annotations
+
+from statistics import fmean, stdev
+
+from dualollama_pipeline_tests.end_to_end.rederive.arithmetic import (
+    NOTHING,
+    Interval,
+    estimate,
+    mean_of,
+    ranks,
+    share,
+    strata_of,
+)
+from dualollama_pipeline_tests.end_to_end.rederive.evidence import Evidence, in_words
+from dualollama_pipeline_tests.end_to_end.rederive.ledger import ANY, Number, Row, number
+from dualollama_pipeline_tests.end_to_end.rederive.ratios import RATES
+from dualollama_pipeline_tests.end_to_end.rederive.samples import Value
+
+SHOWN = (
+    "dual_true_speedup",
+    "balance_efficiency_pct",
+    "single_true_speedup",
+    "dual_against_single",
+)
+LABELS = {
+    "dual_true_speedup": "True speedup, two servers",
+    "balance_efficiency_pct": "Balance efficiency (the report's)",
+}
+
+
+def shown(found: Interval, n: int) -> Number:
+    """An estimate stands in a table only with its interval."""
+    return Number(NOTHING if found.low is None else found, n)
+
+
+def of_values(values: list[Value], metric: str) -> Number:
+    return shown(estimate(values, metric), len(values))
+
+
+def of_rate(values: list[Value]) -> Number:
+    return Number(share(sum(v.known > 0 for v in values), len(values)), len(values))
+
+
+def places(evidence: Evidence, metric: str) -> dict[str, Number]:
+    """The place of each configuration that has an estimate."""
+    means = {
+        name: mean
+        for name in evidence.config_ids
+        if (mean := mean_of(strata_of(evidence.counting(metric, config_id=name))))
+    }
+    found = ranks(list(means.values()))
+    return {name: Number(place, len(means)) for name, place in zip(means, found, strict=True)}
+
+
+def configurations(evidence: Evidence) -> list[Row]:
+    place = places(evidence, "dual_true_speedup")
+    rows: list[Row] = []
+    for name, scenario in evidence.by_scenario():
+        blocks = len(next(b for b in evidence.current if b.config_id == name).blocks)
+        counts = evidence.validity([name])
+        left_out = max(counts["n_left_out_dual"], counts["n_left_out_single"])
+        speedup, balance, single, against = (
+            of_values(evidence.counting(metric, config_id=name), metric) for metric in SHOWN
+        )
+        n_counting = number(blocks - left_out, blocks)
+        words = in_words(scenario)
+        rows.append([name, words, speedup, place[name], balance, single, against, n_counting])
+    return rows
+
+
+def ranking(evidence: Evidence, metric: str) -> list[Row]:
+    """The first five and the last three; each once."""
+    found = places(evidence, metric)
+    order = sorted(found, key=lambda name: (found[name].found.value or 0.0, name))
+    ends = [name for i, name in enumerate(order) if i < 5 or i >= len(order) - 3]
+    scenario_of = dict(evidence.by_scenario())
+    return [
+        [
+            name,
+            in_words(scenario_of[name]),
+            found[name],
+            of_values(evidence.counting(metric, config_id=name), metric),
+        ]
+        for name in ends
+    ]
+
+
+def best_trials(evidence: Evidence) -> list[Row]:
+    """The five highest single values of each measure."""
+    rows: list[Row] = []
+    for metric, label in LABELS.items():
+        values = sorted(evidence.counting(metric), key=lambda v: -v.known)[:5]
+        for v in values:
+            mine = of_values(evidence.counting(metric, config_id=v.config_id), metric)
+            where = f"{v.batch_id}, {v.block}"
+            rows.append([v.config_id, where, label, number(v.known, 1), mine])
+    return rows
+
+
+def scenarios(evidence: Evidence) -> list[Row]:
+    rows: list[Row] = []
+    for scenario in evidence.scenarios:
+        pooled = {m: evidence.counting(m, scenario=scenario, pooled=True) for m in SHOWN}
+        dual, balance, single, against = (of_values(pooled[m], m) for m in SHOWN)
+        within = [
+            [v.known for v in pooled["dual_true_speedup"] if v.config_id == name]
+            for name, _ in evidence.by_scenario()
+        ]
+        spreads = [100 * stdev(each) / abs(fmean(each)) for each in within if len(each) > 1]
+        spread = number(fmean(spreads), len(spreads))
+        rows.append([in_words(scenario), dual, single, against, balance, spread])
+    return rows
+
+
+def contention(evidence: Evidence) -> list[Row]:
+    """All, by scenario, and each configuration in which a rule spoke."""
+    rows: list[Row] = [
+        ["all configurations", *(of_rate(evidence.counting(m, pooled=True)) for m in RATES)]
+    ]
+    for scenario in sorted(evidence.scenarios):
+        values = (evidence.counting(m, scenario=scenario, pooled=True) for m in RATES)
+        rows.append([in_words(scenario), *map(of_rate, values)])
+    for name in evidence.config_ids:
+        mine = [evidence.counting(m, config_id=name) for m in RATES]
+        spoke = [any(v.known > 0 for v in values) for values in mine]
+        if any(spoke):
+            cells = [of_rate(v) if is_so else "0 %" for v, is_so in zip(mine, spoke, strict=True)]
+            rows.append([name, *cells])
+    return rows
+
+
+def appendix_a(evidence: Evidence) -> list[Row]:
+    rows: list[Row] = []
+    for name, scenario in evidence.by_scenario():
+        balances = evidence.counting("balance_efficiency_pct", config_id=name)
+        rows.append(
+            [
+                name,
+                in_words(scenario),
+                ANY,
+                ANY,
+                ANY,
+                of_values(evidence.counting("balance_speedup", config_id=name), "balance_speedup"),
+                of_values(balances, "balance_efficiency_pct"),
+                number(max(v.known for v in balances), len(balances)),
+                of_rate(evidence.counting("balance_contention_pct", config_id=name)),
+                of_values(
+                    evidence.counting("dual_true_speedup", config_id=name), "dual_true_speedup"
+                ),
+            ]
+        )
+    return rows

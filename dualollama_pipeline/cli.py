@@ -193,7 +193,10 @@ def _report(arguments: argparse.Namespace) -> int:
     from dualollama_pipeline.report.rebuild import rebuild_report, rebuild_tables
 
     if arguments.from_journals:
-        _print(f"tables rebuilt: {', '.join(rebuild_tables(settings)) or 'none'}")
+        rebuilt = rebuild_tables(settings)
+        _print(f"tables rebuilt: {', '.join(rebuilt.config_ids) or 'none'}")
+        for path, why in rebuilt.left_out.items():
+            _print(f"left out: {path}: {why}")
     page = rebuild_report(settings)
     _print(f"report: {page}")
     if arguments.open:

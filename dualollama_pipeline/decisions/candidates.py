@@ -20,6 +20,7 @@ from dualollama_pipeline.statistics.intervals import (
     exponentiate,
     interval_of,
     proportion_interval,
+    skewed_interval_of,
 )
 from dualollama_pipeline.statistics.means import NAN, Mean, mean_of, sample
 
@@ -81,6 +82,11 @@ class Candidate:
         return proportion_interval(self.n_failed, self.n_trials)
 
 
+def _balance(counting: pd.DataFrame) -> Interval:
+    """The interval that config_statistics gives the same values."""
+    return cut_at(skewed_interval_of(mean_of(side(BY_NAME[BALANCE], counting))), 100.0)
+
+
 def find_candidates(
     samples: pd.DataFrame,
     runs: pd.DataFrame,
@@ -133,7 +139,7 @@ def _candidate(
         ttft=mean_of(ttft),
         n_blocks=len(counting[SPEEDUP]),
         n_ttft=len(waits),
-        balance=cut_at(interval_of(mean_of(side(BY_NAME[BALANCE], counting[BALANCE]))), 100.0),
+        balance=_balance(counting[BALANCE]),
         peak_balance=float(balances.max()) if len(balances) else NAN,
         n_balance=len(balances),
         contention=proportion_interval(int((flags > 0).sum()), len(flags)),

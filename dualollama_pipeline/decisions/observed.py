@@ -54,13 +54,17 @@ TIMEOUTS = "timeout"
 
 @dataclass(frozen=True)
 class Quantity:
-    """A value with interval and n; no configuration gets below `lowest` or above `highest`."""
+    """A value with interval and n; no configuration gets below `lowest` or above `highest`.
+
+    `batches` where they are others than those of its source.
+    """
 
     interval: Interval
     n: int
     lowest: float | None = None
     highest: float | None = None
     why: str = ""
+    batches: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,10 +210,11 @@ def _true_speedup(population: pd.DataFrame) -> Quantity:
         return Quantity(Interval(NAN, NAN, NAN, "no block counts"), 0)
     row, best = rows["dual_true_speedup"], float(rows["ideal_speedup"]["ci_high"])
     found = Interval(row["value"], row["ci_low"], row["ci_high"], row["null_reason"])
+    n, batches = int(row["n"]), str(row["batches"])
     if np.isnan(best):
-        return Quantity(found, int(row["n"]))
+        return Quantity(found, n, batches=batches)
     why = f"agents that did not disturb each other would reach {best:.3f}"
-    return Quantity(found, int(row["n"]), highest=best, why=why)
+    return Quantity(found, n, highest=best, why=why, batches=batches)
 
 
 def _costs(costs: pd.DataFrame, origin: str, basis: str) -> dict[str, Quantity]:

@@ -114,10 +114,15 @@ def _by_source(item: Item, kind: str, sources: Sequence[Observed]) -> list[Row]:
             "origin": source.origin,
             "evidence": source.evidence if able else "none",
             **_judge(item, source, kind),
-            "batches": source.batches if able else "",
+            "batches": _batches(source, item) if able else "",
         }
         for source in able or sources[:1]
     ]
+
+
+def _batches(source: Observed, item: Item) -> str:
+    known = source.quantities.get(item.metric)
+    return (known.batches if known else "") or source.batches
 
 
 def _speaks(source: Observed, item: Item) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from dualollama_pipeline.core.errors import JournalError
 from dualollama_pipeline.core.matrix import load_matrix
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.report.gather import gather_inputs
@@ -14,8 +15,9 @@ from dualollama_pipeline.report.recompute import (
     publish_statistics,
 )
 from dualollama_pipeline.tables.build import build_tables
-from dualollama_pipeline.tables.latest import latest_journal
+from dualollama_pipeline.tables.latest import journals_to_latest
 from dualollama_pipeline.tables.store import TableStore
+from dualollama_pipeline.worker.journal import read_journal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,23 +27,37 @@ if TYPE_CHECKING:
 MEASURED = ("call_table", "cell_table", "run_table", "block_table")
 
 
-def rebuild_tables(settings: Settings) -> list[str]:
-    """Make all tables anew from each configuration's latest journal; return those that have one.
+class Rebuilt(NamedTuple):
+    """The configurations that have tables now; {journal of an older batch: why it has none}."""
+
+    config_ids: list[str]
+    left_out: dict[str, str]
+
+
+def rebuild_tables(settings: Settings) -> Rebuilt:
+    """Make all tables anew, those of the history included, each from its journal.
 
     Raises:
         InputError: the matrix cannot be used.
-        JournalError: a journal is damaged or holds no trial.
+        JournalError: the latest journal of a configuration is damaged or holds no trial.
         TableError: the tables cannot be written.
     """
-    warehouse = Warehouse(settings.warehouse)
-    store = TableStore(warehouse.tables)
-    rebuilt = []
+    store = TableStore(Warehouse(settings.warehouse).tables)
+    rebuilt = Rebuilt([], {})
     for config_id in load_matrix(settings.data / "matrix.yaml").config_ids:
-        if warehouse.journals(config_id):
-            journal = latest_journal(settings.warehouse, config_id)
-            for table, df in build_tables(journal)._asdict().items():
-                store.publish(table, df, config_id)
-            rebuilt.append(config_id)
+        journals = journals_to_latest(settings.warehouse, config_id)
+        if not journals:
+            continue
+        *older, latest = journals
+        for path in older:
+            try:
+                for table, df in build_tables(read_journal(path))._asdict().items():
+                    store.archive(table, df, config_id)
+            except JournalError as error:  # one lost night must not cost all others
+                rebuilt.left_out[str(path)] = error.problem
+        for table, df in build_tables(read_journal(latest))._asdict().items():
+            store.publish(table, df, config_id)
+        rebuilt.config_ids.append(config_id)
     return rebuilt
 
 

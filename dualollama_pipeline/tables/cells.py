@@ -66,7 +66,7 @@ def build_cells(journal: Journal, calls: pd.DataFrame) -> pd.DataFrame:
             "n_cold_calls": sum(bool(row["is_reload"]) for row in mine),
             "max_loop_lag_p99_ms": _largest([trial.loop_lag_p99_ms for trial in trials]),
             "max_clock_drift_ms": _largest([trial.wall_clock_drift_ms for trial in trials]),
-            "drift_share": _drift(mine),
+            "drift_share": _drift(mine, trials),
             **_ruler(journal),
         }
         findings = [
@@ -125,13 +125,16 @@ def _largest(values: Sequence[float | None]) -> float:
     return max(known, default=NAN)
 
 
-def _drift(calls: Sequence[Row]) -> float:
-    """Theil-Sen slope of the trials' wall time over their order, across the cell / its median."""
-    ok = [row for row in calls if row["status"] == "ok"]
+def _drift(calls: Sequence[Row], trials: Sequence[TrialRecord]) -> float:
+    """Theil-Sen slope of wall time over trial order, times the span of the orders, / the median.
+
+    Over trials that are ok: a trial whose second call failed is short, not fast.
+    """
+    sound = {(trial.trial_id, trial.attempt) for trial in trials if trial.status is Status.OK}
     walls = {
-        trial["trial_order"]: max(column(group, "end_ms")) - min(column(group, "sent_ms"))
-        for group in grouped(ok, "trial_id").values()
-        for trial in group[:1]
+        group[0]["trial_order"]: max(column(group, "end_ms")) - min(column(group, "sent_ms"))
+        for attempt, group in grouped(calls, "trial_id", "attempt").items()
+        if attempt in sound
     }
     if len(walls) < MIN_TRIALS_FOR_DRIFT:
         return NAN

@@ -20,13 +20,18 @@ def latest_journal(warehouse: Path, config_id: str) -> Journal:
     Raises:
         JournalError: there is no journal, or it is damaged.
     """
-    journals = Warehouse(warehouse).journals(config_id)
+    journals = journals_to_latest(warehouse, config_id)
     if not journals:
         raise JournalError(
             f"{config_id}: there is no journal yet", "materialize benchmark_trials first"
         )
-    complete = [path for path in journals if is_finished(path)]
-    return read_journal((complete or journals)[-1])
+    return read_journal(journals[-1])
+
+
+def journals_to_latest(warehouse: Path, config_id: str) -> list[Path]:
+    """Return all journals of a configuration, the one that its current tables come from last."""
+    journals = Warehouse(warehouse).journals(config_id)
+    return sorted(journals, key=is_finished)  # stable: within each group, the last written last
 
 
 def journal_of(warehouse: Path, config_id: str, calls: pd.DataFrame) -> Journal:

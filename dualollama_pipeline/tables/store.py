@@ -66,20 +66,23 @@ class TableStore:
             TableError: the rows break the schema (nothing is written), or the disk refuses.
         """
         checked = conform(table, df)
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pandas(checked, preserve_index=False), sink)
-        content = sink.getvalue().to_pybytes()
-        try:
-            if config_id is not None:
-                batch_id = str(checked["batch_id"].iloc[0])
-                write_atomically(self.history_path(table, config_id, batch_id), content)
-            write_atomically(self.path(table, config_id), content)
-        except OSError as error:
-            raise TableError(
-                f"{self.path(table, config_id)}: cannot write the table ({error})",
-                "make room or make the warehouse writable, then materialize again",
-            ) from error
+        paths = [self.path(table, config_id)]
+        if config_id is not None:
+            paths.insert(0, self._place_in_history(table, checked, config_id))
+        _write(checked, paths)
         return checked
+
+    def archive(self, table: str, df: pd.DataFrame, config_id: str) -> None:
+        """Check and write a partition to the history alone: it is not the latest.
+
+        Raises:
+            TableError: as `publish`.
+        """
+        checked = conform(table, df)
+        _write(checked, [self._place_in_history(table, checked, config_id)])
+
+    def _place_in_history(self, table: str, checked: pd.DataFrame, config_id: str) -> Path:
+        return self.history_path(table, config_id, str(checked["batch_id"].iloc[0]))
 
     def load(self, table: str, config_id: str | None = None) -> pd.DataFrame:
         """Read one table or partition, checked.
@@ -149,3 +152,17 @@ class TableStore:
             if len(sound) == len(parts):
                 raise  # each is sound alone: no partition is to blame
             return self._checked_together(table, sound, left_out)
+
+
+def _write(checked: pd.DataFrame, paths: Sequence[Path]) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pandas(checked, preserve_index=False), sink)
+    content = sink.getvalue().to_pybytes()
+    try:
+        for path in paths:
+            write_atomically(path, content)
+    except OSError as error:
+        raise TableError(
+            f"{paths[-1]}: cannot write the table ({error})",
+            "make room or make the warehouse writable, then materialize again",
+        ) from error

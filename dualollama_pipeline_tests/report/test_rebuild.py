@@ -7,8 +7,10 @@ its model, and two whose agents do not and differ in temperature only.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from dualollama_pipeline.core.settings import Settings
@@ -36,7 +38,7 @@ def settings(tmp_path_factory):
         for night in NIGHTS:
             for config_id in CONFIGURATIONS:
                 Measurement(made, pair, lambda _: None).run(config_id, night)
-            assert rebuild_tables(made) == list(CONFIGURATIONS)
+            assert rebuild_tables(made) == (list(CONFIGURATIONS), {})
     rebuild_report(made)
     return made
 
@@ -140,6 +142,25 @@ def test_two_nights_have_a_course(summary, settings):
     last = next(each for each in summary.population if each.metric == "dual_true_speedup")
     assert dual["value"].iloc[-1] == pytest.approx(last.value)  # the headline is the last night
     assert estimate_nights(store, CONFIGURATIONS, NIGHTS[:1], runs) == (None, {})
+
+
+def test_the_history_is_rebuilt_from_its_journals(settings, tmp_path):
+    """Trap: the tables of old nights are lost, their journals are there, and the trend is gone."""
+    copy = settings.model_copy(update={"warehouse": tmp_path / "warehouse"})
+    shutil.copytree(settings.warehouse, copy.warehouse)
+    store = TableStore(Warehouse(copy.warehouse).tables)
+    kept = store.load("block_table", "test007")
+    shutil.rmtree(store.root)
+    first = Warehouse(copy.warehouse).journal("test106", NIGHTS[0])
+    first.chmod(0o644)
+    first.write_text("no journal\n")
+    rebuilt = rebuild_tables(copy)
+    assert rebuilt.config_ids == list(CONFIGURATIONS)
+    assert list(rebuilt.left_out) == [str(first)]  # one lost night does not cost the others
+    there = {name: {path.stem for path in (store.root / "history" / "block_table" / name).iterdir()}
+             for name in CONFIGURATIONS}  # fmt: skip
+    assert there == {"test007": set(NIGHTS), "test106": {NIGHTS[1]}, "test107": set(NIGHTS)}
+    pd.testing.assert_frame_equal(store.load("block_table", "test007"), kept)  # the last night's
 
 
 def test_page_is_light(folder):

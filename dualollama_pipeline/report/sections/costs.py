@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ID, TITLE = "costs", "What it costs"
 MOST_INPUTS = 20
+WALL_TIMES = {"illustration": "simulated"}
 LABELS = ("Quantity", "Deployment", "Value#", "Printed in the report#", "How", "Remark")
 SENSITIVITY_LABELS = (
     "Input", "Comparison", "Tried", "Saving at its value#", "At the lowest#", "At the highest#",
@@ -58,7 +59,7 @@ def _row(row: Row) -> list[Cell]:
     agrees = {True: "agrees", False: "does not agree"}.get(row["agrees"], "")
     printed = cells.figure(row["printed"], row["unit"], reason="not printed")
     return [
-        Cell(text=row["quantity"].replace("_", " "), detail=f"basis: {row['basis']}"),
+        Cell(text=row["quantity"].replace("_", " "), detail=_basis(row)),
         Cell(text=f"{row['variant']}{against}"),
         cells.figure(row["value"], row["unit"], low=row["ci_low"], high=row["ci_high"],
                      reason=row["null_reason"]),
@@ -66,6 +67,13 @@ def _row(row: Row) -> list[Cell]:
         cells.words(row["formula"]),
         cells.words(row["remark"]),
     ]  # fmt: skip
+
+
+def _basis(row: Row) -> str:
+    """Say which instances are counted, and for demand whose wall time it is computed from."""
+    if row["basis"] == "report":
+        return "basis: report"
+    return f"basis: {row['basis']}; wall time: {WALL_TIMES.get(row['evidence'], row['evidence'])}"
 
 
 def _sensitivity(inputs: ReportInputs) -> list[Table]:
@@ -85,7 +93,7 @@ def _input(row: Row) -> list[Cell]:
         at = row["flips_at"]
         flips = "yes" if at != at else f"yes, at {number(at, row['unit'])}"  # noqa: PLR0124 nan
     return [
-        Cell(text=row["input"], detail=f"basis: {row['basis']}"),
+        Cell(text=row["input"], detail=_basis(row)),
         Cell(text=f"{row['variant']} against {row['against']}"),
         Cell(text=ends, detail=row["range_reason"]),
         *(

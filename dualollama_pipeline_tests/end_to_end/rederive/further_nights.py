@@ -27,14 +27,13 @@ N_FURTHER = 5
 LEFT_OUT = ("test108", 2)  # a configuration that was not measured in one of the nights
 
 
-def write_further_nights(home: Path, publish: Callable[[], object]) -> None:
-    """Write the journals of each further night, and publish its tables before the next."""
+def write_further_nights(home: Path) -> None:
+    """Write the journals of each further night, the last one at the end."""
     first = sorted((home / "warehouse" / "journals").glob("*/*.jsonl"))
     for night in range(1, N_FURTHER + 1):
         for path in first:
             if (path.parent.name, night) != LEFT_OUT:
                 write_night(path, night, is_last=night == N_FURTHER)
-        publish()
 
 
 def write_night(path: Path, night: int, *, is_last: bool) -> None:

@@ -72,6 +72,10 @@ def stratified(found: list[tuple[Batch, float]]) -> list[Stratum]:
     return made
 
 
+REPORT = "basis: report"
+ASSUMED, SIMULATED = (f"basis: derived; wall time: {each}" for each in ("assumed", "simulated"))
+
+
 # -- costs ---------------------------------------------------------------------------------------
 def pair_wall(evidence: Evidence) -> Interval:
     """Mean wall time of a pair, of the current night."""
@@ -98,13 +102,13 @@ def costs(evidence: Evidence) -> list[Row]:
     wall, alone_s = pair_wall(evidence), one_after_the_other_s(evidence)
     assumed = Interval(inputs["workload"]["pair_wall_s"])
     return [
-        *machines(reported),
-        *sums(inputs, assumed, is_derived=False),
+        *machines(reported, REPORT),
+        *sums(inputs, assumed, REPORT),
         *claims(reported),
-        *needs(inputs, assumed),
-        *sums(inputs, assumed, is_derived=True),
-        *needs(inputs, wall, alone_s),
-        *sums(inputs, wall, is_derived=True),
+        *needs(inputs, assumed, ASSUMED),
+        *sums(inputs, assumed, ASSUMED),
+        *needs(inputs, wall, SIMULATED, alone_s),
+        *sums(inputs, wall, SIMULATED),
     ]
 
 
@@ -112,14 +116,10 @@ def cost_row(words: Words, about: str, found: Interval) -> Row:
     return [words, about, Number(found), Published(), ANY, ANY]
 
 
-def based(quantity: str, *, is_derived: bool) -> Words:
-    return Words(quantity, f"basis: {'derived' if is_derived else 'report'}")
-
-
-def machines(of_inputs: Sums) -> list[Row]:
+def machines(of_inputs: Sums, basis: str) -> list[Row]:
     return [
         cost_row(
-            based(f"n {machine['item']}", is_derived=of_inputs.is_derived),
+            Words(f"n {machine['item']}", basis),
             variant,
             Interval(of_inputs.n_machines(variant, machine)),
         )
@@ -128,7 +128,9 @@ def machines(of_inputs: Sums) -> list[Row]:
     ]
 
 
-def needs(inputs: dict[str, Any], wall: Interval, alone_s: float | None = None) -> list[Row]:
+def needs(
+    inputs: dict[str, Any], wall: Interval, basis: str, alone_s: float | None = None
+) -> list[Row]:
     """GPU-hours, GPUs and machines that the pairs of a month ask for."""
     at = [
         None if end is None else Sums(changed(inputs, WALL, end), is_derived=True) for end in wall
@@ -138,24 +140,24 @@ def needs(inputs: dict[str, Any], wall: Interval, alone_s: float | None = None) 
     hours = Interval(*(None if each is None else each.gpu_hours for each in at))
     gpus = Interval(*(None if each is None else float(each.n_gpus) for each in at))
     rows = [
-        cost_row(based("gpu hours per month", is_derived=True), "any", hours),
-        cost_row(based("n gpus", is_derived=True), "any", gpus),
+        cost_row(Words("gpu hours per month", basis), "any", hours),
+        cost_row(Words("n gpus", basis), "any", gpus),
     ]
     if alone_s is not None:
         found = Interval(Sums(changed(inputs, WALL, alone_s), is_derived=True).gpu_hours)
-        words = based("gpu hours per month sequential", is_derived=True)
+        words = Words("gpu hours per month sequential", basis)
         rows.append(cost_row(words, "any", found))
-    return rows + machines(here)
+    return rows + machines(here, basis)
 
 
-def sums(inputs: dict[str, Any], wall: Interval, *, is_derived: bool) -> list[Row]:
+def sums(inputs: dict[str, Any], wall: Interval, basis: str) -> list[Row]:
     """Every sum; its interval is the least and the most over nine wall times of the interval."""
     ends = [end for end in wall[1:] if end is not None]
     walls = [wall.value, *between(*ends)] if ends else [wall.value]
-    every = [Sums(changed(inputs, WALL, each or 0.0), is_derived) for each in walls]
+    every = [Sums(changed(inputs, WALL, each or 0.0), basis != REPORT) for each in walls]
     rows = [
         cost_row(
-            based(quantity, is_derived=is_derived),
+            Words(quantity, basis),
             variant,
             over([each.of_variant(variant)[quantity] for each in every]),
         )
@@ -164,7 +166,7 @@ def sums(inputs: dict[str, Any], wall: Interval, *, is_derived: bool) -> list[Ro
     ]
     return rows + [
         cost_row(
-            based(quantity, is_derived=is_derived),
+            Words(quantity, basis),
             f"{one} against {other}",
             over([each.of_pair(one, other)[quantity] for each in every]),
         )
@@ -194,7 +196,7 @@ def claims(reported: Sums) -> list[Row]:
         ("python below 3 years", "python against rust"): Interval(break_even),
     }
     return [
-        cost_row(based(f"claim: {claim}", is_derived=False), about, value)
+        cost_row(Words(f"claim: {claim}", REPORT), about, value)
         for (claim, about), value in found.items()
     ]
 
@@ -204,14 +206,14 @@ def cost_sensitivity(evidence: Evidence) -> list[Row]:
     inputs = evidence.inputs("cost")
     here = changed(inputs, WALL, pair_wall(evidence).value or 0.0)
     made = []
-    for basis, basic in (("report", inputs), ("derived", inputs), ("derived", here)):
+    for basis, basic in ((REPORT, inputs), (ASSUMED, inputs), (SIMULATED, here)):
         for one, other in PAIRS:
-            found = bars(basic, one, other, is_derived=basis == "derived")
+            found = bars(basic, one, other, is_derived=basis != REPORT)
             made += [
                 (
-                    (place, basis),
+                    (place, basis == REPORT),
                     [
-                        based(bar.path, is_derived=basis == "derived"),
+                        Words(bar.path, basis),
                         f"{one} against {other}",
                         ANY,
                         *map(number, bar.saved),

@@ -64,6 +64,14 @@ def test_met_and_missed(
     assert (found["value"], found["n"]) == (value, 9)
 
 
+def test_a_figure_names_the_nights_that_it_is_made_of(asked: SloInputs) -> None:
+    """The true speedup is the current night's, all else that of the whole history."""
+    for batches, told in (("night2", "night2"), ("", "night1 night2")):
+        found = quantity(98.5, batches=batches)
+        own = source("balance_efficiency_pct", found, batches="night1 night2")
+        assert evaluated(asked, own, kind="target", name="parallel efficiency")["batches"] == told
+
+
 def test_bounds_include_or_exclude_the_threshold() -> None:
     assert [within(5, bound, 5) for bound in ("above", "below", "at_least", "at_most")] == [
         False, False, True, True,

@@ -183,6 +183,16 @@ def test_a_trend_over_the_trials(totals: list[float], share: float, validity: st
     assert made["validity"] == validity
 
 
+def test_a_trial_that_failed_is_short_and_not_fast() -> None:
+    """Its first call ended well: taken as its wall time, the cell would seem to speed up."""
+    sound = five("solo_a", [5_000] * 5)
+    broken = [call("collector", "analysis", 0, 5_000), failed(stage="report")]
+    later = [trial("solo_a", n, broken) for n in (6, 7, 8)]
+    assert cell(journal([*sound, *later]), "solo_a")["drift_share"] == 0
+    few = cell(journal([*sound[:4], *later]), "solo_a")
+    assert pd.isna(few["drift_share"])  # four walls show no trend
+
+
 def test_frequent_failures() -> None:
     """1 of 20 calls is 5 %: the limit; 2 of 20 are above; more than half leave nothing to trust."""
 

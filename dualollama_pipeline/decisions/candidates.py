@@ -16,11 +16,10 @@ from dualollama_pipeline.statistics.contrasts import batches_of, side
 from dualollama_pipeline.statistics.estimate import codes, origin_of
 from dualollama_pipeline.statistics.intervals import (
     Interval,
-    cut_at,
+    bounded_interval_of,
     exponentiate,
     interval_of,
     proportion_interval,
-    skewed_interval_of,
 )
 from dualollama_pipeline.statistics.means import NAN, Mean, mean_of, sample
 
@@ -82,11 +81,6 @@ class Candidate:
         return proportion_interval(self.n_failed, self.n_trials)
 
 
-def _balance(counting: pd.DataFrame) -> Interval:
-    """The interval that config_statistics gives the same values."""
-    return cut_at(skewed_interval_of(mean_of(side(BY_NAME[BALANCE], counting))), 100.0)
-
-
 def find_candidates(
     samples: pd.DataFrame,
     runs: pd.DataFrame,
@@ -139,7 +133,7 @@ def _candidate(
         ttft=mean_of(ttft),
         n_blocks=len(counting[SPEEDUP]),
         n_ttft=len(waits),
-        balance=_balance(counting[BALANCE]),
+        balance=bounded_interval_of(mean_of(side(BY_NAME[BALANCE], counting[BALANCE])), 100.0),
         peak_balance=float(balances.max()) if len(balances) else NAN,
         n_balance=len(balances),
         contention=proportion_interval(int((flags > 0).sum()), len(flags)),

@@ -146,6 +146,7 @@ def cost_model(
     """Lay out section 8, columns of `cost_model`: the report's basis, then each demand's.
 
     `figures` is `published_figures`; what the report prints stands beside its own basis only.
+    The interval of a derived row: least and most over N_STEPS wall times of the demand's interval.
     """
     assumed = assumed_demand(inputs)
     rows = [*_machines(inputs, assumed, "report"), *_sums(inputs, assumed, "report", figures)]

@@ -18,7 +18,7 @@ from dualollama_pipeline.statistics.estimate import codes, origin_of
 from dualollama_pipeline.statistics.intervals import (
     LEVEL,
     Interval,
-    cut_at,
+    bounded_interval_of,
     interval_of,
     proportion_interval,
 )
@@ -33,13 +33,13 @@ QUANTITIES = {
     "true_speedup": "geometric mean of one after the other / together",
     "balance_efficiency_pct": "mean over dual trials of the report's efficiency",
     "agent_tok_per_s": "mean over dual trials and agents of the decode rate",
-    "ttft_p50_s": "50th percentile of the calls' TTFT",
-    "ttft_p95_s": "95th percentile of the calls' TTFT",
-    "ttft_p99_s": "99th percentile of the calls' TTFT",
+    "ttft_p50_s": "50th percentile of the TTFT of the calls of dual trials",
+    "ttft_p95_s": "95th percentile of the TTFT of the calls of dual trials",
+    "ttft_p99_s": "99th percentile of the TTFT of the calls of dual trials",
     "largest_ttft_delta_ms": "largest |TTFT_A - TTFT_B| of a dual trial",
     "contention_pct": "share of dual trials flagged by the report's rule",
-    "error_pct": "share of calls that failed",
-    "timeout_pct": "share of calls that ran into a deadline",
+    "error_pct": "share of the calls of dual trials that failed, every attempt counted",
+    "timeout_pct": "share of those calls that ran into a deadline",
     "pair_wall_p95_s": "95th percentile of the dual trials' wall time",
     "machines_share_pct": "machines of Rust in percent of Python's",
     "cost_share_pct": "infrastructure of Rust in percent of Python's",
@@ -173,10 +173,8 @@ def _mean(
     known = values.dropna()
     rows = trials.loc[known.index]
     nights = codes(rows["batch_id"]) if "batch_id" in rows else ()
-    found = interval_of(
-        mean_of(sample(known.to_numpy("float64"), codes(rows["config_id"]), nights))
-    )
-    found = found if upper is None else cut_at(found, upper)
+    mean = mean_of(sample(known.to_numpy("float64"), codes(rows["config_id"]), nights))
+    found = interval_of(mean) if upper is None else bounded_interval_of(mean, upper)
     return Quantity(found, len(known), highest=upper, why=why)
 
 

@@ -13,11 +13,10 @@ from dualollama_pipeline.statistics.intervals import (
     LEVEL,
     Interval,
     bca_interval,
-    cut_at,
+    bounded_interval_of,
     exponentiate,
     interval_of,
     proportion_interval,
-    skewed_interval_of,
 )
 from dualollama_pipeline.statistics.means import NAN, Mean, mean_of, sample
 from dualollama_pipeline.statistics.selection import best_if_equal, rank_intervals
@@ -195,7 +194,7 @@ def _interval(metric: Metric, values: Floats, mean: Mean) -> tuple[Interval, int
         scaled = [100 * number for number in (found.value, found.low, found.high)]
         return Interval(scaled[0], scaled[1], scaled[2], found.reason or ""), n_events
     if metric.upper is not None:
-        return cut_at(skewed_interval_of(mean), metric.upper), None
+        return bounded_interval_of(mean, metric.upper), None
     found = interval_of(mean)
     return (exponentiate(found) if metric.scale == "ratio" else found), None
 

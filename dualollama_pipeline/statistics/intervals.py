@@ -38,8 +38,13 @@ def interval_of(mean: Mean, level: float = LEVEL) -> Interval:
     return Interval(mean.value, mean.value - half, mean.value + half, "")
 
 
+def bounded_interval_of(mean: Mean, bound: float) -> Interval:
+    """Return the interval of values that pile up below a bound that they cannot exceed."""
+    return cut_at(skewed_interval_of(mean), bound)
+
+
 def skewed_interval_of(mean: Mean) -> Interval:
-    """Return the t interval of a few values that pile up at a bound, at a level of 97 %.
+    """Return the t interval of values that pile up at a bound: at 97 % below 19 degrees of freedom.
 
     Such values are about half-normal (the balance figures are: the distance of two finish times).
     Simulated (docs/statistics.md), the plain interval covers 92.2 % at n = 5 and 94.0 % at 19, this

@@ -44,8 +44,9 @@ def power_of_t(effect: float, freedom: float, alpha: float = 0.05) -> float:
     """Return the power of a two-sided t test; `effect` in standard errors.
 
     Formula: P(|Z + effect| > t(1 - alpha / 2) sqrt(chi2(f) / f)), the noncentral t (Cohen,
-    Statistical Power Analysis (1988), section 2), as the mean over quantiles of chi2: scipy's
-    nct warns and answers nan where f is small or the effect is large.
+    Statistical Power Analysis (1988), section 2), as the mean over the quantiles of chi2 at 192
+    Gauss-Legendre nodes, within 4e-7 of the integral: scipy's nct warns and answers nan where f
+    is small or the effect is large.
     """
     scales, weights = _scales(freedom)
     limits = stats.t.ppf(1 - alpha / 2, freedom) * scales

@@ -36,7 +36,7 @@ def collect_samples(
     """Lay out one row for each metric and block (or dual trial), columns COLUMNS.
 
     `counts`: the value is there and nothing speaks against it. `pools`: it may also be pooled over
-    configurations; what rests on `single` only where no model was reloaded in it (METHOD 2).
+    configurations; what rests on `single` only of those that never reload a model in it (METHOD 2).
     `effective_class`: the tables' own column where it is filled, else `classes` {config_id:
     class}, else the configuration. Texts are categories: a million trials fit.
     """
@@ -101,8 +101,18 @@ def _of_block(metric: Metric, blocks: pd.DataFrame) -> pd.DataFrame:
     sound = blocks[f"in_{arm}_{'per_token' if 'per_token' in metric.name else 'estimate'}"]
     if metric.name == "dual_against_single":
         sound = sound & blocks["in_dual_estimate"]
-    pools = blocks["n_single_reloads"].eq(0).fillna(value=False) | (not rests_on_single)
+    pools = ~blocks["config_id"].isin(_reloading(blocks)) | (not rests_on_single)
     return _sample(metric, blocks, sound, pools)
+
+
+def _reloading(blocks: pd.DataFrame) -> set[str]:
+    """Return the configurations that reload in `single`, be it in one block of many.
+
+    Which blocks reload depends on the order in which they ran: those that happened not to are no
+    fair part of a mean over configurations (METHOD 2).
+    """
+    reloads = blocks["n_single_reloads"].gt(0).fillna(value=False).astype(bool)
+    return set(blocks.loc[reloads, "config_id"])
 
 
 def _sample(metric: Metric, rows: pd.DataFrame, sound: pd.Series, pools: pd.Series) -> pd.DataFrame:

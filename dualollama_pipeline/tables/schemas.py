@@ -142,7 +142,7 @@ CELL_TABLE = _table(
         "n_cold_calls": _count("of these: loaded the model"),
         "max_loop_lag_p99_ms": _number("P99 lateness of the event loop, worst trial"),
         "max_clock_drift_ms": _number("wall clock against monotonic clock, worst trial"),
-        "drift_share": _number("Theil-Sen slope of wall time x trials / median", least=None),
+        "drift_share": _number("Theil-Sen slope of wall time x span of order / median", least=None),
         "ruler_ttft_error_median_ms": _number("error of our own TTFT stamps, median", least=None),
         "ruler_ttft_error_max_ms": _number("the same, largest", least=None),
         "ruler_gap_error_p95_ms": _number("error of our own gaps, P95"),

@@ -104,6 +104,16 @@ def test_what_rests_on_single_pools_only_without_reloads() -> None:
     assert {name for name in made["metric"] if not made.loc[name, "pools"]} == set(OF_SINGLE)
 
 
+def test_a_block_that_happened_not_to_reload_is_not_pooled_either() -> None:
+    """Which blocks reload hangs on the order of the arms: the others are a biased part."""
+    blocks = [block(n_single_reloads=n) for n in (1, 0)]
+    other = block(n_single_reloads=0) | {"config_id": "other"}
+    made = collect_samples(pd.DataFrame([run()]), pd.DataFrame([*blocks, other]))
+    single = made[made["metric"] == "single_true_speedup"]
+    assert single.groupby("config_id", observed=True)["pools"].sum().sort_index().tolist() == [1, 0]
+    assert single["counts"].all()
+
+
 def test_a_missing_value_does_not_count_whatever_the_flags_say() -> None:
     """One nan makes a mean nan, or is dropped unseen."""
     made = samples(blocks=[block(dual_true_speedup=np.nan)])

@@ -11,6 +11,8 @@ from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from dualollama_pipeline.report.inputs import ReportInputs
     from dualollama_pipeline.report.model import Summary
     from dualollama_pipeline.tables.rows import Row
@@ -50,6 +52,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
                 "has an upper end."
             ),
             *(f"{BY_NAME[name].label}: {BY_NAME[name].formula}." for name in METRICS),
+            _left_out(inputs.runs),
         ),
         tables=(
             cells.table(
@@ -64,6 +67,18 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
         ),
     )
     return chapter(section)
+
+
+def _left_out(runs: pd.DataFrame) -> str:
+    """Say how many trials no rule was asked about, and that some of these are no accident."""
+    duals = runs[runs["arm"].eq("dual")]
+    out = duals[duals["status"].ne("ok") | duals["validity"].eq("INVALID")]
+    apart = out["validity_reasons"].str.contains("overlap: ").sum()
+    return (
+        f"Not asked: {len(out)} of {len(duals)} trials that failed or are INVALID, {apart} of them "
+        "because the agents hardly decoded at the same time. An agent that waits very long on its "
+        "own makes its trial such a one, so the rates are of trials in which both worked together."
+    )
 
 
 def _rate(row: Row) -> Cell:

@@ -62,9 +62,9 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
         evidence=evidence_of(sound["origin"].unique()),
         paragraphs=(
             (
-                f"All {len(sound):,} calls that were answered and are not INVALID. Stamps are "
-                "the client's, from the write of the request. A gap is the time between two "
-                "records with text; records that arrived in one read have none between them. "
+                f"All {len(sound):,} calls that were answered and are not INVALID themselves. "
+                "Stamps are the client's, from the write of the request. A gap is the time between "
+                "two records with text; records that arrived in one read have none between them. "
                 "The intervals are those of order statistics, as if calls were independent: "
                 "calls of one trial are not quite, so take them as lower bounds of the "
                 "uncertainty."

@@ -72,6 +72,9 @@ def _against_each_other(inputs: ReportInputs) -> list[Table]:
         for row in plain_rows(contrasts)
         if row["contrast"] == PAIRS
     ]
-    caption = "One scenario against the other, corrected for all comparisons of the same metric."
+    caption = (
+        "One scenario against the other, corrected for all comparisons of the same metric; "
+        "balance efficiency in percentage points."
+    )
     labels = ("Comparison", *COMPARISON_LABELS)
     return [cells.table("scenario_contrasts", caption, labels, rows, is_sortable=True)]

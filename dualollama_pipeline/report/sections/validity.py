@@ -75,8 +75,8 @@ def _by_arm(rows: list[Row]) -> Table:
             ]
         )  # fmt: skip
     caption = (
-        "Cells (all trials of a configuration in one arm), by arm. Drift: change of the wall time "
-        "over the trials of a cell, against its median."
+        "Cells (all trials of a configuration in one arm), by arm. Calls: every attempt. Drift: "
+        "change of the wall time over the trials of a cell that are ok, against its median."
     )
     return cells.table("cells", caption, CELL_LABELS, made)
 

@@ -131,8 +131,13 @@ def estimate(values: Sequence[Value], metric: str) -> Interval:
     if metric in RATIOS:
         return exponentiated(mean.interval())
     if metric in BOUNDS:
-        return cut(mean.interval(0.97 if mean.freedom < 19 else 0.95), BOUNDS[metric])
+        return below(BOUNDS[metric], mean)
     return mean.interval()
+
+
+def below(bound: float, mean: Mean) -> Interval:
+    """The interval of values that pile up below a bound: at 97 % where they are few."""
+    return cut(mean.interval(0.97 if mean.freedom < 19 else 0.95), bound)
 
 
 def share(k: int, n: int) -> Interval:

@@ -10,7 +10,7 @@ from dualollama_pipeline_tests.end_to_end.rederive.arithmetic import (
     NOTHING,
     Interval,
     Stratum,
-    cut,
+    below,
     estimate,
     known,
     mean_of,
@@ -282,8 +282,11 @@ def observed(evidence: Evidence) -> dict[str, Number]:
 
     def mean(formula: Callable[[Trial], float], upper: float | None = None) -> Number:
         found = mean_of(stratified([(batch, formula(trial)) for batch, trial in duals]))
-        interval = NOTHING if found is None else found.interval()
-        return Number(interval if upper is None else cut(interval, upper), len(duals))
+        if found is None:
+            return Number(NOTHING, len(duals))
+        if upper is None:
+            return Number(found.interval(), len(duals))
+        return Number(below(upper, found), len(duals))
 
     calls = [call for batch in every for call in batch.every_call("dual")]
     failed = [call for call in calls if call["status"] == "failed"]

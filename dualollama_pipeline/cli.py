@@ -193,8 +193,7 @@ def _report(arguments: argparse.Namespace) -> int:
     from dualollama_pipeline.report.rebuild import rebuild_report, rebuild_tables
 
     if arguments.from_journals:
-        rebuilt = rebuild_tables(settings)
-        _print(f"tables rebuilt: {', '.join(rebuilt.config_ids) or 'none'}")
+        rebuilt = rebuild_tables(settings, lambda config_id: _print(f"tables rebuilt: {config_id}"))
         for path, why in rebuilt.left_out.items():
             _print(f"left out: {path}: {why}")
     page = rebuild_report(settings)

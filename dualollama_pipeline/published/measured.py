@@ -73,7 +73,7 @@ def _two_against_one(estimate: pd.Series) -> Row:
         "topic": "this machine",
         "metric": "dual_against_single",
         "unit": "x",
-        "level": f"blocks without a reload, n {estimate['n']}; wall time of one server over two",
+        "level": f"configurations without reloads, n {estimate['n']}; wall time, one over two",
         "left": "two agents on one server",
         "left_value": 1.0,
         "right": "two agents on two servers",

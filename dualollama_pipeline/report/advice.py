@@ -8,39 +8,45 @@ from typing import TYPE_CHECKING
 from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.report.headline import judge_against_one
 from dualollama_pipeline.report.model import find
+from dualollama_pipeline.statistics.samples import reloading_configurations
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from dualollama_pipeline.report.inputs import ReportInputs
     from dualollama_pipeline.report.model import (
-        ConfigurationSummary,
         PooledEstimate,
         ReportOrigin,
         Verdict,
     )
     from dualollama_pipeline.tables.rows import Row
 
-RELOADING = "dual against single, reloading"
+RELOADING = "dual against single, reloading classes"
+NO_SECOND = "does not pay"
 IF_MEASURED = "If these numbers were measured: "
 
 
 def advise(
-    inputs: ReportInputs,
-    population: Sequence[PooledEstimate],
-    origin: ReportOrigin,
-    configurations: Sequence[ConfigurationSummary],
+    inputs: ReportInputs, population: Sequence[PooledEstimate], origin: ReportOrigin
 ) -> tuple[str, ...]:
     """Say what to run; from simulated numbers only what one would say had they been measured."""
     names = ("dual_true_speedup", "single_true_speedup", "dual_against_single")
     dual, single, against = (judge_against_one(find(population, name)) for name in names)
-    n_reloading = sum(each.n_single_reloads > 0 for each in configurations)
-    what = _what_to_run(dual, single, against) + _where(n_reloading, dual, single)
+    reloading = reloading_configurations(inputs.blocks)
+    what = _what_to_run(dual, single, against)
+    if reloading and what.endswith(NO_SECOND):
+        what += ", where no model has to be loaded again"
     lead = IF_MEASURED if origin == "simulated" else ""
     first = lead + (what[:1].lower() + what[1:] if lead else what) + "."
-    apart = _where_it_reloads(inputs, n_reloading, len(configurations))
-    return (first, *_equal_enough(inputs, single), *apart, *_which(inputs, dual))
+    if dual == "undetermined":
+        return (first,)
+    return (
+        first,
+        *_equal_enough(inputs, single),
+        *_where_it_reloads(inputs, reloading),
+        *_which(inputs, dual),
+    )
 
 
 def _what_to_run(dual: Verdict, single: Verdict, against: Verdict) -> str:
@@ -55,50 +61,48 @@ def _what_to_run(dual: Verdict, single: Verdict, against: Verdict) -> str:
         worse = "finishes sooner there" if against == "slower" else "no difference is shown"
         return f"Run both agents at once on one server: against two servers, {worse}"
     if single == "faster":
-        return "Run both agents at once on one server; a second server does not pay"
+        return f"Run both agents at once on one server; a second server {NO_SECOND}"
     if dual == "no difference shown":
         return "Run the agents one after the other: nothing shows that both at once finish sooner"
-    return "Run the agents one after the other; one server is enough, a second does not pay"
+    enough = f"; one server is enough, a second {NO_SECOND}"
+    return "Run the agents one after the other" + ("" if single == "undetermined" else enough)
 
 
-def _where(n_reloading: int, dual: Verdict, single: Verdict) -> str:
-    """Bound an advice against a second server: it holds where one server can serve both agents."""
-    speaks_against_two = single == "faster" or dual == "slower"
-    return ", where no model has to be reloaded" if n_reloading and speaks_against_two else ""
+def _where_it_reloads(inputs: ReportInputs, reloading: Collection[str]) -> tuple[str, ...]:
+    """Bound the advice where one server loads a model again inside its trials.
 
-
-def _where_it_reloads(
-    inputs: ReportInputs, n_reloading: int, n_configurations: int
-) -> tuple[str, ...]:
-    """Say what one server costs where the agents' options do not go together.
-
-    The advice to take turns rests on agents that each had a server with their model on it.
+    To take turns was measured with a server for each agent, its model on it.
     """
     calls = inputs.calls
-    loads = calls.loc[calls["arm"].eq("single") & calls["is_reload"].fillna(value=False), "load_ms"]
-    if not n_reloading or loads.empty:
+    mine = calls["arm"].eq("single") & calls["config_id"].isin(reloading)
+    loads_s = calls.loc[mine & calls["is_reload"].fillna(value=False), "load_ms"] / MS_PER_S
+    if not reloading or loads_s.empty:
         return ()
+    n = inputs.blocks["config_id"].nunique()
     return (
         (
-            f"In {n_reloading} of {n_configurations} configurations the agents' options do not go "
-            "together: one server reloads its model when the agent changes, "
-            f"{loads.median() / MS_PER_S:.1f} s each time (median of {len(loads)} calls). There, "
-            "keep a server for each agent, also if they take turns: no arm measures turns on one "
-            f"server, where each change would load again.{_saved(inputs)}"
+            f"In {len(reloading)} of {n} configurations the one server loads a model again inside "
+            f"its trials, because the agents ask for different options ({len(loads_s)} loads of "
+            f"{loads_s.min():.1f} to {loads_s.max():.1f} s, median {loads_s.median():.1f} s)."
+            f"{_range_against_one(inputs)} A second server may pay there even if the agents take "
+            "turns: turns on one server, which may have to load as well, are measured by no arm."
         ),
     )
 
 
-def _saved(inputs: ReportInputs) -> str:
+def _range_against_one(inputs: ReportInputs) -> str:
+    """Say how far the groups of equal options lie apart; each stands in its own row below."""
     contrasts = inputs.table("contrasts")
-    for row in () if contrasts is None else plain_rows(contrasts):
-        if row["scope"] == "all" and row["family"] == RELOADING and not math.isnan(row["ci_low"]):
-            return (
-                f" Both at once, two servers against one: {row['value']:.3f}× "
-                f"({100 * row['level']:.0f} % interval {row['ci_low']:.3f} to "
-                f"{row['ci_high']:.3f}, n {row['n']:.0f})."
-            )
-    return ""
+    rows = [] if contrasts is None else plain_rows(contrasts)
+    found = [row for row in rows if row["family"] == RELOADING and not math.isnan(row["value"])]
+    if not found:
+        return ""
+    low, high = (pick(found, key=lambda row: row["value"]) for pick in (min, max))
+    groups = f"{len(found)} group{'s' if len(found) > 1 else ''} of equal options"
+    return (
+        f" Both at once, two servers against one: {low['value']:.3f}× to {high['value']:.3f}× in "
+        f"{groups}, by what they load."
+    )
 
 
 def _equal_enough(inputs: ReportInputs, single: Verdict) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def _stand_apart(n_reloading: int) -> str:
         return ""
     return (
         f" In {n_reloading} configuration{'s' if n_reloading > 1 else ''} the agents make the one "
-        "server reload its model; such blocks are not pooled here, their rows are below."
+        "server reload its model; these are not pooled here, their rows are below."
     )
 
 

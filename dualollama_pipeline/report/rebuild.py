@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from dualollama_pipeline.core.errors import JournalError
+from dualollama_pipeline.core.errors import JournalError, TableError
 from dualollama_pipeline.core.matrix import load_matrix
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.report.gather import gather_inputs
@@ -17,48 +17,69 @@ from dualollama_pipeline.report.recompute import (
 from dualollama_pipeline.tables.build import build_tables
 from dualollama_pipeline.tables.latest import journals_to_latest
 from dualollama_pipeline.tables.store import TableStore
-from dualollama_pipeline.worker.journal import read_journal
+from dualollama_pipeline.worker.journal import is_finished, read_journal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from dualollama_pipeline.core.settings import Settings
+    from dualollama_pipeline.tables.build import Tables
 
 MEASURED = ("call_table", "cell_table", "run_table", "block_table")
 
 
 class Rebuilt(NamedTuple):
-    """The configurations that have tables now; {journal of an older batch: why it has none}."""
+    """The configurations that have tables now; {journal: why none were made from it}."""
 
     config_ids: list[str]
     left_out: dict[str, str]
 
 
-def rebuild_tables(settings: Settings) -> Rebuilt:
+def rebuild_tables(settings: Settings, tell: Callable[[str], object] = lambda _: None) -> Rebuilt:
     """Make all tables anew, those of the history included, each from its journal.
+
+    One journal that cannot be used costs no other its tables. One without its end record, be it
+    still written or damaged, never replaces anything in the history; the current tables are made
+    from one only where a configuration has no other. `tell` hears of each configuration.
 
     Raises:
         InputError: the matrix cannot be used.
-        JournalError: the latest journal of a configuration is damaged or holds no trial.
         TableError: the tables cannot be written.
     """
     store = TableStore(Warehouse(settings.warehouse).tables)
     rebuilt = Rebuilt([], {})
     for config_id in load_matrix(settings.data / "matrix.yaml").config_ids:
-        journals = journals_to_latest(settings.warehouse, config_id)
-        if not journals:
-            continue
-        *older, latest = journals
-        for path in older:
+        finished = unfinished = None
+        for path in journals_to_latest(settings.warehouse, config_id):
             try:
-                for table, df in build_tables(read_journal(path))._asdict().items():
+                made = build_tables(read_journal(path))
+            except (JournalError, TableError) as error:
+                rebuilt.left_out[str(path)] = error.problem.removeprefix(f"{path}: ")
+                continue
+            if is_finished(path):
+                finished = made
+                for table, df in made._asdict().items():
                     store.archive(table, df, config_id)
-            except JournalError as error:  # one lost night must not cost all others
-                rebuilt.left_out[str(path)] = error.problem
-        for table, df in build_tables(read_journal(latest))._asdict().items():
+            else:
+                unfinished = made
+                rebuilt.left_out[str(path)] = "it has no end record: still written, or cut off"
+        latest = finished or unfinished
+        if latest is None or (finished is None and _holds_more(store, config_id, latest)):
+            continue
+        for table, df in latest._asdict().items():
             store.publish(table, df, config_id)
         rebuilt.config_ids.append(config_id)
+        tell(config_id)
     return rebuilt
+
+
+def _holds_more(store: TableStore, config_id: str, made: Tables) -> bool:
+    """Whether the table at hand has calls that an unfinished journal does not have (any more)."""
+    try:
+        return len(store.load("call_table", config_id)) > len(made.call_table)
+    except TableError:
+        return False
 
 
 def rebuild_report(settings: Settings) -> Path:

@@ -26,6 +26,7 @@ from dualollama_pipeline.report.model import (
     ValidityCounts,
 )
 from dualollama_pipeline.report.provenance import describe_agents, describe_provenance
+from dualollama_pipeline.statistics.samples import reloading_configurations
 from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def summarize(inputs: ReportInputs) -> Summary:
     pooled = plain_rows(inputs.population_statistics)
     population = tuple(PooledEstimate(**_pooled(row)) for row in pooled)
     configurations = _configurations(inputs)
-    n_reloading = sum(each.n_single_reloads > 0 for each in configurations)
+    n_reloading = len(reloading_configurations(inputs.blocks))
     words = answer(population, origin, n_reloading)
     return Summary(
         title=f"SIMULATED: {TITLE}" if origin == "simulated" else TITLE,
@@ -56,7 +57,7 @@ def summarize(inputs: ReportInputs) -> Summary:
         verdict=words.verdict,
         headline=words.headline,
         explanation=words.explanation,
-        advice=tuple(map(one_line, advise(inputs, population, origin, configurations))),
+        advice=tuple(map(one_line, advise(inputs, population, origin))),
         population=population,
         scenarios=_scenarios(inputs, configurations),
         configurations=configurations,

@@ -50,23 +50,28 @@ def _of_metric(samples: pd.DataFrame, metric: Metric, order: Sequence[str]) -> l
     mine = samples[samples["metric"].eq(metric.name)]
     counting = mine[mine["counts"]]
     scaled = counting.assign(value=to_scale(metric, counting["value"].to_numpy(dtype=np.float64)))
-    grouped = scaled.groupby(["batch_id", "config_id"], observed=True)["value"]
-    nights = grouped.mean().unstack("config_id")  # noqa: PD010 one row a night
-    sizes = grouped.size().unstack("config_id").reindex(nights.index)  # noqa: PD010
-    kept = [batch for batch in order if batch in set(nights.index)]
-    nights, sizes = nights.loc[kept], sizes.loc[kept]
+    nights, sizes = _by_night(scaled, order)
     origin = origin_of(mine) if len(mine) else ""
     common = {"origin": origin, "evidence": evidence_of(origin), "metric": metric.name}
     courses = [("configuration", str(name), nights[name], sizes[name]) for name in nights.columns]
-    pooled = counting.groupby("config_id", observed=True)["pools"].all()
-    complete = [name for name in nights if nights[name].notna().all() and pooled[str(name)]]
     if len(nights.columns):
-        over_all = nights[complete].mean(axis=1)
-        courses.append((ALL, ALL, over_all, sizes[complete].sum(axis=1)))
+        fair, n_fair = _by_night(scaled[scaled["pools"]], order)
+        fair, n_fair = fair.reindex(nights.index), n_fair.reindex(nights.index)
+        complete = [name for name in fair if fair[name].notna().all()]
+        courses.append((ALL, ALL, fair[complete].mean(axis=1), n_fair[complete].sum(axis=1)))
     return [
         {**common, "scope": scope, "config_id": name, **_course(metric, values, n)}
         for scope, name, values, n in courses
     ]
+
+
+def _by_night(scaled: pd.DataFrame, order: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return means and counts, a row for each night in its order, a column for each config_id."""
+    grouped = scaled.groupby(["batch_id", "config_id"], observed=True)["value"]
+    nights = grouped.mean().unstack("config_id")  # noqa: PD010 one row a night
+    sizes = grouped.size().unstack("config_id").reindex(nights.index)  # noqa: PD010
+    kept = [batch for batch in order if batch in set(nights.index)]
+    return nights.loc[kept], sizes.loc[kept]
 
 
 def _course(metric: Metric, course: pd.Series, sizes: pd.Series) -> dict[str, Any]:

@@ -163,6 +163,29 @@ def test_the_history_is_rebuilt_from_its_journals(settings, tmp_path):
     pd.testing.assert_frame_equal(store.load("block_table", "test007"), kept)  # the last night's
 
 
+def test_a_journal_that_was_cut_off_replaces_nothing(settings, tmp_path):
+    """Trap: the tool that is to restore tables overwrites five blocks by two."""
+    copy = settings.model_copy(update={"warehouse": tmp_path / "warehouse"})
+    shutil.copytree(settings.warehouse, copy.warehouse)
+    warehouse = Warehouse(copy.warehouse)
+    store = TableStore(warehouse.tables)
+    for config_id in ("test007", "test106"):
+        last = warehouse.journal(config_id, NIGHTS[1])
+        last.chmod(0o644)
+        last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
+    warehouse.journal("test106", NIGHTS[0]).unlink()  # there the cut one is all there is
+    rebuilt = rebuild_tables(copy)
+    assert rebuilt.config_ids == ["test007", "test107"]
+    assert {Path(path).parent.name for path in rebuilt.left_out} == {"test007", "test106"}
+    for config_id in ("test007", "test106"):
+        kept = pd.read_parquet(store.history_path("block_table", config_id, NIGHTS[1]))
+        assert len(kept) == 5
+    assert len(store.load("block_table", "test106")) == 5
+    assert set(store.load("block_table", "test007")["batch_id"]) == {NIGHTS[0]}
+    store.path("call_table", "test106").unlink()  # nothing to lose: what was measured is shown
+    assert "test106" in rebuild_tables(copy).config_ids
+
+
 def test_page_is_light(folder):
     """Trap: a plot of every token makes the page a burden on a phone."""
     assert (folder / "index.html").stat().st_size < LARGEST_PAGE_BYTES

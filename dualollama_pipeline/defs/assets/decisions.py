@@ -15,6 +15,7 @@ _DECISIONS: dict[str, Any] = {"group_name": "decisions", "kinds": {"pandas", "pa
 
 @dg.asset(
     **_DECISIONS,
+    deps=["cost_inputs"],  # the sizes of the models
     description="Three choices by rule, each with the group that the data cannot separate; "
     "report/recommended holds them as TOML.",
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import webbrowser
 from datetime import UTC, datetime
@@ -236,13 +237,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code: 0, 1 for an error that is explained, 2 for bad input."""
     parsed = _parser().parse_args(arguments)
     try:
-        return int(parsed.function(parsed))
+        code = int(parsed.function(parsed))
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads, `head` perhaps, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.stderr.write("stopped; what was measured is kept, run again to go on\n")
         return EXIT_STOPPED
     except DualOllamaError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, InputError) else 1
+    return code
 
 
 if __name__ == "__main__":

@@ -54,9 +54,13 @@ def load_history(
     Raises:
         TableError: no batch is there that can be used.
     """
-    rows, left_out = read_many(
-        history_files(store, table, config_ids), list(SCHEMAS[table].columns)
-    )
+    files = history_files(store, table, config_ids)
+    rows, left_out = read_many(files, list(SCHEMAS[table].columns))
+    try:
+        rows = conform(table, rows)
+    except TableError:
+        rows, broken = _one_by_one(table, [path for path in files if str(path) not in left_out])
+        left_out |= broken
     if rows.empty:
         raise TableError(
             "\n".join([
@@ -65,7 +69,19 @@ def load_history(
             ]),
             "materialize at least one configuration first (make run, or the Dagster UI)",
         )  # fmt: skip
-    return of_one_kind(conform(table, rows))[0], left_out
+    return of_one_kind(rows)[0], left_out
+
+
+def _one_by_one(table: str, files: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Check each file by itself: slow, and only needed to find those that break the schema."""
+    columns = list(SCHEMAS[table].columns)
+    sound, broken = [], {}
+    for path in files:
+        try:
+            sound.append(conform(table, read_many([path], columns)[0]))
+        except TableError as error:
+            broken[str(path)] = f"damaged: {error.problem}"
+    return (pd.concat(sound, ignore_index=True) if sound else pd.DataFrame()), broken
 
 
 def batch_starts(store: TableStore, config_ids: Sequence[str]) -> tuple[pd.Series, dict[str, str]]:

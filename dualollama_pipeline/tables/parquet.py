@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -35,7 +36,8 @@ def read_many(paths: Iterable[Path], columns: Sequence[str]) -> tuple[pd.DataFra
     A damaged file, or one of a version without these columns, must not hide all others. Joined
     before pandas sees them: a frame for each file takes ten times as long.
     """
-    parts, left_out = [], {}
+    parts: dict[str, pa.Table] = {}
+    left_out: dict[str, str] = {}
     for path in paths:
         try:
             file = pq.ParquetFile(path)
@@ -44,11 +46,33 @@ def read_many(paths: Iterable[Path], columns: Sequence[str]) -> tuple[pd.DataFra
             if lacking:
                 left_out[str(path)] = f"of another version: it has no {', '.join(lacking)}"
             else:
-                parts.append(file.read(columns=list(columns)).select(list(columns)))
+                parts[str(path)] = file.read(columns=list(columns)).select(list(columns))
         except (OSError, pa.ArrowException) as error:
             left_out[str(path)] = f"damaged: {error}"
     if not parts:
         return pd.DataFrame(columns=list(columns)), left_out
-    # permissive: a column that is empty in one file has no type there
-    rows: pd.DataFrame = pa.concat_tables(parts, promote_options="permissive").to_pandas()
+    rows: pd.DataFrame = _joined(parts, left_out).to_pandas()
     return rows, left_out
+
+
+def _joined(parts: dict[str, pa.Table], left_out: dict[str, str]) -> pa.Table:
+    """Join tables; those whose types do not go with what most of them have go to `left_out`."""
+    try:
+        # permissive: a column that is empty in one file has no type there
+        return pa.concat_tables(parts.values(), promote_options="permissive")
+    except pa.ArrowException:
+        usual = Counter(part.schema.remove_metadata().to_string() for part in parts.values())
+        base = usual.most_common(1)[0][0]
+        base_schema = next(
+            part.schema
+            for part in parts.values()
+            if part.schema.remove_metadata().to_string() == base
+        )
+        fitting = {}
+        for path, part in parts.items():
+            try:
+                pa.unify_schemas([base_schema, part.schema], promote_options="permissive")
+                fitting[path] = part
+            except pa.ArrowException as error:
+                left_out[path] = f"damaged: {error}"
+        return pa.concat_tables(fitting.values(), promote_options="permissive")

@@ -27,6 +27,7 @@ from dualollama_pipeline_tests.benchmarks.effort import (
 )
 from dualollama_pipeline_tests.benchmarks.known_truth import known_truth
 from dualollama_pipeline_tests.benchmarks.page import page
+from dualollama_pipeline_tests.benchmarks.processes import can_separate
 from dualollama_pipeline_tests.benchmarks.rounds import Rounds, run_rounds, summarise
 from dualollama_pipeline_tests.benchmarks.targets import Target, judge
 from dualollama_pipeline_tests.benchmarks.worker_costs import worker_costs
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PACKAGES = ("httpx", "httptools", "aiohttp", "ollama", "pydantic")
+APART = (
+    "Readers have one CPU and servers another: where client and server share one by chance, the "
+    "scheduler's choice decides."
+)
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
@@ -62,6 +67,7 @@ def _measure(effort: Effort) -> tuple[dict[str, Any], Rounds]:
         "machine": machine,
         "effort": f"Rounds: {effort.rounds}; requests a stream and round: {effort.requests}.",
         "schedule": SCHEDULE,
+        "placement": APART if can_separate() else "The scheduler places both as it likes.",
         "records_per_write": RECORDS_PER_WRITE,
         "readers": summarise(rounds),
         "paced_limit_tok_per_s": limit,

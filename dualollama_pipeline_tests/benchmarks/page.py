@@ -46,9 +46,8 @@ PACED_TEXT = """
 
 Two streams, {tokens} tokens each, first token after {ttft_ms:g} ms, then one every {gap_ms:g} ms,
 from `simulator/paced.py` in a process of its own. Every reader has its own process in every round;
-readers take turns, on one CPU; the servers have another, for where client and server share one by
-chance, the scheduler's choice decides. An error is the client's interval less the server's own, by
-one shared clock.
+readers take turns. {placement} An error is the client's interval less the server's own, by one
+shared clock.
 """
 UNPACED_TEXT = """
 The official client drops fields that it does not know, so the server's stamps are lost to it: its
@@ -90,7 +89,7 @@ def page(results: Mapping[str, Any], targets: Sequence[Target]) -> str:
         (
             HEAD.format(**{**machine, "packages": packages}, effort=results["effort"]),
             _targets(targets),
-            PACED_TEXT.format(**results["schedule"]),
+            PACED_TEXT.format(**results["schedule"], placement=results["placement"]),
             _readers(readers, PACED),
             UNPACED_TEXT.format(
                 limit=results["paced_limit_tok_per_s"], records=results["records_per_write"]

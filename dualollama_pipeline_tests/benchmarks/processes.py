@@ -21,10 +21,15 @@ WORKER = "dualollama_pipeline.worker"
 DEADLINE_S = 60
 
 
+def can_separate() -> bool:
+    """Whether servers and readers can have a CPU each."""
+    return hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1
+
+
 @contextmanager
 def on_cpu(nth: int) -> Iterator[None]:
-    """Children started meanwhile stay on the nth CPU of ours, where the system lets us say so."""
-    if not hasattr(os, "sched_setaffinity"):
+    """Children started meanwhile stay on the nth CPU of ours, where that is possible."""
+    if not can_separate():
         yield
         return
     ours = os.sched_getaffinity(0)

@@ -80,6 +80,20 @@ def test_a_damaged_batch_does_not_hide_the_others(store: TableStore) -> None:
     assert left_out[str(path)].startswith("damaged: ")
 
 
+def test_other_types_and_broken_rules_cost_one_file_each(store: TableStore) -> None:
+    """Files are joined before they are checked: one of another type made all unreadable."""
+    store.publish(CALLS, calls("mike", 3), "test1")
+    store.publish(CALLS, calls("november", 4), "test1")
+    typed = store.history_path(CALLS, "test1", "zulu")
+    calls("zulu", 1).assign(block="one").to_parquet(typed)
+    broken = store.history_path(CALLS, "test1", "mike")
+    calls("mike", 3).assign(attempt=-1).to_parquet(broken)
+    rows, left_out = load_history(store, CALLS, ["test1"])
+    assert set(rows["batch_id"]) == {"alpha", "november"}
+    assert set(left_out) == {str(typed), str(broken)}
+    assert all(why.startswith("damaged: ") for why in left_out.values())
+
+
 def test_nothing_that_can_be_used_is_told(store: TableStore, tmp_path: Path) -> None:
     """With the way out, and with what is there and why it is of no use."""
     with pytest.raises(TableError, match="no batch") as caught:

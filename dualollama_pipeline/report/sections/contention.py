@@ -75,9 +75,9 @@ def _left_out(runs: pd.DataFrame) -> str:
     out = duals[duals["status"].ne("ok") | duals["validity"].eq("INVALID")]
     apart = out["validity_reasons"].str.contains("overlap: ").sum()
     return (
-        f"Not asked: {len(out)} of {len(duals)} trials that failed or are INVALID, {apart} of them "
+        f"Of {len(duals)} trials, {len(out)} were not asked: they failed or are INVALID, {apart} "
         "because the agents hardly decoded at the same time. An agent that waits very long on its "
-        "own makes its trial such a one, so the rates are of trials in which both worked together."
+        "own makes its trial such a one: the rates are of trials in which both worked together."
     )
 
 

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 RANKED = ("dual_true_speedup", "balance_efficiency_pct")
 TITLE = "First and last"
 LABELS = ("Configuration", "Scenario", "Place#", "Mean#")
-TRIAL_LABELS = ("Configuration", "Batch, block", "Measure", "Single trial#", "Its configuration#")
+TRIAL_LABELS = ("Configuration", "Batch, block", "Measure", "Picked#", "Its configuration#")
 TEXT = (
     "The first five and the last three, by true speedup and by the report's own measure. Beside "
-    "each place stand the places that the data allow: where these reach from the first to the last "
-    "row, the order is chance, and it will be another one next time."
+    "each place stand the places that the data allow: where those of two configurations overlap, "
+    "their order may be another one next time."
 )
 TRIALS_TEXT = (
-    "A single trial that was picked because it is high is higher than what its configuration does: "
-    "that mean stands beside it, and is what to expect of the next trial."
+    "A single block or trial that was picked because it is high tends to be higher than the next: "
+    "what to expect of that is the mean of its configuration, which stands beside it."
 )
 
 
@@ -108,7 +108,7 @@ def _best_trials(inputs: ReportInputs, estimates: dict[tuple[str, str], Estimate
         for metric in RANKED
         for row in plain_rows(top_runs(samples, metric))
     ]
-    caption = "The five highest single trials of each measure, high by chance as well."
+    caption = "The five highest single blocks (true speedup) and trials (balance efficiency)."
     return cells.table("best_trials", caption, TRIAL_LABELS, rows)
 
 

@@ -18,7 +18,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "ranking_dual_true_speedup": RANKING,
     "ranking_balance_efficiency_pct": RANKING,
     "best_trials": (
-        "Configuration", "Batch, block", "Measure", "Single trial", "Its configuration",
+        "Configuration", "Batch, block", "Measure", "Picked", "Its configuration",
     ),
     "scenarios": (
         "Scenario", TRUE, SINGLE, AGAINST, "Balance efficiency", "Spread inside a configuration",

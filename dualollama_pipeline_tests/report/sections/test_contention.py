@@ -14,9 +14,9 @@ def _paragraphs(inputs):
 
 def test_trials_that_no_rule_was_asked_about_are_counted(slower):
     """Trap: the worst delays make their trials INVALID, and `0 %` sounds like all is well."""
-    assert "Not asked: 0 of 10 trials" in _paragraphs(slower)
+    assert "Of 10 trials, 0 were not asked" in _paragraphs(slower)
     runs = slower.runs.copy()
     runs.loc[runs.index[0], ["validity", "validity_reasons"]] = ["INVALID", "overlap: 0.60 < 0.8"]
     runs.loc[runs.index[1], "status"] = "failed"
     words = _paragraphs(replace(slower, runs=runs))
-    assert "Not asked: 2 of 10 trials that failed or are INVALID, 1 of them because" in words
+    assert "Of 10 trials, 2 were not asked: they failed or are INVALID, 1 because" in words

@@ -150,10 +150,9 @@ def _check_record(record: dict[str, Any], model: str) -> None:
         raise StreamError(kind_of_message(text), f"the server reported: {text}", text or None)
     if record.get("remote_host") or record.get("remote_model"):
         raise StreamError(FailureKind.CONFIG, "the answer comes from a cloud model")
-    if not _same_model(model, record.get("model")):
-        raise StreamError(
-            FailureKind.PROTOCOL, f"asked {model!r}, but {record.get('model')!r} answered"
-        )
+    told = record.get("model")
+    if told != model and not _same_model(model, told):
+        raise StreamError(FailureKind.PROTOCOL, f"asked {model!r}, but {told!r} answered")
 
 
 def read_answer(answer: Answer, pieces: Sequence[bytes], stamps: Sequence[int], model: str) -> None:
@@ -173,7 +172,8 @@ def read_answer(answer: Answer, pieces: Sequence[bytes], stamps: Sequence[int], 
         except StreamError as error:
             error.excerpt = error.excerpt or excerpt(line)
             raise
-        answer.max_lines_per_read = max(answer.max_lines_per_read or 0, lines_in_read)
+        if lines_in_read > (answer.max_lines_per_read or 0):
+            answer.max_lines_per_read = lines_in_read
     if not finished:
         raise StreamError(FailureKind.TRUNCATED, "the stream ended without a final record")
     if not answer.received_ns:

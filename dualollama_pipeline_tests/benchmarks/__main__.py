@@ -30,7 +30,7 @@ from dualollama_pipeline_tests.benchmarks.page import page
 from dualollama_pipeline_tests.benchmarks.processes import can_separate
 from dualollama_pipeline_tests.benchmarks.rounds import Rounds, run_rounds, summarise
 from dualollama_pipeline_tests.benchmarks.targets import Target, judge
-from dualollama_pipeline_tests.benchmarks.worker_costs import worker_costs
+from dualollama_pipeline_tests.benchmarks.worker_costs import WorkerCosts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,9 +58,8 @@ def _machine() -> dict[str, Any]:
 
 def _measure(effort: Effort) -> tuple[dict[str, Any], Rounds]:
     machine = _machine()
-    rounds, limit = run_rounds(effort)
-    sys.stderr.write("worker: start-up and memory\n")
-    worker = worker_costs(effort.starts)
+    worker = WorkerCosts()
+    rounds, limit = run_rounds(effort, worker.start_once)
     sys.stderr.write("known true speedup\n")
     truths = [known_truth(case, effort.blocks) for case in effort.cases]
     results = {
@@ -71,7 +70,7 @@ def _measure(effort: Effort) -> tuple[dict[str, Any], Rounds]:
         "records_per_write": RECORDS_PER_WRITE,
         "readers": summarise(rounds),
         "paced_limit_tok_per_s": limit,
-        "worker": worker,
+        "worker": worker.summary(),
         "known_truth": truths,
     }
     return results, rounds

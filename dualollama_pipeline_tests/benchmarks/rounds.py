@@ -25,28 +25,33 @@ from dualollama_pipeline_tests.benchmarks.processes import (
 from dualollama_pipeline_tests.benchmarks.reader_process import READERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from dualollama_pipeline_tests.benchmarks.effort import Effort
 
 Rounds = list[dict[str, dict[str, Any]]]
 
 
-def run_rounds(effort: Effort) -> tuple[Rounds, float]:
-    """Measure all readers; returns the rounds, and the paced server's own limit in tokens/s."""
+def run_rounds(effort: Effort, between: Callable[[], None]) -> tuple[Rounds, float]:
+    """Measure all readers; returns the rounds, and the paced server's own limit in tokens/s.
+
+    `between` is called after each round: what it measures is spread over the same minutes.
+    """
     names = list(READERS)
     rounds: Rounds = []
     with ExitStack() as stack:
         with on_cpu(0):
             paced, source = (stack.enter_context(server(module)) for module in (PACED, SOURCE))
-        stack.enter_context(on_cpu(1))
         job = json.dumps(effort.job(paced["url"], source["url"]))
-        limit = child(READER, "raw", json.dumps(effort.paced_flat_out(paced["url"])))
+        with on_cpu(1):
+            limit = child(READER, "raw", json.dumps(effort.paced_flat_out(paced["url"])))
         for number in range(effort.rounds):
             shift = number % len(names)  # nobody always follows the same neighbour
             order = names[shift:] + names[:shift]
             sys.stderr.write(f"round {number + 1} of {effort.rounds}: {', '.join(order)}\n")
-            rounds.append({name: child(READER, name, job) for name in order})
+            with on_cpu(1):
+                rounds.append({name: child(READER, name, job) for name in order})
+            between()
     return rounds, limit["flat_out_tok_per_s"]
 
 

@@ -36,23 +36,33 @@ def _full_plan() -> tuple[Plan, dict[str, Any]]:
         return plan, child(METERED, WORKER, str(path), str(Path(folder) / "journal.jsonl"))
 
 
-def worker_costs(repetitions: int) -> dict[str, Any]:
-    """Measure memory once, start-up and that of a bare interpreter in turn."""
-    plan, took = _full_plan()
-    with tempfile.TemporaryDirectory() as folder:
-        starts = [_one_start(plan, Path(folder)) for _ in range(repetitions)]
-        bare = [_bare_start() for _ in range(repetitions)]
-    return {
-        "start_up_s": statistics.median(starts),
-        "start_up_best_s": min(starts),
-        "start_up_worst_s": max(starts),
-        "bare_python_s": statistics.median(bare),
-        "n": repetitions,
-        "peak_memory_mib": took["peak_mib"],
-        "configuration_wall_s": took["wall_s"],
-        "configuration_cpu_s": took["cpu_s"],
-        "configuration_trials": len(plan.trials),
-    }
+class WorkerCosts:
+    """Memory and time of a whole configuration, measured once; start-ups whenever asked."""
+
+    def __init__(self) -> None:
+        self._plan, self._took = _full_plan()
+        self._starts: list[float] = []
+        self._bare: list[float] = []
+
+    def start_once(self) -> None:
+        """Measure one start of the worker and one of a bare interpreter."""
+        with tempfile.TemporaryDirectory() as folder:
+            self._starts.append(_one_start(self._plan, Path(folder)))
+        self._bare.append(_bare_start())
+
+    def summary(self) -> dict[str, Any]:
+        """Return all figures; start-up as median, best and worst."""
+        return {
+            "start_up_s": statistics.median(self._starts),
+            "start_up_best_s": min(self._starts),
+            "start_up_worst_s": max(self._starts),
+            "bare_python_s": statistics.median(self._bare),
+            "n": len(self._starts),
+            "peak_memory_mib": self._took["peak_mib"],
+            "configuration_wall_s": self._took["wall_s"],
+            "configuration_cpu_s": self._took["cpu_s"],
+            "configuration_trials": len(self._plan.trials),
+        }
 
 
 def _bare_start() -> float:

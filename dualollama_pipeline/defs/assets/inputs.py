@@ -20,13 +20,10 @@ def config_matrix(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
     """Fingerprint the matrix, and name the configurations that ask for the same thing."""
     path = bench.settings.data / "matrix.yaml"
     matrix = load_matrix(path)
-    return dg.ObserveResult(
-        data_version=_fingerprint(path),
-        metadata={
-            "configurations": len(matrix.config_ids),
-            "equal": ", ".join("/".join(group) for group in matrix.equal_groups()) or "none",
-            "path": dg.MetadataValue.path(path),
-        },
+    return _seen(
+        path,
+        configurations=len(matrix.config_ids),
+        equal=", ".join("/".join(group) for group in matrix.equal_groups()) or "none",
     )
 
 
@@ -58,9 +55,7 @@ def cost_inputs(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
 
     path = bench.settings.data / "cost.yaml"
     load_cost_inputs(path)
-    return dg.ObserveResult(
-        data_version=_fingerprint(path), metadata={"path": dg.MetadataValue.path(path)}
-    )
+    return _seen(path)
 
 
 @observed(
@@ -74,10 +69,12 @@ def service_levels(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
 
     path = bench.settings.data / "slo.yaml"
     load_slo_inputs(path)
+    return _seen(path)
+
+
+def _seen(path: Path, **metadata: str | int) -> dg.ObserveResult:
+    """Return the file's fingerprint as its version; its path stands beside the metadata."""
     return dg.ObserveResult(
-        data_version=_fingerprint(path), metadata={"path": dg.MetadataValue.path(path)}
+        data_version=dg.DataVersion(hashlib.sha256(path.read_bytes()).hexdigest()[:16]),
+        metadata={**metadata, "path": dg.MetadataValue.path(path)},
     )
-
-
-def _fingerprint(path: Path) -> dg.DataVersion:
-    return dg.DataVersion(hashlib.sha256(path.read_bytes()).hexdigest()[:16])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dualollama_pipeline.report.plots.canvas import PAGE, axes_style, canvas, legend, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.figure import Figure
 
@@ -28,6 +28,9 @@ class Series(NamedTuple):
     offset: float
 
 
+RATIO = Series("", "", "o", "two", True, 0.0)
+
+
 class Mark(NamedTuple):
     """A value with its interval; a nan is said to be missing, not left out."""
 
@@ -41,6 +44,20 @@ class Line(NamedTuple):
 
     label: str
     marks: tuple[Mark, ...] | None
+
+
+def draw_ratios(
+    groups: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]],
+    axis: str,
+    palette: Palette = PAGE,
+) -> Figure:
+    """Draw {heading: (label, row)}: one ratio a line, with its interval, against 1."""
+    lines = []
+    for heading, rows in groups.items():
+        lines.append(Line(heading, None))
+        for label, row in rows:
+            lines.append(Line(label, (Mark(row["value"], row["ci_low"], row["ci_high"]),)))
+    return draw_forest(lines, (RATIO,), axis, 1.0, palette)
 
 
 def draw_forest(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dualollama_pipeline.report import cells
 from dualollama_pipeline.report.model import Cell, Section
-from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter
+from dualollama_pipeline.report.sections.chapter import Chapter, chapter, not_made
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     """Count the verdicts and list the figures that do not stand."""
     audit = inputs.table("claim_audit")
     if audit is None:
-        why = "The table `claim_audit` is not there yet: `dualollama report` makes it."
-        return absent(ID, TITLE, why)
+        return not_made(ID, TITLE, "claim_audit")
     rows = plain_rows(audit)
     by_verdict = grouped(rows, "verdict")
     counts = [

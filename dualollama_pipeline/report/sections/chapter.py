@@ -35,6 +35,12 @@ def absent(section_id: str, title: str, why: str) -> Chapter:
     return Chapter(Section(id=section_id, title=title, evidence="none", paragraphs=(why,)), {})
 
 
+def not_made(section_id: str, title: str, table: str) -> Chapter:
+    """Return a section whose table is not there yet."""
+    why = f"The table `{table}` is not there yet: `dualollama report` makes it."
+    return absent(section_id, title, why)
+
+
 def evidence_of(origins: Iterable[str]) -> Evidence:
     """Say what numbers of these origins are worth together."""
     words = {"illustration" if origin == "simulated" else origin for origin in origins}

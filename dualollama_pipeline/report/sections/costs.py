@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dualollama_pipeline.report import cells
 from dualollama_pipeline.report.model import Cell, Section
-from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_in
+from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_in, not_made
 from dualollama_pipeline.report.wording import number
 from dualollama_pipeline.tables.rows import plain_rows
 
@@ -29,9 +29,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     """Show the cost model and its sensitivity."""
     model = inputs.table("cost_model")
     if model is None:
-        return absent(
-            ID, TITLE, "The table `cost_model` is not there yet: `dualollama report` makes it."
-        )
+        return not_made(ID, TITLE, "cost_model")
     rows = plain_rows(model)
     wrong = sum(row["agrees"] is False for row in rows)
     section = Section(

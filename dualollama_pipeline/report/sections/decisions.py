@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from dualollama_pipeline.report import cells
 from dualollama_pipeline.report.foreign import shorten
 from dualollama_pipeline.report.model import Cell, Section, TableRow
-from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_in
+from dualollama_pipeline.report.sections.chapter import (
+    Chapter,
+    absent,
+    chapter,
+    evidence_in,
+    not_made,
+)
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
@@ -86,8 +92,7 @@ def build_warnings(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: 
     """Show the report's rules with what the data in hand say of them."""
     rules = inputs.table("anti_patterns")
     if rules is None:
-        why = "The table `anti_patterns` is not there yet: `dualollama report` makes it."
-        return absent(*WARNINGS, why)
+        return not_made(*WARNINGS, "anti_patterns")
     rows = plain_rows(rules)
     section = Section(
         id=WARNINGS[0],

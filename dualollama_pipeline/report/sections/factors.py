@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Plot, Section
 from dualollama_pipeline.report.plots.canvas import PAGE, to_svg
-from dualollama_pipeline.report.plots.forest import Line, Mark, Series, draw_forest
+from dualollama_pipeline.report.plots.forest import draw_ratios
 from dualollama_pipeline.report.sections.chapter import (
     Chapter,
     absent,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 ID, TITLE = "factors", "What the options do"
 DRAWN = "dual_true_speedup"
-MARK = Series("", "", "o", "two", True, 0.0)
 LABELS = ("Factor", "From → to", "Metric", *COMPARISON_LABELS)
 
 
@@ -109,13 +108,10 @@ def factors_in_words(rows: list[Row]) -> Plot:
 
 def draw_factors(rows: list[Row], palette: Palette = PAGE) -> Figure:
     """Draw effects that have an interval, by factor and scenario."""
-    lines = []
-    for (factor, scenario), group in grouped(rows, "factor", "scenario").items():
-        lines.append(Line(f"{factor}, {prose.scenario_name(scenario)}", None))
-        marks = [Mark(row["value"], row["ci_low"], row["ci_high"]) for row in group]
-        lines += [
-            Line(_levels(row).replace("→", "to"), (mark,))
-            for row, mark in zip(group, marks, strict=True)
+    groups = {
+        f"{factor}, {prose.scenario_name(scenario)}": [
+            (_levels(row).replace("→", "to"), row) for row in group
         ]
-    axis = "ratio of true speedups (×), 95 % interval"
-    return draw_forest(lines, (MARK,), axis, 1.0, palette)
+        for (factor, scenario), group in grouped(rows, "factor", "scenario").items()
+    }
+    return draw_ratios(groups, "ratio of true speedups (×), 95 % interval", palette)

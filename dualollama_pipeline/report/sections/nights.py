@@ -12,7 +12,7 @@ from dualollama_pipeline.report.model import Cell, Plot, Section
 from dualollama_pipeline.report.plots.canvas import to_svg
 from dualollama_pipeline.report.plots.nights import draw_nights
 from dualollama_pipeline.report.plots.speedups import SERIES
-from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_in
+from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_in, not_made
 from dualollama_pipeline.report.wording import probability
 from dualollama_pipeline.tables.rows import plain_rows
 
@@ -37,8 +37,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     """Show the course over all configurations, and every alarm."""
     trend = inputs.table("trend")
     if trend is None:
-        why = "The table `trend` is not there yet: `dualollama report` makes it."
-        return absent(ID, TITLE, why)
+        return not_made(ID, TITLE, "trend")
     rows = plain_rows(trend)
     over_all = [row for row in rows if row["scope"] == "all"]
     alarms = [row for row in rows if row["alarm"] and row["scope"] != "all"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dualollama_pipeline.report import cells
 from dualollama_pipeline.report.model import Cell, Section
-from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_in
+from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_in, not_made
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     """Show every item with its status."""
     levels = inputs.table("slo_evaluation")
     if levels is None:
-        why = "The table `slo_evaluation` is not there yet: `dualollama report` makes it."
-        return absent(ID, TITLE, why)
+        return not_made(ID, TITLE, "slo_evaluation")
     rows = plain_rows(levels)
     counts = ", ".join(f"{len(group)} {word}" for (word,), group in grouped(rows, "status").items())
     section = Section(

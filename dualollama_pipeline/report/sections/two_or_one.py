@@ -8,12 +8,12 @@ from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.foreign import shorten
 from dualollama_pipeline.report.model import Cell, Plot, Section
 from dualollama_pipeline.report.plots.canvas import PAGE, to_svg
-from dualollama_pipeline.report.plots.forest import Line, Mark, Series, draw_forest
+from dualollama_pipeline.report.plots.forest import draw_ratios
 from dualollama_pipeline.report.sections.chapter import (
     Chapter,
-    absent,
     chapter,
     evidence_in,
+    not_made,
     verdict_words,
 )
 from dualollama_pipeline.report.sections.comparisons import COMPARISON_LABELS, comparison_cells
@@ -34,15 +34,13 @@ CONTRASTS = {
     "dual against single": "two servers, against one server",
 }
 SCOPES = ("all", "scenario")
-MARK = Series("", "", "o", "two", True, 0.0)
 
 
 def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
     """Show the contrasts over all configurations and by scenario, those that reload apart."""
     contrasts = inputs.table("contrasts")
     if contrasts is None:
-        why = "The table `contrasts` is not there yet: `dualollama report` makes it."
-        return absent(ID, TITLE, why)
+        return not_made(ID, TITLE, "contrasts")
     every = plain_rows(contrasts)
     rows = shown_rows(every)
     plot = contrasts_in_words(rows)
@@ -85,13 +83,11 @@ def shown_rows(rows: list[Row]) -> list[Row]:
 
 def draw_contrasts(rows: list[Row], palette: Palette = PAGE) -> Figure:
     """Draw the shown contrasts, by what is compared."""
-    lines = []
-    for (contrast,), group in grouped(rows, "contrast").items():
-        lines.append(Line(CONTRASTS[contrast], None))
-        marks = [Mark(row["value"], row["ci_low"], row["ci_high"]) for row in group]
-        lines += [Line(_scope(row), (mark,)) for row, mark in zip(group, marks, strict=True)]
-    axis = "ratio (×), 95 % interval; 1 = no difference"
-    return draw_forest(lines, (MARK,), axis, 1.0, palette)
+    groups = {
+        CONTRASTS[contrast]: [(_scope(row), row) for row in group]
+        for (contrast,), group in grouped(rows, "contrast").items()
+    }
+    return draw_ratios(groups, "ratio (×), 95 % interval; 1 = no difference", palette)
 
 
 def contrasts_in_words(rows: list[Row]) -> Plot:

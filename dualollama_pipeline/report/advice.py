@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.report.headline import judge_against_one
 from dualollama_pipeline.report.model import find
-from dualollama_pipeline.statistics.samples import reloading_configurations
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
@@ -28,12 +27,17 @@ IF_MEASURED = "If these numbers were measured: "
 
 
 def advise(
-    inputs: ReportInputs, population: Sequence[PooledEstimate], origin: ReportOrigin
+    inputs: ReportInputs,
+    population: Sequence[PooledEstimate],
+    origin: ReportOrigin,
+    reloading: Collection[str],
 ) -> tuple[str, ...]:
-    """Say what to run; from simulated numbers only what one would say had they been measured."""
+    """Say what to run; from simulated numbers only what one would say had they been measured.
+
+    `reloading` are the configurations that make the one server load its model again.
+    """
     names = ("dual_true_speedup", "single_true_speedup", "dual_against_single")
     dual, single, against = (judge_against_one(find(population, name)) for name in names)
-    reloading = reloading_configurations(inputs.blocks)
     what = _what_to_run(dual, single, against)
     if reloading and what.endswith(NO_SECOND):
         what += ", where no model has to be loaded again"

@@ -40,8 +40,8 @@ def rebuild_tables(settings: Settings, tell: Callable[[str], object] = lambda _:
     """Make all tables anew, those of the history included, each from its journal.
 
     One journal that cannot be used costs no other its tables. One without its end record, be it
-    still written or damaged, never replaces anything in the history; the current tables are made
-    from one only where a configuration has no other. `tell` hears of each configuration.
+    still written or damaged, makes tables only where a configuration has no other journal, and
+    none that hold less than those at hand. `tell` hears of each configuration.
 
     Raises:
         InputError: the matrix cannot be used.
@@ -50,20 +50,23 @@ def rebuild_tables(settings: Settings, tell: Callable[[str], object] = lambda _:
     store = TableStore(Warehouse(settings.warehouse).tables)
     rebuilt = Rebuilt([], {})
     for config_id in load_matrix(settings.data / "matrix.yaml").config_ids:
-        finished = unfinished = None
+        finished: Tables | None = None
+        unfinished: Tables | None = None
         for path in journals_to_latest(settings.warehouse, config_id):
+            is_whole = is_finished(path)  # before it is read: it may be being written
             try:
                 made = build_tables(read_journal(path))
             except (JournalError, TableError) as error:
                 rebuilt.left_out[str(path)] = error.problem.removeprefix(f"{path}: ")
                 continue
-            if is_finished(path):
-                finished = made
-                for table, df in made._asdict().items():
-                    store.archive(table, df, config_id)
-            else:
+            if not is_whole:
                 unfinished = made
                 rebuilt.left_out[str(path)] = "it has no end record: still written, or cut off"
+                continue
+            if finished is not None:  # not the latest: that one is published below
+                for table, df in finished._asdict().items():
+                    store.archive(table, df, config_id)
+            finished = made
         latest = finished or unfinished
         if latest is None or (finished is None and _holds_more(store, config_id, latest)):
             continue

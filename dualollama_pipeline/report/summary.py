@@ -48,8 +48,8 @@ def summarize(inputs: ReportInputs) -> Summary:
     pooled = plain_rows(inputs.population_statistics)
     population = tuple(PooledEstimate(**_pooled(row)) for row in pooled)
     configurations = _configurations(inputs)
-    n_reloading = len(reloading_configurations(inputs.blocks))
-    words = answer(population, origin, n_reloading)
+    reloading = reloading_configurations(inputs.blocks)
+    words = answer(population, origin, len(reloading))
     return Summary(
         title=f"SIMULATED: {TITLE}" if origin == "simulated" else TITLE,
         origin=origin,
@@ -57,7 +57,7 @@ def summarize(inputs: ReportInputs) -> Summary:
         verdict=words.verdict,
         headline=words.headline,
         explanation=words.explanation,
-        advice=tuple(map(one_line, advise(inputs, population, origin))),
+        advice=tuple(map(one_line, advise(inputs, population, origin, reloading))),
         population=population,
         scenarios=_scenarios(inputs, configurations),
         configurations=configurations,

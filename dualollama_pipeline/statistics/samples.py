@@ -43,11 +43,13 @@ def collect_samples(
     """
     duals = runs[runs["arm"].eq("dual")]
     where = {id(table): _where(table, classes or {}) for table in (duals, blocks)}
+    loads_none = _load_none(blocks) if any(map(_rests_on_single, metrics)) else None
     parts = []
     for metric in metrics:
-        table = duals if metric.table == "run_table" else blocks
-        made = (_of_run if metric.table == "run_table" else _of_block)(metric, table)
-        parts.append((metric, where[id(table)], made))
+        if metric.table == "run_table":
+            parts.append((metric, where[id(duals)], _of_run(metric, duals)))
+        else:
+            parts.append((metric, where[id(blocks)], _of_block(metric, blocks, loads_none)))
     return _stack(parts)
 
 
@@ -96,17 +98,24 @@ def _of_run(metric: Metric, duals: pd.DataFrame) -> pd.DataFrame:
     return _sample(metric, duals, sound, pd.Series(data=True, index=duals.index))
 
 
-def _of_block(metric: Metric, blocks: pd.DataFrame) -> pd.DataFrame:
-    rests_on_single = "single" in metric.name
-    arm = "single" if rests_on_single else "dual"
+def _rests_on_single(metric: Metric) -> bool:
+    return "single" in metric.name
+
+
+def _of_block(metric: Metric, blocks: pd.DataFrame, loads_none: pd.Series | None) -> pd.DataFrame:
+    arm = "single" if _rests_on_single(metric) else "dual"
     sound = blocks[f"in_{arm}_{'per_token' if 'per_token' in metric.name else 'estimate'}"]
     if metric.name == "dual_against_single":
         sound = sound & blocks["in_dual_estimate"]
-    pools = pd.Series(data=True, index=blocks.index)
-    if rests_on_single:
-        pools = blocks["n_single_reloads"].eq(0).fillna(value=False)
-        pools &= ~blocks["config_id"].isin(reloading_configurations(blocks))
-    return _sample(metric, blocks, sound, pools)
+    if loads_none is None or not _rests_on_single(metric):
+        return _sample(metric, blocks, sound, pd.Series(data=True, index=blocks.index))
+    return _sample(metric, blocks, sound, loads_none)
+
+
+def _load_none(blocks: pd.DataFrame) -> pd.Series:
+    """Say of each block whether its one server loads no model, by accident or by condition."""
+    none_here = blocks["n_single_reloads"].eq(0).fillna(value=False)
+    return none_here & ~blocks["config_id"].isin(reloading_configurations(blocks))
 
 
 def reloading_configurations(blocks: pd.DataFrame) -> set[str]:

@@ -61,17 +61,12 @@ def _joined(parts: dict[str, pa.Table], left_out: dict[str, str]) -> pa.Table:
         # permissive: a column that is empty in one file has no type there
         return pa.concat_tables(parts.values(), promote_options="permissive")
     except pa.ArrowException:
-        usual = Counter(part.schema.remove_metadata().to_string() for part in parts.values())
-        base = usual.most_common(1)[0][0]
-        base_schema = next(
-            part.schema
-            for part in parts.values()
-            if part.schema.remove_metadata().to_string() == base
-        )
+        schemas = Counter(part.schema.remove_metadata() for part in parts.values())
+        ((usual, _),) = schemas.most_common(1)
         fitting = {}
         for path, part in parts.items():
             try:
-                pa.unify_schemas([base_schema, part.schema], promote_options="permissive")
+                pa.unify_schemas([usual, part.schema], promote_options="permissive")
                 fitting[path] = part
             except pa.ArrowException as error:
                 left_out[path] = f"damaged: {error}"

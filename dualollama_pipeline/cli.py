@@ -167,6 +167,8 @@ def progress_line(event: dict[str, Any]) -> str:
     """Return one line for one event of a worker."""
     if event["event"] == "waiting":
         return f"the servers are in use by {event['holder']}; waiting"
+    if event["event"] == "notice":
+        return str(event["text"])
     failures = "".join(f"; {failure}" for failure in event["failures"])
     return (
         f"{event['finished']}/{event['planned']} block {event['block']} {event['arm']}: "

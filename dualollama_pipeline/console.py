@@ -64,6 +64,9 @@ class RunProgress:
         if event["event"] == "waiting":
             self._console.print(f"the servers are in use by {event['holder']}; waiting")
             return
+        if event["event"] == "notice":
+            self._console.print(f"{self._name}: {event['text']}", markup=False)
+            return
         done = (self._number - 1) * event["planned"] + event["finished"]
         self._progress.update(
             self._task,

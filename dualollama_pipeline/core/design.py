@@ -31,6 +31,7 @@ class Campaign:
     model: str
     servers: dict[str, str]
     clock: str
+    environments: dict[str, dict[str, str]] = field(default_factory=dict)
     seed: int = DEFAULT_SEED
     deadlines: Deadlines = field(default_factory=Deadlines)
 
@@ -127,6 +128,7 @@ def build_plan(configuration: Configuration, workload: Workload, campaign: Campa
         clock=campaign.clock,  # type: ignore[arg-type]  # checked by the model
         deadlines=campaign.deadlines,
         servers=campaign.servers,
+        environments=campaign.environments,
         keep_alive=KEEP_ALIVE,
         ingest_s=workload.ingest_s,
         corpus_sha256=workload.corpus_sha256,

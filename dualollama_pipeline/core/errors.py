@@ -49,7 +49,8 @@ class InputError(DualOllamaError):
             field = name(loc) if finding["loc"] else "(whole document)"
             value = CREDENTIALS.sub("//***@", repr(finding["input"]))
             shown = value if len(value) <= 80 else value[:77] + "..."  # noqa: PLR2004 a screen line
-            lines.append(f"{source}: {field} = {shown}: {finding['msg']}")
+            said = finding["msg"].removeprefix("Value error, ")
+            lines.append(f"{source}: {field} = {shown}: {said}")
         return cls("\n".join(lines), f"correct the field(s) named above in {source}")
 
 

@@ -6,7 +6,6 @@ plan's business (plan.py). The file is `data/matrix.yaml`; an empty option means
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dualollama_pipeline.core.errors import InputError
+from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 # '|' joins Dagster's multi-partition keys, '/' and '..' would leave the warehouse: letters,
 # digits, '-' and '_' only.
 SAFE_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._/-]*(:[A-Za-z0-9._-]+)?$"
 
 
 class Scenario(StrEnum):
@@ -69,18 +68,10 @@ class AgentOptions(Strict):
         return self.model_dump(include=set(AgentOptions.model_fields), exclude_none=True)
 
 
-def refuse_cloud(model: str) -> str:
-    """Return a model's name; raise ValueError if it runs in Ollama's cloud."""
-    if re.search(r"[:-]cloud$", model):
-        msg = "a cloud model runs elsewhere, it says nothing about this machine; name a local one"
-        raise ValueError(msg)
-    return model
-
-
 class AgentSpec(AgentOptions):
     """One agent of a configuration: its options, and a model of its own if it has one."""
 
-    model: Annotated[str, Field(pattern=MODEL_NAME, max_length=200)] | None = None
+    model: Annotated[str, Field(pattern=PATTERN, max_length=200)] | None = None
 
     @field_validator("model")
     @classmethod

@@ -12,7 +12,6 @@ import io
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.workload import (
@@ -122,7 +121,9 @@ def report_prompt(template: str, analysis_text: str) -> str:
 
 
 def data_summary(corpus: Path) -> str:
-    """Summarize the corpus as the original did: counts by type, first five names, latest day.
+    """Summarize the corpus as the original did: counts by type, first five names.
+
+    Not its day of the latest change: every copy has its own, and a prompt must not change by it.
 
     Raises:
         InputError: the corpus cannot be read.
@@ -132,8 +133,6 @@ def data_summary(corpus: Path) -> str:
     for suffix, label in SUFFIXES.items():
         names = [path.name for path in files if path.suffix == suffix]
         lines += ["", f"{label} files ({len(names)})", *(f"  - {n}" for n in names[:SHOWN_FILES])]
-    latest = max(path.stat().st_mtime for path in files)
-    lines += ["", f"Latest change: {datetime.fromtimestamp(latest, UTC):%Y-%m-%d}"]
     numbers = harvest_metrics(corpus)
     lines += ["", "Numbers found:", *(f"  {name}: {value:g}" for name, value in numbers.items())]
     return "\n".join(lines)

@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.matrix import MODEL_NAME, SAFE_ID, AgentOptions, Strict, refuse_cloud
+from dualollama_pipeline.core.matrix import SAFE_ID, AgentOptions, Strict
+from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+NOT_MEASURED = {"plan_id", "batch_id", "deadlines", "servers", "ingest_s", "max_attempts"}
 
 
 class Arm(StrEnum):
@@ -29,12 +36,17 @@ class Arm(StrEnum):
 
 
 class Deadlines(Strict):
-    """How long the worker waits, in seconds of the wall clock, whatever clock it measures with."""
+    """How long the worker waits, in seconds of the wall clock, whatever clock it measures with.
 
-    connect_s: Annotated[float, Field(gt=0)] = 5.0
-    first_token_s: Annotated[float, Field(gt=0)] = 300.0
-    idle_s: Annotated[float, Field(gt=0)] = 60.0
-    total_s: Annotated[float, Field(gt=0)] = 900.0
+    `return_s`: for a server that does not answer any more to come back, in three pauses.
+    """
+
+    connect_s: Seconds = 5.0
+    load_s: Seconds = 900.0
+    first_token_s: Seconds = 300.0
+    idle_s: Seconds = 60.0
+    total_s: Seconds = 900.0
+    return_s: Seconds = 100.0
 
 
 class Stage(Strict):
@@ -56,7 +68,7 @@ class PlannedAgent(Strict):
 
     role: str
     server: str
-    model: Annotated[str, Field(pattern=MODEL_NAME), AfterValidator(refuse_cloud)]
+    model: Annotated[str, Field(pattern=PATTERN), AfterValidator(refuse_cloud)]
     options: AgentOptions
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, strict=False)]
 
@@ -83,7 +95,9 @@ class PlannedTrial(Strict):
 class Plan(Strict):
     """One configuration's trials of one batch, in the order in which they are to run.
 
-    `plan_hash` covers what is measured, not where (servers), when (batch) or how patiently.
+    `environments` are those of servers that were started for this plan. `plan_hash` covers what is
+    measured, not where (servers), when (batch) or how patiently; an environment decides what a
+    server does, so it is covered where there is one.
     """
 
     plan_id: str
@@ -96,6 +110,7 @@ class Plan(Strict):
     clock: Literal["real", "simulated"]
     deadlines: Deadlines
     servers: dict[str, str]
+    environments: dict[str, dict[str, str]] = Field(default_factory=dict)
     keep_alive: str
     ingest_s: Annotated[float, Field(ge=0)]
     corpus_sha256: str
@@ -126,7 +141,7 @@ class Plan(Strict):
         """Return the first 16 hex digits of the sha256 over all that decides what is measured."""
         measured = self.model_dump(
             mode="json",
-            exclude={"plan_id", "batch_id", "deadlines", "servers", "ingest_s", "max_attempts"},
+            exclude=NOT_MEASURED | (set() if self.environments else {"environments"}),
         )
         canonical = json.dumps(measured, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]

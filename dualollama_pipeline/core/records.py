@@ -71,6 +71,7 @@ class Failure(Record):
     phase: Literal["connect", "waiting", "streaming", "final"]
     http_status: int | None = None
     body_excerpt: str | None = None
+    retry_after_s: float | None = None
 
 
 class ServerCounters(Record):
@@ -126,7 +127,7 @@ class ServerIdentity(Record):
     `pid`, `process_started_s` (since the epoch) and `gpu_uuids` are what the machine says of a
     server on it. `placement` is "verified" where that process holds the GPU memory that the server
     reports, "contradicted" where not even all GPUs hold it, "claimed" where nobody else can say,
-    None where the server reports none.
+    None where the server reports none. `thinks`: the model can think before it answers.
     """
 
     server: str
@@ -141,6 +142,7 @@ class ServerIdentity(Record):
     size_vram_share: float | None
     context_length: int | None
     expires_at: str | None = None
+    thinks: bool | None = None
     pid: int | None = None
     process_started_s: float | None = None
     gpu_uuids: tuple[str, ...] | None = None
@@ -195,7 +197,10 @@ class IdentityRecord(Record):
 
 
 class PreparationRecord(Record):
-    """A model made ready off the clock: unloaded, loaded, and one discarded warm-up."""
+    """A model made ready off the clock: unloaded, loaded, and one discarded warm-up.
+
+    `load_s` is how long its load took, at the client: what a load inside a call is compared with.
+    """
 
     record: Literal["preparation"] = "preparation"
     before_trial: str
@@ -203,10 +208,24 @@ class PreparationRecord(Record):
     role: str
     status: Status
     failure: Failure | None = None
+    load_s: float | None = None
+
+
+class NoteRecord(Record):
+    """What a reader must know that no measurement says: why a batch ended early, what is not known.
+
+    `about`: "ended" (the batch, before its end record), "servers" or "ruler" (could not be asked).
+    """
+
+    record: Literal["note"] = "note"
+    at: str
+    about: Literal["ended", "servers", "ruler"]
+    text: str
+    way_out: str
 
 
 class TrialRecord(Record):
-    """One attempt at a trial, with every call that it planned.
+    """One attempt at a trial, with every call that it planned; `reason` says why it was skipped.
 
     `wall_clock_drift_ms` is how much more time the wall clock counted than the monotonic one,
     `loop_lag_p99_ms` how late the event loop was; None under the simulated clock.
@@ -222,6 +241,7 @@ class TrialRecord(Record):
     started_at: str
     wall_clock_drift_ms: float | None = None
     loop_lag_p99_ms: float | None = None
+    reason: str | None = None
     calls: tuple[CallRecord, ...]
 
 
@@ -252,6 +272,7 @@ AnyRecord = (
     | MachineRecord
     | IdentityRecord
     | PreparationRecord
+    | NoteRecord
     | TrialRecord
     | RulerRecord
     | EndRecord

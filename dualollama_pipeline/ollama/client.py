@@ -14,25 +14,31 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import httpx
 
+from dualollama_pipeline.core.credentials import Credentials
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.records import Failure, FailureKind
 from dualollama_pipeline.ollama.failures import (
+    HTTP_OK,
+    TRANSIENT,
     describe,
     error_text,
     excerpt,
     kind_of_exception,
     kind_of_status,
+    retry_after_s,
+    way_out_of,
+    way_out_of_status,
 )
 from dualollama_pipeline.ollama.transport import StampingTransport, Stamps, serialize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from types import TracebackType
 
     from dualollama_pipeline.core.plan import Deadlines
 
-HTTP_OK = 200
 CONTROL_TIMEOUT_S = 10.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 MAX_LINE_BYTES = 32 * 1024 * 1024  # Ollama itself caps an event at 8 MB
 
 
@@ -52,6 +58,7 @@ class Exchange:
     stamps: Stamps = field(default_factory=Stamps)
     ended_ns: int | None = None
     failure: Failure | None = None
+    credentials: Credentials = field(default_factory=Credentials)
 
     @property
     def pieces(self) -> list[bytes]:
@@ -64,30 +71,44 @@ class Exchange:
         Without an excerpt of its own it keeps the end of what had arrived.
         """
         if self.failure is None:
+            said = body_excerpt or excerpt(b"".join(self.pieces))
             self.failure = Failure(
                 kind=kind,
-                text=text,
+                text=self.credentials.hidden(text),
                 url=self.url,
                 model=self.model,
                 phase=self.phase,
                 http_status=self.status,
-                body_excerpt=body_excerpt or excerpt(b"".join(self.pieces)),
+                body_excerpt=None if said is None else self.credentials.hidden(said),
+                retry_after_s=retry_after_s(self.headers),
             )
 
 
 class OllamaClient:
     """Speaks to one server; `async with` it. Proxies of the environment are never used."""
 
-    def __init__(self, url: str, deadlines: Deadlines) -> None:
+    def __init__(
+        self,
+        url: str,
+        deadlines: Deadlines,
+        credentials: Credentials | None = None,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.url = url
         self._deadlines = deadlines
+        self._credentials = credentials or Credentials()
+        self._pause = pause
         self._transport = StampingTransport(MAX_LINE_BYTES)
+        secret = self._credentials.header
         self._http = httpx.AsyncClient(
             base_url=url,
             transport=self._transport,
             trust_env=False,
             follow_redirects=False,
-            headers={"Accept-Encoding": "identity"},
+            headers={
+                "Accept-Encoding": "identity",
+                **({} if secret is None else {"Authorization": secret}),
+            },
             timeout=httpx.Timeout(CONTROL_TIMEOUT_S, connect=deadlines.connect_s),
         )
 
@@ -102,41 +123,55 @@ class OllamaClient:
     ) -> None:
         await self._http.aclose()
 
-    async def request(self, method: str, path: str, body: object = None) -> httpx.Response:
+    async def request(
+        self, method: str, path: str, body: object = None, tries: int = 1
+    ) -> httpx.Response:
         """Send a control request (version, tags, show, ps, join...) and return its response.
+
+        What may pass is tried again, `tries` times in all: the pause doubles, or is what the server
+        asks for.
 
         Raises:
             ServerError: no answer, or a status other than 200; names the URL and what was said.
         """
-        try:
-            response = await self._http.request(method, path, json=body)
-        except httpx.HTTPError as error:
-            raise ServerError(
-                f"{self.url}{path}: {describe(error)}",
-                "start the server, or correct its URL",
-            ) from error
-        if response.status_code != HTTP_OK:
-            raise ServerError(
-                f"{self.url}{path}: HTTP {response.status_code}: {error_text(response.content)}",
-                "is this an Ollama server, and does it have the model (ollama list)?",
-            )
-        return response
+        for left in reversed(range(tries)):
+            pause_s = FIRST_PAUSE_S * 2 ** (tries - left - 1)
+            try:
+                response = await self._http.request(method, path, json=body)
+            except httpx.HTTPError as error:
+                said = describe(error)
+                if not left:
+                    raise ServerError(f"{self.url}{path}: {said}", way_out_of(error)) from error
+            else:
+                status = response.status_code
+                if status == HTTP_OK:
+                    return response
+                said = self._credentials.hidden(error_text(response.content))
+                if not left or kind_of_status(status, said) not in TRANSIENT:
+                    raise ServerError(
+                        f"{self.url}{path}: HTTP {status}: {said}", way_out_of_status(status)
+                    )
+                pause_s = retry_after_s(response.headers) or pause_s
+            await self._pause(min(pause_s, LONGEST_PAUSE_S))
+        raise AssertionError  # the last try returns or raises
 
-    async def json(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+    async def json(
+        self, method: str, path: str, body: object = None, tries: int = 1
+    ) -> dict[str, Any]:
         """Send a control request and return its JSON object.
 
         Raises:
             ServerError: as `request`, or the answer is no JSON object.
         """
-        return _object(await self.request(method, path, body), f"{self.url}{path}")
+        return _object(await self.request(method, path, body, tries), f"{self.url}{path}")
 
-    async def version(self) -> httpx.Response:
+    async def version(self, tries: int = 1) -> httpx.Response:
         """Ask for the version; also opens the connection, so that no TTFT pays for it.
 
         Raises:
             ServerError: as `request`, or what answers is no Ollama.
         """
-        response = await self.request("GET", "/api/version")
+        response = await self.request("GET", "/api/version", tries=tries)
         _object(response, f"{self.url}/api/version")
         return response
 
@@ -145,16 +180,24 @@ class OllamaClient:
     ) -> httpx.Request:
         """Build a generation request whose answer will lie in `exchange`.
 
-        A body with `messages` goes to /api/chat, one with `prompt` to /api/generate.
+        A body with `messages` goes to /api/chat, one with `prompt` to /api/generate; one without
+        any text only loads the model, which has a deadline of its own.
         """
         limits = self._deadlines
+        is_load = not (body.get("prompt") or body.get("messages"))
+        first_s = limits.load_s if is_load else limits.first_token_s
+        exchange.credentials = self._credentials
         request = self._http.build_request(
             "POST",
             "/api/chat" if "messages" in body else "/api/generate",
             content=json.dumps(body).encode(),
             headers={"Content-Type": "application/json", **headers},
             timeout=httpx.Timeout(limits.idle_s, connect=limits.connect_s),
-            extensions={"stamps": exchange.stamps, "first_s": limits.first_token_s},
+            extensions={
+                "stamps": exchange.stamps,
+                "first_s": first_s,
+                "total_s": limits.load_s if is_load else limits.total_s,
+            },
         )
         request.extensions["message"] = serialize(request)  # not while the other agent sends
         return request
@@ -165,12 +208,12 @@ class OllamaClient:
         Deadlines: first byte, idle between reads, total (wall seconds). Cancelling closes the
         connection, so the server stops generating; `exchange` keeps what had arrived.
         """
-        limits = self._deadlines
+        total_s = request.extensions["total_s"]
         try:
-            async with asyncio.timeout(limits.total_s):
+            async with asyncio.timeout(total_s):
                 await self._exchange(request, exchange)
         except TimeoutError:
-            exchange.fail(FailureKind.TIMEOUT_TOTAL, f"not finished within {limits.total_s} s")
+            exchange.fail(FailureKind.TIMEOUT_TOTAL, f"not finished within {total_s} s")
         except httpx.TransportError as error:
             kind = kind_of_exception(
                 error,

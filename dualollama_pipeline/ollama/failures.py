@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import ssl
+from typing import TYPE_CHECKING
 
 import httpx
 
-from dualollama_pipeline.core.records import FailureKind
+from dualollama_pipeline.core.records import Failure, FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 EXCERPT_CHARS = 400
 
@@ -30,8 +36,9 @@ _AFTER_HEAD: tuple[tuple[type[Exception], FailureKind], ...] = (
 _OUT_OF_MEMORY = re.compile(
     r"out.of.memory|memory layout cannot be allocated|requires more system memory", re.IGNORECASE
 )
+HTTP_OK = 200
 HTTP_REDIRECT, HTTP_CLIENT_ERROR, HTTP_SERVER_ERROR = 300, 400, 500
-HTTP_NOT_FOUND, HTTP_UNAVAILABLE = 404, 503
+HTTP_NOT_FOUND, HTTP_TOO_MANY, HTTP_UNAVAILABLE = 404, 429, 503
 
 
 def kind_of_exception(
@@ -53,15 +60,30 @@ def describe(error: BaseException) -> str:
 
 
 def error_text(body: bytes) -> str:
-    """Return the `error` of Ollama's error body, else the body itself, at most 400 characters."""
+    """Return the sentence inside an error body, else the body itself, at most 400 characters."""
     text = body.decode("utf-8", errors="replace").strip()
+    return printable(innermost(text) or text) or "(empty body)"
+
+
+def innermost(said: object) -> object:
+    """Return what an error says inside its wrappings.
+
+    Ollama passes llama-server's JSON on as the text of its own `error`; OpenAI-like servers have an
+    object there.
+    """
+    content = _parsed(said) if isinstance(said, str) else said
+    if isinstance(content, dict):
+        for name in ("error", "message"):
+            if name in content:
+                return innermost(content[name])
+    return said
+
+
+def _parsed(text: str) -> object:
     try:
-        content = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        content = None
-    if isinstance(content, dict) and isinstance(content.get("error"), str):
-        text = content["error"]
-    return printable(text) or "(empty body)"
+        return None
 
 
 def printable(said: object) -> str:
@@ -75,6 +97,15 @@ def excerpt(body: bytes) -> str | None:
     return body[-EXCERPT_CHARS:].decode("utf-8", errors="replace") or None
 
 
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return how long the server asks to wait, s; None where it names no number of seconds."""
+    try:
+        asked = float(headers.get("Retry-After", ""))
+    except ValueError:  # a date: servers and proxies in front of models send seconds
+        return None
+    return asked if 0 <= asked < math.inf else None
+
+
 def kind_of_message(text: str) -> FailureKind:
     """Classify an error that the server put into words."""
     return FailureKind.OOM if _OUT_OF_MEMORY.search(text) else FailureKind.SERVER_ERROR
@@ -86,13 +117,70 @@ def kind_of_status(status: int, text: str) -> FailureKind:
         return FailureKind.OOM
     if status == HTTP_NOT_FOUND and "model" in text:
         return FailureKind.MODEL_MISSING
-    if status == HTTP_UNAVAILABLE:
+    if status in {HTTP_TOO_MANY, HTTP_UNAVAILABLE}:
         return FailureKind.BUSY
     if status >= HTTP_SERVER_ERROR:
         return FailureKind.HTTP_5XX
     if status >= HTTP_CLIENT_ERROR:
         return FailureKind.HTTP_4XX
     return FailureKind.HTTP_3XX if status >= HTTP_REDIRECT else FailureKind.PROTOCOL
+
+
+WAYS_OUT = {
+    401: "the server wants credentials: set DUALOLLAMA_TOKEN, or DUALOLLAMA_BASIC=USER:PASSWORD "
+    "(_A or _B behind it for one server alone)",
+    404: "is this an Ollama server, and does it have the model (`ollama list`, `ollama pull`)? The "
+    "URL may need the path that a proxy adds",
+    429: "the server or its proxy limits requests: wait, or raise the limit",
+    500: "read the server's log (`ollama serve` prints it)",
+    503: "the server is starting, loading a model, or busy: wait until it answers, then try again",
+}
+WAYS_OUT[403] = (
+    WAYS_OUT[401] + "; without a proxy, OLLAMA_HOST and OLLAMA_ORIGINS decide whose requests a "
+    "server takes"
+)
+WAYS_OUT[502] = WAYS_OUT[504] = "the proxy does not reach its server: is `ollama serve` running?"
+REFUSED = "is `ollama serve` running there? start it, or correct its URL"
+UNTRUSTED = (
+    "this machine does not trust the server's certificate: put its authority into a file and name "
+    "that in SSL_CERT_FILE, or use http"
+)
+NO_TLS = "is the server behind http, not https? correct its URL"
+SLOW = "the server takes connections but does not answer: does it load, or hang? see its log"
+
+
+def way_out_of_status(status: int) -> str:
+    """Say what to do about an HTTP status other than 200."""
+    known = WAYS_OUT.get(status) or WAYS_OUT.get(status // 100 * 100)
+    return known or "is this an Ollama server? correct its URL"
+
+
+WAYS_OUT_OF_KINDS = {
+    FailureKind.MODEL_MISSING: "`ollama pull` the model on that server, or name another",
+    FailureKind.OOM: "free GPU memory (`ollama ps`, `ollama stop`), lower num_gpu or num_ctx, or "
+    "use a smaller model or quantization",
+    FailureKind.CONNECT: REFUSED,
+    FailureKind.CONFIG: "name a model that runs on this machine",
+    FailureKind.TIMEOUT_FIRST: SLOW,
+    FailureKind.TIMEOUT_TOTAL: f"{SLOW}; DUALOLLAMA_LOAD_S and _TOTAL_S set the deadlines",
+}
+
+
+def way_out_of_failure(failure: Failure) -> str:
+    """Say what to do about a request that failed."""
+    known = WAYS_OUT_OF_KINDS.get(failure.kind)
+    status = failure.http_status
+    return known or way_out_of_status(500 if status in {None, HTTP_OK} else status or 500)
+
+
+def way_out_of(error: httpx.HTTPError) -> str:
+    """Say what to do about an exchange that failed before any status."""
+    cause = error.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return UNTRUSTED
+    if isinstance(cause, ssl.SSLError):
+        return NO_TLS
+    return SLOW if isinstance(error, httpx.ReadTimeout) else REFUSED
 
 
 # A second attempt may succeed where the server was busy, away or restarted; it cannot where the
@@ -110,3 +198,8 @@ TRANSIENT = frozenset(
         FailureKind.UNKNOWN,
     }
 )
+
+
+def may_pass(failures: Sequence[Failure]) -> bool:
+    """Say whether each of these is of a kind that another attempt may not meet."""
+    return bool(failures) and all(failure.kind in TRANSIENT for failure in failures)

@@ -7,8 +7,10 @@ the file's size as GPU memory (OLLAMA.md section 0, fact 9). nvidia-smi and the 
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
@@ -22,6 +24,8 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 SERVER_PROCESS = "ollama"  # a tunnel or a container's proxy listens too, and proves nothing
 BYTES_PER_MIB = 1024**2
 WITNESSED_SHARE = 0.8
+PCI_VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}
+GRAPHICS_CARDS = Path("/sys/class/drm")
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,15 @@ class GpuUse:
     pid: int
     gpu_uuid: str
     used_mib: int
+
+
+def gpu_vendors(cards: Path = GRAPHICS_CARDS) -> frozenset[str]:
+    """Return whose GPUs Linux sees, of those that can run a model; empty on other systems."""
+    found = set()
+    for file in cards.glob("card*/device/vendor"):
+        with suppress(OSError, ValueError):
+            found.add(PCI_VENDORS.get(file.read_text(encoding="ascii").strip(), ""))
+    return frozenset(filter(None, found))
 
 
 async def nvidia_smi(what: str, fields: str) -> str | None:
@@ -116,7 +129,11 @@ async def used_mib() -> int | None:
 
 @dataclass(frozen=True)
 class Gpus:
-    """What nvidia-smi says at one moment; None is "not known"."""
+    """What nvidia-smi says at one moment; None is "not known".
+
+    `used_mib` is known only where no card of another vendor could hold a model: nvidia-smi does not
+    see it, so it could contradict nothing.
+    """
 
     uses: tuple[GpuUse, ...] | None
     used_mib: int | None
@@ -125,13 +142,14 @@ class Gpus:
 class GpuWatch:
     """Looks at the GPUs once, when first asked: each look costs a process, or two."""
 
-    def __init__(self) -> None:
+    def __init__(self, cards: Path = GRAPHICS_CARDS) -> None:
         self._seen: Gpus | None = None
+        self._sees_all = sys.platform == "linux" and gpu_vendors(cards) <= {"nvidia"}
 
     async def look(self) -> Gpus:
         """Return what was seen at the first look."""
         if self._seen is None:
-            self._seen = Gpus(await gpu_use(), await used_mib())
+            self._seen = Gpus(await gpu_use(), await used_mib() if self._sees_all else None)
         return self._seen
 
 

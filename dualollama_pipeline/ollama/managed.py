@@ -1,6 +1,7 @@
-"""Two `ollama serve` of our own: started with an explicit environment, stopped to the last process.
+"""Two `ollama serve` of our own: the user's environment passed on, stopped to the last process.
 
-What the servers read from their environment is set here, once, so that it is known (OLLAMA.md A4).
+What servers read from their environment (OLLAMA.md A4) is the user's choice; what of it was set is
+known here, once, and goes into the plan.
 """
 
 from __future__ import annotations
@@ -11,44 +12,82 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
 
+from dualollama_pipeline.core.credentials import STARS
 from dualollama_pipeline.core.errors import ServerError
+from dualollama_pipeline.core.settings import CONFIDENTIAL
+from dualollama_pipeline.ollama.gpu import gpu_vendors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from dualollama_pipeline.core.settings import Settings
+
 READY_DEADLINE_S = 60.0  # a server listens before it has found its GPUs, and answers only then
 POLL_S = 0.05
 LOG_TAIL_CHARS = 600
 
-EXPLICIT = {
-    "OLLAMA_NUM_PARALLEL": "1",
-    "OLLAMA_MAX_LOADED_MODELS": "1",
-    "OLLAMA_KEEP_ALIVE": "30m",
-    "OLLAMA_NOPRUNE": "1",  # two servers may share one folder of models
-}
+USUAL = {"OLLAMA_KEEP_ALIVE": "30m"}  # where the user says nothing else
+FORCED = {"OLLAMA_NOPRUNE": "1"}  # two servers may share one folder of models
+TELLING = ("OLLAMA_", "CUDA_", "ROCR_", "HIP_", "HSA_", "GGML_", "LLAMA_ARG_")
 
 
-def server_environment(outer: Mapping[str, str], port: int) -> dict[str, str]:
-    """Return what a server gets: the outer environment with no OLLAMA_* but the models' folder."""
-    inherited = {
-        name: value
-        for name, value in outer.items()
-        if not name.startswith("OLLAMA_") or name == "OLLAMA_MODELS"
+def gpu_variables(gpu: str | None, vendors: frozenset[str]) -> dict[str, str]:
+    """Return the variables that show a server these GPUs and no other.
+
+    On an AMD machine only one layer may filter: HIP counts within what ROCR leaves, and takes
+    CUDA_VISIBLE_DEVICES for its own. Vulkan knows numbers only.
+    """
+    if gpu is None:
+        return {}
+    amd = "HIP_VISIBLE_DEVICES" if sys.platform == "win32" else "ROCR_VISIBLE_DEVICES"
+    names = ["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"]
+    if "amd" in vendors:
+        names = [amd] if "nvidia" not in vendors else [amd, "CUDA_VISIBLE_DEVICES"]
+    if gpu.replace(",", "").isdigit():
+        names.append("GGML_VK_VISIBLE_DEVICES")
+    return dict.fromkeys(names, gpu)
+
+
+def server_environment(
+    outer: Mapping[str, str], own: Mapping[str, str], port: int
+) -> dict[str, str]:
+    """Return what a server gets: the outer environment, then what is its own, then its address."""
+    return {**USUAL, **outer, **FORCED, **own, "OLLAMA_HOST": f"127.0.0.1:{port}"}
+
+
+def told(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return of an environment what decides how a server works; a secret by its name only."""
+    return {
+        name: STARS if CONFIDENTIAL.search(name) else value
+        for name, value in sorted(environment.items())
+        if name.startswith(TELLING) and name != "OLLAMA_HOST"  # a new port each time
     }
-    return {**inherited, **EXPLICIT, "OLLAMA_HOST": f"127.0.0.1:{port}"}
+
+
+@dataclass(frozen=True)
+class ManagedServer:
+    """A server that runs, and what of its environment may be shown."""
+
+    url: str
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes]
+    log: Path
 
 
 @contextmanager
-def managed_servers(logs: Path, outer: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
-    """Start servers `a` and `b`, yield their URLs when both answer, stop exactly these two.
+def managed_servers(
+    settings: Settings, outer: Mapping[str, str] | None = None
+) -> Iterator[dict[str, ManagedServer]]:
+    """Start servers `a` and `b`, yield them when both answer, stop exactly these two.
 
-    Their output goes to `logs`/ollama-a.log and ollama-b.log.
+    Their output goes to logs/ollama-a.log and ollama-b.log in the warehouse.
 
     Raises:
         ServerError: there is no `ollama` on PATH, or one does not answer within 60 s; with the end
@@ -61,23 +100,32 @@ def managed_servers(logs: Path, outer: Mapping[str, str] | None = None) -> Itera
             "managed servers need the program `ollama`, which is not on PATH",
             "install Ollama, or start two servers yourself and set DUALOLLAMA_SERVERS=external",
         )
+    logs = settings.warehouse / "logs"
     logs.mkdir(parents=True, exist_ok=True)
+    vendors = gpu_vendors()
+    own = {
+        "a": {**gpu_variables(settings.gpu_a, vendors), **settings.env_a},
+        "b": {**gpu_variables(settings.gpu_b, vendors), **settings.env_b},
+    }
     with ExitStack() as stack:
         servers = {
-            name: stack.enter_context(_server(program, logs / f"ollama-{name}.log", outer))
-            for name in ("a", "b")
+            name: stack.enter_context(
+                _server(program, logs / f"ollama-{name}.log", {**outer}, variables)
+            )
+            for name, variables in own.items()
         }
-        for url, process, log in servers.values():
-            _wait_until_ready(url, process, log)
-        yield {name: url for name, (url, *_) in servers.items()}
+        for server in servers.values():
+            _wait_until_ready(server)
+        yield servers
 
 
 @contextmanager
 def _server(
-    program: str, log: Path, outer: Mapping[str, str]
-) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
+    program: str, log: Path, outer: Mapping[str, str], own: Mapping[str, str]
+) -> Iterator[ManagedServer]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    environment = server_environment(outer, own, port)
     guard = [sys.executable, "-m", "dualollama_pipeline.ollama.guard", program, "serve"]
     with (
         log.open("wb") as output,
@@ -86,26 +134,26 @@ def _server(
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=server_environment(outer, port),
+            env=environment,
         ) as process,
     ):
         try:
-            yield f"http://127.0.0.1:{port}", process, log
+            yield ManagedServer(f"http://127.0.0.1:{port}", told(environment), process, log)
         finally:
             process.terminate()
 
 
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_ready(server: ManagedServer) -> None:
     deadline = time.monotonic() + READY_DEADLINE_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/api/version", trust_env=False, timeout=2.0).is_success:
+    while time.monotonic() < deadline and server.process.poll() is None:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{server.url}/api/version", trust_env=False, timeout=2.0).is_success:
                 return
-        except httpx.TransportError:
-            time.sleep(POLL_S)
-    tail = log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL_CHARS:].strip()
-    state = "did not answer in time" if process.poll() is None else "ended at once"
+        time.sleep(POLL_S)  # also after an answer that is no success yet
+    tail = server.log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL_CHARS:].strip()
+    state = "did not answer in time" if server.process.poll() is None else "ended at once"
     raise ServerError(
-        f"`ollama serve` for {url} {state}; its log {log} ends:\n{tail or '(nothing)'}",
+        f"`ollama serve` for {server.url} {state}; its log {server.log} ends:\n"
+        f"{tail or '(nothing)'}",
         "read the log; try `ollama serve` by hand",
     )

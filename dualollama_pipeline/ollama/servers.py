@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from dualollama_pipeline.core.errors import ServerError
@@ -22,10 +22,14 @@ START_DEADLINE_S = 20.0
 
 @dataclass(frozen=True)
 class ServerPair:
-    """Base URLs by server name, and the clock that fits these servers."""
+    """Base URLs by server name, and the clock that fits these servers.
+
+    `environments` holds what decides how a server works that was started here (managed.told).
+    """
 
     urls: dict[str, str]
     clock: Literal["real", "simulated"]
+    environments: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -40,8 +44,12 @@ def open_pair(settings: Settings) -> Iterator[ServerPair]:
             raise ServerError("external servers without URLs", "set DUALOLLAMA_URL_A and _URL_B")
         yield ServerPair({"a": settings.url_a, "b": settings.url_b}, "real")
     elif settings.servers == "managed":
-        with managed_servers(settings.warehouse / "logs") as urls:
-            yield ServerPair(urls, "real")
+        with managed_servers(settings) as servers:
+            yield ServerPair(
+                {name: server.url for name, server in servers.items()},
+                "real",
+                {name: server.environment for name, server in servers.items()},
+            )
     else:
         with _simulated_pair(settings.workload) as pair:
             yield pair

@@ -2,7 +2,8 @@
 
 A stream is an answer only after exactly one final record, from the model that was asked, with a
 sane `done_reason`, and a properly ended body. Anything else raises StreamError with its kind; what
-arrived until then is kept. Nothing here waits or looks at a clock.
+arrived until then is kept. A model may end at once: one token, no text, no first token. Nothing
+here waits or looks at a clock.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from dualollama_pipeline.core.model_name import same_model
 from dualollama_pipeline.core.records import FailureKind, ServerCounters
-from dualollama_pipeline.ollama.failures import excerpt, kind_of_message, printable
+from dualollama_pipeline.ollama.failures import excerpt, innermost, kind_of_message, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,11 +117,6 @@ def _parse(line: bytes) -> dict[str, Any]:
     return record
 
 
-def _same_model(asked: str, told: object) -> bool:
-    """Ollama completes a name without a tag by `:latest`."""
-    return isinstance(told, str) and asked.removesuffix(":latest") == told.removesuffix(":latest")
-
-
 def read_counters(record: dict[str, Any]) -> ServerCounters:
     """Read the final record's figures; one that is no count raises StreamError (metrics)."""
     values: dict[str, int | None] = {}
@@ -138,20 +135,19 @@ def _check_final(record: dict[str, Any], counters: ServerCounters) -> None:
     reason = record.get("done_reason")
     if reason not in FINISHED:
         raise StreamError(FailureKind.PROTOCOL, f"done_reason {reason!r} is not stop or length")
-    if not counters.eval_count or not counters.eval_duration:
-        raise StreamError(
-            FailureKind.METRICS, "the final record has no eval_count or eval_duration"
-        )
+    if not counters.eval_count:
+        raise StreamError(FailureKind.METRICS, "the final record has no eval_count")
+    if counters.eval_count > 1 and not counters.eval_duration:  # one token takes no time to decode
+        raise StreamError(FailureKind.METRICS, "the final record has no eval_duration")
 
 
-def _check_record(record: dict[str, Any], model: str) -> None:
-    if "error" in record:
-        text = printable(record["error"])
-        raise StreamError(kind_of_message(text), f"the server reported: {text}", text or None)
+def _check_record(record: dict[str, Any], model: str, *, says_something: bool) -> None:
     if record.get("remote_host") or record.get("remote_model"):
         raise StreamError(FailureKind.CONFIG, "the answer comes from a cloud model")
     told = record.get("model")
-    if told != model and not _same_model(model, told):
+    if told is None and not says_something and isinstance(record.get("done"), bool):
+        return  # a sign of life or a bare final record: nothing that another model could have said
+    if told != model and not same_model(model, told):
         raise StreamError(FailureKind.PROTOCOL, f"asked {model!r}, but {told!r} answered")
 
 
@@ -176,14 +172,18 @@ def read_answer(answer: Answer, pieces: Sequence[bytes], stamps: Sequence[int], 
             answer.max_lines_per_read = lines_in_read
     if not finished:
         raise StreamError(FailureKind.TRUNCATED, "the stream ended without a final record")
-    if not answer.received_ns:
+    if not answer.received_ns and (answer.counters.eval_count or 0) > 1:
         raise StreamError(FailureKind.METRICS, "no record carried text: there is no first token")
 
 
 def _take(answer: Answer, record: dict[str, Any], stamp: int, model: str) -> bool:
     """Take one record; return whether it was the final one."""
-    _check_record(record, model)
-    _take_text(answer, record, stamp)
+    if "error" in record:
+        text = printable(innermost(record["error"]))
+        raise StreamError(kind_of_message(text), f"the server reported: {text}", text or None)
+    said = _said(record)
+    _check_record(record, model, says_something=any(said))
+    _take_text(answer, record, said, stamp)
     if record.get("done") is not True:
         return False
     answer.final_received_ns = stamp
@@ -193,8 +193,10 @@ def _take(answer: Answer, record: dict[str, Any], stamp: int, model: str) -> boo
     return True
 
 
-def _take_text(answer: Answer, record: dict[str, Any], stamp: int) -> None:
-    text, thought, others = _said(record)
+def _take_text(
+    answer: Answer, record: dict[str, Any], said: tuple[str, str, bool], stamp: int
+) -> None:
+    text, thought, others = said
     if not text and not thought and not others:
         return  # parsers hold text back and send empty records; they are no tokens
     if text and answer.first_answer is None:

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from dualollama_pipeline.core.model_name import same_model
 from dualollama_pipeline.simulator.durations import keep_alive_ns
 from dualollama_pipeline.simulator.profile import ModelCard
 
@@ -125,7 +126,7 @@ def known_model(fields: dict[str, Any], card: ModelCard) -> str:
     name: str = _field(fields, "model", str, "") or _field(fields, "name", str, "")
     if not name:
         raise ProtocolError(400, "invalid model name")
-    if name not in (card.name, card.name.removesuffix(":latest")):
+    if not same_model(card.name, name):
         raise ProtocolError(404, f"model '{name}' not found")
     return name
 

@@ -35,12 +35,16 @@ class AgentRun:
 
 @dataclass(frozen=True)
 class Attempt:
-    """Which attempt at which trial of which plan, under which clock."""
+    """Which attempt at which trial of which plan, under which clock.
+
+    `thinking` names the models that would think before they answer, were they not told not to.
+    """
 
     trial_id: str
     number: int
     plan: Plan
     clock: Clock
+    thinking: frozenset[str] = frozenset()
 
 
 def request_body(agent: PlannedAgent, stage: Stage, attempt: Attempt) -> dict[str, Any]:
@@ -61,6 +65,7 @@ def request_body(agent: PlannedAgent, stage: Stage, attempt: Attempt) -> dict[st
         "stream": True,
         "options": options,
         "keep_alive": attempt.plan.keep_alive,
+        **({"think": False} if agent.model in attempt.thinking else {}),
         "truncate": False,  # refuse a prompt that does not fit: Ollama would cut it in silence
         "shift": False,
     }

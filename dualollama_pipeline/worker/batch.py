@@ -3,87 +3,63 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from dualollama_pipeline.core.errors import JournalError, ServerError, ServersChangedError
-from dualollama_pipeline.core.records import BatchRecord, EndRecord, IdentityRecord, Status
-from dualollama_pipeline.ollama.client import OllamaClient
-from dualollama_pipeline.ollama.failures import TRANSIENT
+from dualollama_pipeline.core.errors import (
+    DualOllamaError,
+    JournalError,
+    ServerError,
+    ServersChangedError,
+)
+from dualollama_pipeline.core.records import (
+    BatchRecord,
+    EndRecord,
+    IdentityRecord,
+    NoteRecord,
+    Status,
+    TrialRecord,
+)
+from dualollama_pipeline.ollama.failures import may_pass, way_out_of_failure
 from dualollama_pipeline.ollama.gpu import GpuWatch
-from dualollama_pipeline.ollama.identity import same_process, snapshot
-from dualollama_pipeline.worker.agents import AgentRun, Attempt
-from dualollama_pipeline.worker.clock import Clock, RealClock, SimulatedClock
+from dualollama_pipeline.ollama.identity import moves_together, same_process
+from dualollama_pipeline.worker.agents import AgentRun
+from dualollama_pipeline.worker.bench import Bench, open_bench
+from dualollama_pipeline.worker.call import skipped_call
 from dualollama_pipeline.worker.conditions import look_around
+from dualollama_pipeline.worker.events import attempted, notice
 from dualollama_pipeline.worker.machine import describe_machine
-from dualollama_pipeline.worker.residency import Residency
+from dualollama_pipeline.worker.patience import RETURN_SHARES, Patience, backoff_s
+from dualollama_pipeline.worker.residency import CONTROL_TRIES, Residency
 from dualollama_pipeline.worker.trial import run_trial, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
-    from dualollama_pipeline.core.plan import Plan, PlannedTrial
-    from dualollama_pipeline.core.records import RulerRecord, ServerIdentity, TrialRecord
+    from dualollama_pipeline.core.plan import Arm, Plan, PlannedTrial
+    from dualollama_pipeline.core.records import Failure, RulerRecord, ServerIdentity
+    from dualollama_pipeline.worker.bench import Pause
+    from dualollama_pipeline.worker.events import Tell
     from dualollama_pipeline.worker.journal import Journal, JournalWriter
 
-    Announce = Callable[[TrialRecord, int], None]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """The open connections: one client a server for control, one for each agent and server."""
-
-    plan: Plan
-    clock: Clock
-    control: dict[str, OllamaClient]
-    agents: dict[tuple[str, str], OllamaClient]
-
-    async def identities(self, gpus: GpuWatch) -> tuple[ServerIdentity, ...]:
-        """Ask every server who it is, for each model that the plan runs on it.
-
-        Raises:
-            ServerError: a server does not answer, or lacks a model.
-        """
-        wanted = sorted(
-            {(agent.server, agent.model) for trial in self.plan.trials for agent in trial.agents}
-        )
-        return tuple(
-            [await snapshot(self.control[server], server, model, gpus) for server, model in wanted]
-        )
-
-
-@asynccontextmanager
-async def open_bench(plan: Plan) -> AsyncIterator[Bench]:
-    """Open (lazily connecting) clients for all servers and agents of a plan."""
-    async with AsyncExitStack() as stack:
-
-        async def client(server: str) -> OllamaClient:
-            opened = OllamaClient(plan.servers[server], plan.deadlines)
-            return await stack.enter_async_context(opened)
-
-        control = {server: await client(server) for server in plan.servers}
-        pairs = {(agent.role, agent.server) for trial in plan.trials for agent in trial.agents}
-        agents = {(role, server): await client(server) for role, server in sorted(pairs)}
-        simulated = plan.clock == "simulated"
-        clock = SimulatedClock(next(iter(control.values()))) if simulated else RealClock()
-        yield Bench(plan, clock, control, agents)
+GO_ON = "look at the server and its log; run again: it goes on where it stopped"
 
 
 async def run_batch(
     plan: Plan,
     journal: Journal,
     writer: JournalWriter,
-    announce: Announce,
+    tell: Tell,
     examine_ruler: Callable[[], Awaitable[RulerRecord]] | None = None,
+    pause: Pause = asyncio.sleep,
 ) -> None:
     """Measure what `journal` lacks of `plan`, in the plan's order, and record it with `writer`.
 
-    `announce` gets each attempt and the number of trials finished so far. `examine_ruler` tells
-    the error of our stamps when the trials are over; virtual time has none.
+    `tell` hears of each attempt, and of what takes long. `examine_ruler` tells the error of our
+    stamps when the trials are over; virtual time has none.
 
     Raises:
-        ServerError: a server does not answer before the first trial, or lacks the model.
+        ServerError: a server does not answer or lacks the model, at the start or for good; the
+            journal says so, too.
         JournalError: the journal is of another plan.
         ServersChangedError: the servers are not those that the batch began with.
         asyncio.CancelledError: stopped; the trial in hand is recorded as interrupted.
@@ -91,15 +67,30 @@ async def run_batch(
     check_plan(plan, journal)
     if journal.end is not None:
         return
-    async with open_bench(plan) as bench:
-        _check_identity(journal, await bench.identities(GpuWatch()))
-        if journal.batch is None:
-            writer.append(BatchRecord(started_at=utc_now(), plan_hash=plan.plan_hash, plan=plan))
-        writer.append(await describe_machine())
-        counts = await _Campaign(bench, journal, writer, announce).run()
+    if journal.batch is None:
+        writer.append(BatchRecord(started_at=utc_now(), plan_hash=plan.plan_hash, plan=plan))
+    try:
+        async with open_bench(plan, pause) as bench:
+            servers = await bench.identities(GpuWatch())
+            _check_identity(journal, servers)
+            writer.append(await describe_machine())
+            batch = _Batch(bench.knowing(servers), journal, writer, tell)
+            counts = await batch.run()
         if examine_ruler is not None and plan.clock == "real":
-            writer.append(await examine_ruler())
-        writer.append(counts)
+            try:
+                writer.append(await examine_ruler())
+            except DualOllamaError as error:  # what was measured stands
+                writer.append(_note("ruler", error))
+    except ServersChangedError:
+        raise  # of this batch there is nothing to say: another one is opened
+    except ServerError as error:
+        writer.append(_note("ended", error))
+        raise
+    writer.append(counts)
+
+
+def _note(about: Literal["ended", "servers", "ruler"], error: DualOllamaError) -> NoteRecord:
+    return NoteRecord(at=utc_now(), about=about, text=error.problem, way_out=error.way_out)
 
 
 def check_plan(plan: Plan, journal: Journal) -> None:
@@ -133,104 +124,165 @@ def _check_identity(journal: Journal, now: tuple[ServerIdentity, ...]) -> None:
         )
 
 
-def _check_distinct(servers: tuple[ServerIdentity, ...]) -> None:
-    """Refuse two URLs that reach one server: `dual` would be `single` under another name."""
-    same = same_process(servers)
-    if same is not None:
-        raise ServerError(
-            f"{same[0]} and {same[1]} are one and the same server",
-            "start a second `ollama serve` with another OLLAMA_HOST, and name its URL",
-        )
-
-
-class _Campaign:
+class _Batch:
     """The loop over trials; keeps what finishing one needs to know of the others."""
 
-    def __init__(
-        self,
-        bench: Bench,
-        journal: Journal,
-        writer: JournalWriter,
-        announce: Announce,
-    ) -> None:
+    def __init__(self, bench: Bench, journal: Journal, writer: JournalWriter, tell: Tell) -> None:
         self._bench = bench
         self._plan = bench.plan
         self._writer = writer
-        self._announce = announce
-        self._residency = Residency(bench.plan, bench.control, bench.clock)
-        self._finished = journal.finished()
+        self._tell = tell
+        self._residency = Residency(bench, tell)
+        self._patience = Patience(bench.plan)
+        self._ended = journal.finished()
         self._attempts = {t.trial_id: journal.attempts(t.trial_id) for t in self._plan.trials}
+        self._made = {t.trial_id: journal.attempts_made(t.trial_id) for t in self._plan.trials}
         self._seen = {(record.arm, record.moment) for record in journal.identities}
+        self._refused: Failure | None = None
 
     async def run(self) -> EndRecord:
         """Measure what is left; return how all trials ended."""
+        for arm in dict.fromkeys(trial.arm for trial in self._plan.trials):
+            if not self._left_in_cell(arm):  # stopped between a last trial and its look around
+                await self._snapshot(arm, "after")
         for order, trial in enumerate(self._plan.trials):
-            if trial.trial_id not in self._finished:
-                await self._measure(trial, order)
-        counts = list(self._finished.values())
+            if trial.trial_id not in self._ended:
+                await self._finish(trial, order)
+        counts = list(self._ended.values())
         return EndRecord(
             planned=len(self._plan.trials),
             ok=counts.count(Status.OK),
             failed=counts.count(Status.FAILED),
             interrupted=0,
-            skipped=0,
+            skipped=counts.count(Status.SKIPPED),
         )
 
-    async def _measure(self, trial: PlannedTrial, order: int) -> None:
+    async def _finish(self, trial: PlannedTrial, order: int) -> None:
+        """Bring a trial to its end, whichever it is."""
+        record = await self._measure(trial, order)
+        self._ended[trial.trial_id] = record.status
+        if not self._left_in_cell(trial.arm):
+            await self._snapshot(trial.arm, "after")
+        self._tell(attempted(self._plan, record, len(self._ended)))
+
+    async def _measure(self, trial: PlannedTrial, order: int) -> TrialRecord:
         """Attempt a trial until it is ok, cannot become ok, or has had its attempts."""
-        for _ in range(self._plan.max_attempts):
-            for preparation in await self._residency.ensure(trial):
-                self._writer.append(preparation)
-            await self._snapshot(trial, "before")
+        while True:
+            self._refused = self._refused or await self._make_ready(trial)
+            if self._refused is not None:
+                return self._skip(trial, order, self._refused.text, self._refused)
+            if reason := self._patience.reason_to_skip(trial):
+                return self._skip(trial, order, reason)
+            await self._snapshot(trial.arm, "before")
             record = await self._attempt(trial, order)
             self._writer.append(record)
             self._residency.disturbed_by(trial, record)
+            self._patience.note(record)
             if record.status is Status.INTERRUPTED:
-                self._announce(record, len(self._finished))
+                self._tell(attempted(self._plan, record, len(self._ended)))
                 raise asyncio.CancelledError
-            if not _worth_another(record):
-                break
-        self._finished[trial.trial_id] = record.status
-        if not self._left_in_cell(trial):
-            await self._snapshot(trial, "after")
-        self._announce(record, len(self._finished))
+            self._made[trial.trial_id] += 1
+            left = self._plan.max_attempts - self._made[trial.trial_id]
+            if not self._patience.is_worth_another(record, left):
+                return record
+            self._tell(attempted(self._plan, record, len(self._ended)))
+            await self._bench.pause(backoff_s(record))
+
+    async def _make_ready(self, trial: PlannedTrial) -> Failure | None:
+        """Load what has to be loaded; return why that cannot be done, whatever is tried.
+
+        Raises:
+            ServerError: a server did not come back, or nothing of this batch could be attempted.
+        """
+        for share in (*RETURN_SHARES, None):
+            preparations = await self._residency.ensure(trial)
+            for record in preparations:
+                self._writer.append(record)
+            failures = [record.failure for record in preparations if record.failure is not None]
+            if not failures:
+                return None
+            what = failures[0]
+            if not may_pass(failures):
+                if not any(self._made.values()):
+                    raise ServerError(f"{what.url}: {what.text}", way_out_of_failure(what))
+                return what
+            if share is None:
+                raise ServerError(f"{what.url} was given up: {what.text}", GO_ON)
+            pause_s = max(share * self._plan.deadlines.return_s, what.retry_after_s or 0.0)
+            text = f"{what.url} cannot be made ready: {what.text}; next try in {pause_s:.0f} s"
+            self._tell(notice(text))
+            await self._bench.pause(pause_s)
+        raise AssertionError  # the last round returns or raises
+
+    def _skip(
+        self, trial: PlannedTrial, order: int, reason: str, cause: Failure | None = None
+    ) -> TrialRecord:
+        """Record a trial that is not tried, with the reason."""
+        self._attempts[trial.trial_id] += 1
+        calls = (
+            skipped_call(agent, stage).model_copy(update={"failure": cause})
+            for agent in trial.agents
+            for stage in agent.stages
+        )
+        record = TrialRecord(
+            trial_id=trial.trial_id,
+            attempt=self._attempts[trial.trial_id],
+            block=trial.block,
+            arm=trial.arm.value,
+            order=order,
+            status=Status.SKIPPED,
+            started_at=utc_now(),
+            reason=reason,
+            calls=tuple(calls),
+        )
+        self._writer.append(record)
+        return record
 
     async def _attempt(self, trial: PlannedTrial, order: int) -> TrialRecord:
         self._attempts[trial.trial_id] += 1
-        attempt = Attempt(
-            trial.trial_id,
-            self._attempts[trial.trial_id],
-            self._plan,
-            self._bench.clock,
-        )
+        attempt = self._bench.attempt(trial.trial_id, self._attempts[trial.trial_id])
         runs = [
             AgentRun(agent, self._bench.agents[agent.role, agent.server]) for agent in trial.agents
         ]
         return await run_trial(trial, order, attempt, runs)
 
-    def _left_in_cell(self, trial: PlannedTrial) -> bool:
+    def _left_in_cell(self, arm: Arm) -> bool:
         return any(
-            other.arm is trial.arm and other.trial_id not in self._finished
-            for other in self._plan.trials
+            other.arm is arm and other.trial_id not in self._ended for other in self._plan.trials
         )
 
-    async def _snapshot(self, trial: PlannedTrial, moment: Literal["before", "after"]) -> None:
-        """Record the servers' identity, once before a cell's first and after its last trial."""
-        key = (trial.arm.value, moment)
-        if key not in self._seen:
-            gpus = GpuWatch()
-            servers = await self._bench.identities(gpus)
-            _check_distinct(servers)
-            conditions = await look_around(servers, gpus) if self._plan.clock == "real" else None
-            self._writer.append(
-                IdentityRecord(
-                    arm=trial.arm.value, moment=moment, servers=servers, conditions=conditions
-                )
+    async def _snapshot(self, arm: Arm, moment: Literal["before", "after"]) -> None:
+        """Record the servers' identity, once before a cell's first and after its last trial.
+
+        A server that does not tell is noted, and asked again at the next occasion.
+        """
+        if (arm.value, moment) in self._seen:
+            return
+        gpus = GpuWatch()
+        try:
+            servers = await self._bench.identities(gpus, CONTROL_TRIES)
+            twins = await self._twins(servers)
+        except ServerError as error:
+            self._writer.append(_note("servers", error))
+            return
+        if twins is not None:  # `dual` would be `single` under another name
+            raise ServerError(
+                f"{twins[0]} and {twins[1]} are one and the same server",
+                "start a second `ollama serve` with another OLLAMA_HOST, and name its URL",
             )
-            self._seen.add(key)
+        conditions = await look_around(servers, gpus) if self._plan.clock == "real" else None
+        self._writer.append(
+            IdentityRecord(arm=arm.value, moment=moment, servers=servers, conditions=conditions)
+        )
+        self._seen.add((arm.value, moment))
 
-
-def _worth_another(record: TrialRecord) -> bool:
-    """Say whether every failure of an attempt is one that may pass."""
-    failures = [call.failure for call in record.calls if call.failure is not None]
-    return bool(failures) and all(failure.kind in TRANSIENT for failure in failures)
+    async def _twins(self, servers: tuple[ServerIdentity, ...]) -> tuple[str, str] | None:
+        """Return two URLs that reach one server; equal expiries alone are put to the test."""
+        found = same_process(servers)
+        if found is None or self._plan.workload == "parity":  # which lets the servers unload
+            return None if found is None else found.urls
+        if not found.by_expiry:
+            return found.urls
+        first, second = (self._bench.control[name] for name in found.names)
+        model, touch = found.model, self._residency.touch(found.names[0])
+        return found.urls if await moves_together(first, second, model, touch) else None

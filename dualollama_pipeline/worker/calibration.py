@@ -14,13 +14,15 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.core.records import RulerRecord
 from dualollama_pipeline.core.units import ns_to_ms
 from dualollama_pipeline.ollama.client import Exchange, OllamaClient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 MODEL = "paced:latest"
 STREAMS, REQUESTS = 2, 20
@@ -49,17 +51,28 @@ def paced_server() -> Iterator[str]:
             process.terminate()
 
 
-async def examine_ruler() -> RulerRecord:
-    """Hold the ruler against a server with a known schedule, started for it."""
-    with paced_server() as url:
-        return await calibrate(url)
+async def examine_ruler(
+    server: Callable[[], AbstractContextManager[str]] = paced_server,
+) -> RulerRecord:
+    """Hold the ruler against a server with a known schedule, started for it.
+
+    Raises:
+        ServerError: that server did not start, or did not answer as it should.
+    """
+    try:
+        with server() as url:
+            return await calibrate(url)
+    except (OSError, ValueError, ArithmeticError, LookupError, ServerError) as error:
+        raise ServerError(
+            f"the ruler could not be examined ({type(error).__name__}: {error})",
+            "stop what else uses this machine, then `dualollama doctor`",
+        ) from error
 
 
 async def calibrate(url: str) -> RulerRecord:
     """Read `REQUESTS` answers on each of two concurrent streams and compare the stamps."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_stream(url)) for _ in range(STREAMS)]
-    exchanges = [exchange for task in tasks for exchange in task.result()]
+    streams = await asyncio.gather(*(_stream(url) for _ in range(STREAMS)))
+    exchanges = [exchange for stream in streams for exchange in stream]
     ttft, gaps, rates = zip(*map(_errors, exchanges), strict=True)
     all_gaps = sorted(gap for some in gaps for gap in some)
     return RulerRecord(

@@ -18,6 +18,7 @@ from dualollama_pipeline.core.records import (
     IdentityRecord,
     JournalRecord,
     MachineRecord,
+    NoteRecord,
     Origin,
     PreparationRecord,
     Record,
@@ -25,6 +26,7 @@ from dualollama_pipeline.core.records import (
     Status,
     TrialRecord,
 )
+from dualollama_pipeline.ollama.failures import may_pass
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +45,8 @@ class Journal:
     machines: list[MachineRecord] = field(default_factory=list)
     identities: list[IdentityRecord] = field(default_factory=list)
     preparations: list[PreparationRecord] = field(default_factory=list)
+    notes: list[NoteRecord] = field(default_factory=list)
     trials: list[TrialRecord] = field(default_factory=list)
-    cut_off_by: str | None = None  # what ended the measuring early, told by who asked for it
     ruler: RulerRecord | None = None
     end: EndRecord | None = None
 
@@ -55,18 +57,47 @@ class Journal:
         simulated = any(server.simulated_by for server in servers)
         return Origin.SIMULATED if simulated else Origin.MEASURED
 
+    @property
+    def cut_off_by(self) -> str | None:
+        """What ended the batch early, as the worker said; None if it is complete or was killed."""
+        said = [note for note in self.notes if note.about == "ended"]
+        if self.end is not None or not said:
+            return None
+        return f"{said[-1].text}\n  way out: {said[-1].way_out}"
+
     def finished(self) -> dict[str, Status]:
         """Trials that are not to be measured again, with how they ended.
 
-        A trial is finished when an attempt was ok, or when its last attempt failed and no other
-        was due; an interrupted one is measured again.
+        A trial is finished when an attempt was ok, or when its last attempt failed and no other is
+        due: the failure would come again, or the plan allows no more attempts. One that was
+        interrupted or skipped is measured again.
         """
-        last = {trial.trial_id: trial.status for trial in self.trials}
-        return {key: status for key, status in last.items() if status is not Status.INTERRUPTED}
+        last = {trial.trial_id: trial for trial in self.trials}
+        return {
+            trial_id: trial.status
+            for trial_id, trial in last.items()
+            if trial.status is Status.OK
+            or (trial.status is Status.FAILED and not self._is_another_due(trial))
+        }
+
+    def _is_another_due(self, trial: TrialRecord) -> bool:
+        failures = [call.failure for call in trial.calls if call.failure is not None]
+        left = self.batch is not None and self.attempts_made(trial.trial_id) < self.max_attempts
+        return left and may_pass(failures)
+
+    @property
+    def max_attempts(self) -> int:
+        """How often the plan allows a trial to be attempted."""
+        return 0 if self.batch is None else self.batch.plan.max_attempts
 
     def attempts(self, trial_id: str) -> int:
-        """How often a trial was attempted."""
+        """How many records of attempts at a trial there are."""
         return sum(trial.trial_id == trial_id for trial in self.trials)
+
+    def attempts_made(self, trial_id: str) -> int:
+        """How many of them came to an end: no other could have saved what we stopped or skipped."""
+        ended = (Status.OK, Status.FAILED)
+        return sum(t.trial_id == trial_id and t.status in ended for t in self.trials)
 
 
 def read_journal(path: Path) -> Journal:
@@ -109,6 +140,8 @@ def _file(journal: Journal, record: AnyRecord, number: int) -> None:
             journal.identities.append(record)
         case PreparationRecord():
             journal.preparations.append(record)
+        case NoteRecord():
+            journal.notes.append(record)
         case TrialRecord():
             journal.trials.append(record)
         case RulerRecord():
@@ -148,7 +181,11 @@ class JournalWriter:
             raise JournalError(
                 f"{path}: another process is writing this journal", "wait until it has ended"
             ) from error
-        self._quarantine_torn_tail()
+        try:
+            self._quarantine_torn_tail()
+        except OSError as error:  # the disk may still be full
+            self._file.close()
+            raise self._disk_error(error) from error
 
     def _quarantine_torn_tail(self) -> None:
         """Move an incomplete last line aside, so that the next record is not glued to it."""

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,12 @@ from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.worker.exits import EXIT_CHANGED, EXIT_STOPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dualollama_pipeline.core.plan import Plan
+
+
+PLAN = "plan.json"
 
 
 class WorkerError(DualOllamaError):
@@ -32,6 +36,20 @@ def worker_environment() -> dict[str, str]:
     return {**os.environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"}
 
 
+@contextmanager
+def _folder_with(plan: Plan) -> Iterator[Path]:
+    with ExitStack() as stack:
+        try:
+            name = stack.enter_context(tempfile.TemporaryDirectory(prefix="dualollama-"))
+            (Path(name) / PLAN).write_text(plan.model_dump_json(), encoding="utf-8")
+        except OSError as error:
+            raise WorkerError(
+                f"the plan cannot be written ({error})",
+                f"make room in {tempfile.gettempdir()}, or set TMPDIR to another folder",
+            ) from error
+        yield Path(name)
+
+
 def run_worker(plan: Plan, journal: Path, on_event: Callable[[dict[str, Any]], None]) -> None:
     """Measure `plan` in a process of its own and pass its progress events on.
 
@@ -42,10 +60,9 @@ def run_worker(plan: Plan, journal: Path, on_event: Callable[[dict[str, Any]], N
         KeyboardInterrupt: the worker was stopped by a signal; its trial in hand is recorded.
         WorkerError: the worker ended with another exit code than 0; carries what it said.
     """
-    with tempfile.TemporaryDirectory(prefix="dualollama-") as folder:
-        path = Path(folder) / "plan.json"
-        path.write_text(plan.model_dump_json(), encoding="utf-8")
-        said = Path(folder) / "stderr"
+    with _folder_with(plan) as folder:
+        path = folder / PLAN
+        said = folder / "stderr"
         command = [sys.executable, "-m", "dualollama_pipeline.worker", str(path), str(journal)]
         with (
             said.open("wb") as stderr,

@@ -7,16 +7,18 @@ import hashlib
 import os
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.settings import by_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 POLL_S = 0.1
+READABLE = 0o644
 
 
 def lock_paths(urls: Mapping[str, str]) -> list[Path]:
@@ -30,26 +32,47 @@ def lock_paths(urls: Mapping[str, str]) -> list[Path]:
 def pair_lock(
     urls: Mapping[str, str],
     owner: str,
-    waiting: Callable[[str], None],
+    waiting: Callable[[str], object],
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """Hold the locks of all servers; waits for them, and tells `waiting` the holder's name first.
 
     `check` is called while waiting and may raise to give up. The kernel releases the locks when
-    their holder dies, however it dies.
+    their holder dies, however it dies. A lock file may be another user's: it is read then, and
+    keeps that user's last holder.
+
+    Raises:
+        ServerError: another user's lock file cannot even be read.
     """
     with ExitStack() as stack:
         for path in lock_paths(urls):
-            file = stack.enter_context(path.open("a+", encoding="utf-8"))
+            file = stack.enter_context(_opened(path))
             _acquire(file, waiting, check)
-            file.seek(0)
-            file.truncate()
-            file.write(f"{owner} (process {os.getpid()})\n")
-            file.flush()
+            if file.writable():
+                file.seek(0)
+                file.truncate()
+                file.write(f"{owner} (process {os.getpid()})\n")
+                file.flush()
         yield
 
 
-def _acquire(file: TextIO, waiting: Callable[[str], None], check: Callable[[], None]) -> None:
+def _opened(path: Path) -> TextIO:
+    try:
+        file = path.open("a+", encoding="utf-8")
+        with suppress(PermissionError):
+            os.fchmod(file.fileno(), READABLE)
+    except PermissionError:
+        try:
+            return path.open(encoding="utf-8")  # enough to lock it
+        except PermissionError as error:
+            raise ServerError(
+                f"{path}: the servers' lock is another user's and cannot be read",
+                "ask that user to remove it when nothing is being measured",
+            ) from error
+    return file
+
+
+def _acquire(file: TextIO, waiting: Callable[[str], object], check: Callable[[], None]) -> None:
     told = False
     while True:
         try:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from dualollama_pipeline.core.design import Campaign, build_plan
-from dualollama_pipeline.core.errors import InputError, ServersChangedError
+from dualollama_pipeline.core.errors import DualOllamaError, InputError, ServersChangedError
 from dualollama_pipeline.core.matrix import Configuration, load_matrix
 from dualollama_pipeline.core.parity import parity_workload
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.core.workload import standard_workload
+from dualollama_pipeline.worker.events import notice
 from dualollama_pipeline.worker.journal import Journal, is_finished, read_journal
-from dualollama_pipeline.worker.launch import ServersChanged, WorkerError, run_worker
+from dualollama_pipeline.worker.launch import ServersChanged, run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,13 @@ class Measurement:
         """Lay out the trials of a configuration in a batch."""
         workload = WORKLOADS[self.settings.workload](self.settings.data / "corpus")
         campaign = Campaign(
-            batch_id, self.settings.blocks, self.settings.model, self.pair.urls, self.pair.clock
+            batch_id,
+            self.settings.blocks,
+            self.settings.model,
+            self.pair.urls,
+            self.pair.clock,
+            self.pair.environments,
+            deadlines=self.settings.deadlines,
         )
         try:
             return build_plan(configuration, workload, campaign)
@@ -62,13 +69,12 @@ class Measurement:
         An unfinished batch of the same plan is resumed instead of opening `batch_id`. Where plan
         or servers have changed since a journal was begun, a fresh batch is opened beside it.
 
-        A worker that ended early after some trials leaves an unfinished journal; `cut_off_by`
+        A worker that ended early after some trials leaves an unfinished journal, whose `cut_off_by`
         says why.
 
         Raises:
             InputError: there is no such configuration, or an input cannot be read.
-            WorkerError: no trial could be attempted. A runner in this process raises its own errors
-                instead, also later.
+            DualOllamaError: no trial could be attempted.
         """
         configuration = self._configuration(wanted) if isinstance(wanted, str) else wanted
         plan = self.plan(configuration, batch_id)
@@ -83,21 +89,17 @@ class Measurement:
     def _measure(self, plan: Plan) -> Journal:
         path = self._warehouse.journal(plan.config_id, plan.batch_id)
         n_before = len(read_journal(path).trials) if path.exists() else 0
-        cut_off_by: WorkerError | None = None
         try:
             self.runner(plan, path, self.on_event)
-        except ServersChanged:
+        except (ServersChanged, ServersChangedError, InputError):
             raise
-        except WorkerError as error:
-            if not path.exists():
-                raise
-            cut_off_by = error
-        journal = read_journal(path)
-        if cut_off_by is not None:
-            if len(journal.trials) == n_before:
-                raise cut_off_by  # nothing could be attempted
-            journal.cut_off_by = str(cut_off_by)
-        return journal
+        except DualOllamaError as error:
+            journal = read_journal(path) if path.exists() else None
+            if journal is None or len(journal.trials) == n_before:
+                raise  # nothing could be attempted
+            if journal.cut_off_by is None:  # the worker could not say so itself
+                self.on_event(notice(str(error)))
+        return read_journal(path)
 
     @property
     def _warehouse(self) -> Warehouse:

@@ -7,23 +7,38 @@ or a failure leaves behind is undone before the next trial.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.design import nonce
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.plan import Arm
-from dualollama_pipeline.core.records import PreparationRecord, Status, TrialRecord
+from dualollama_pipeline.core.records import (
+    Failure,
+    FailureKind,
+    PreparationRecord,
+    Status,
+    TrialRecord,
+)
+from dualollama_pipeline.core.units import NS_PER_S
 from dualollama_pipeline.ollama.client import Exchange, OllamaClient
 from dualollama_pipeline.worker.agents import Attempt, asking, request_body
 from dualollama_pipeline.worker.call import Window, call_record
+from dualollama_pipeline.worker.events import notice
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.core.plan import Plan, PlannedAgent, PlannedTrial
-    from dualollama_pipeline.worker.clock import Clock
+    from collections.abc import Iterator
+
+    from dualollama_pipeline.core.plan import PlannedAgent, PlannedTrial
+    from dualollama_pipeline.worker.bench import Bench
+    from dualollama_pipeline.worker.events import Tell
 
 WARM_UP_TOKENS = 32
 UNLOAD_DEADLINE_S = 30.0
 POLL_S = 0.1
+CONTROL_TRIES = 3
+TELL_AFTER_S = 5.0  # a load that takes longer is worth a word
+TOUCH_KEEP_ALIVE = "31m"  # not the plan's: a touch has to move the expiry
 
 
 def _runner_options(agent: PlannedAgent) -> tuple[str, int | None, int | None]:
@@ -34,30 +49,68 @@ def _runner_options(agent: PlannedAgent) -> tuple[str, int | None, int | None]:
 class Residency:
     """Keeps each server loaded with what its own agent asks for."""
 
-    def __init__(self, plan: Plan, clients: dict[str, OllamaClient], clock: Clock) -> None:
-        dual = next(trial for trial in plan.trials if trial.arm is Arm.DUAL)
+    def __init__(self, bench: Bench, tell: Tell) -> None:
+        dual = next(trial for trial in bench.plan.trials if trial.arm is Arm.DUAL)
         self._wanted = {agent.server: agent for agent in dual.agents}
-        self._clients = clients
-        self._clock = clock
-        self._plan = plan
+        self._bench = bench
+        self._clients = bench.control
+        self._clock = bench.clock
+        self._plan = bench.plan
+        self._tell = tell
         self._ready: set[str] = set()
 
     async def ensure(self, trial: PlannedTrial) -> list[PreparationRecord]:
-        """Make every server ready that is not; all of them at the same time."""
+        """Make every server ready that is not; all of them at the same time.
+
+        What cannot be made ready is a record that failed; it is tried again when asked again.
+        """
         missing = [agent for name, agent in self._wanted.items() if name not in self._ready]
         if not missing:
             return []
-        if self._plan.workload != "parity":  # which leaves it to the server, as the original did
-            for agent in missing:
-                await self._unload_all(self._clients[agent.server])
         trial_id = f"{trial.trial_id}.preparation"
-        attempt = Attempt(trial_id, 1, self._plan, self._clock)
-        await self._clock.begin(trial_id, [agent.role for agent in missing])
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._prepare(agent, trial, attempt)) for agent in missing]
-        records = [task.result() for task in tasks]
+        attempt = self._bench.attempt(trial_id, 1)
+        for agent in missing:
+            try:
+                if self._plan.workload != "parity":  # which leaves it to the server, as TR114 did
+                    await self._unload_all(self._clients[agent.server])
+            except ServerError as error:
+                return [self._refused(agent, trial, error)]
+        try:
+            await self._clock.begin(trial_id, [agent.role for agent in missing])
+        except ServerError as error:
+            return [self._refused(missing[0], trial, error)]
+        records = await asyncio.gather(*(self._prepare(each, trial, attempt) for each in missing))
         self._ready |= {record.server for record in records if record.status is Status.OK}
         return records
+
+    def touch(self, server: str) -> dict[str, Any]:
+        """Return a request that changes nothing of a ready server but when its model expires."""
+        agent = self._wanted[server]
+        body = request_body(agent, agent.stages[0], self._bench.attempt("touch", 1))
+        return {
+            **body,
+            **asking(self._plan, ""),
+            "stream": False,
+            "keep_alive": TOUCH_KEEP_ALIVE,
+        }
+
+    def _refused(
+        self, agent: PlannedAgent, trial: PlannedTrial, error: ServerError
+    ) -> PreparationRecord:
+        failure = Failure(
+            kind=FailureKind.UNKNOWN,
+            text=error.problem,
+            url=self._clients[agent.server].url,
+            model=agent.model,
+            phase="waiting",
+        )
+        return PreparationRecord(
+            before_trial=trial.trial_id,
+            server=agent.server,
+            role=agent.role,
+            status=Status.FAILED,
+            failure=failure,
+        )
 
     def disturbed_by(self, trial: PlannedTrial, record: TrialRecord) -> None:
         """Note what a trial left behind: other options on a server, or a failure."""
@@ -74,25 +127,27 @@ class Residency:
         """
         try:
             async with asyncio.timeout(UNLOAD_DEADLINE_S):
-                while loaded := (await client.json("GET", "/api/ps")).get("models"):
-                    for entry in loaded:
-                        body = {"model": entry["name"], "prompt": "", "keep_alive": 0}
-                        await client.json("POST", "/api/generate", {**body, "stream": False})
-                    await asyncio.sleep(POLL_S if await self._holds(client) else 0)
+                while loaded := await self._held(client):
+                    for name in loaded:
+                        body = {"model": name, "prompt": "", "keep_alive": 0, "stream": False}
+                        await client.json("POST", "/api/generate", body, CONTROL_TRIES)
+                    await asyncio.sleep(POLL_S if await self._held(client) else 0)
         except TimeoutError as error:
             raise ServerError(
                 f"{client.url}: a model is still loaded {UNLOAD_DEADLINE_S:.0f} s after unloading",
                 "is somebody else using this server? stop them, or restart the server",
             ) from error
 
-    async def _holds(self, client: OllamaClient) -> bool:
-        return bool((await client.json("GET", "/api/ps")).get("models"))
+    async def _held(self, client: OllamaClient) -> list[str]:
+        models = (await client.json("GET", "/api/ps", tries=CONTROL_TRIES)).get("models")
+        entries = models if isinstance(models, list) else []
+        return [str(entry["name"]) for entry in entries if isinstance(entry, dict)]
 
     async def _prepare(
         self, agent: PlannedAgent, trial: PlannedTrial, attempt: Attempt
     ) -> PreparationRecord:
         """Load the model, then one discarded warm-up."""
-        client = self._clients[agent.server]
+        client, limits = self._clients[agent.server], self._plan.deadlines
         stage = agent.stages[0].model_copy(
             update={"nonce": nonce(attempt.trial_id), "num_predict": WARM_UP_TOKENS}
         )
@@ -101,12 +156,16 @@ class Residency:
         loading = {**warm_up, **asking(self._plan, ""), "stream": False}
         exchange = Exchange(url=client.url, model=agent.model)
         headers = self._clock.headers(attempt.trial_id, agent.role, "load")
-        await client.generate(loading, headers, exchange)
+        loads = f"server {agent.server} loads {agent.model} (at most {limits.load_s:.0f} s)"
+        with self._told_if_slow(loads):
+            await client.generate(loading, headers, exchange)
+        load_s = _wall_s(exchange) if self._plan.clock == "real" else None
         if exchange.failure is None:
             exchange = Exchange(url=client.url, model=agent.model)
             headers = self._clock.headers(attempt.trial_id, agent.role, "warm_up")
             await client.generate(warm_up, headers, exchange)
-        await self._clock.leave(attempt.trial_id, agent.role)
+        with suppress(ServerError):  # a server that is gone shows in the exchange
+            await self._clock.leave(attempt.trial_id, agent.role)
         call = call_record(agent, stage, exchange, Window(self._clock, 0, interrupted=False))
         return PreparationRecord(
             before_trial=trial.trial_id,
@@ -114,4 +173,19 @@ class Residency:
             role=agent.role,
             status=call.status,
             failure=call.failure,
+            load_s=load_s,
         )
+
+    @contextmanager
+    def _told_if_slow(self, text: str) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(TELL_AFTER_S, lambda: self._tell(notice(text)))
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+def _wall_s(exchange: Exchange) -> float | None:
+    sent_ns, ended_ns = exchange.stamps.sent_ns, exchange.ended_ns
+    return None if sent_ns is None or ended_ns is None else (ended_ns - sent_ns) / NS_PER_S

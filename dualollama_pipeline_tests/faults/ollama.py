@@ -55,7 +55,7 @@ def ollama(trial: Callable[[Request], Sequence[Step]] = lambda _: GOOD) -> Scrip
             return _json(control[request.path]())
         body = json.loads(request.body)
         if said_to(request) == "":
-            expiry[0] = str(time.perf_counter_ns()) if body["keep_alive"] != 0 else ""
+            expiry[0] = str(time.perf_counter_ns()) if body.get("keep_alive") != 0 else ""
             reason = "load" if expiry[0] else "unload"
             return _json({"model": MODEL, "response": "", "done": True, "done_reason": reason})
         if body["options"].get("num_predict") == WARM_UP_TOKENS:

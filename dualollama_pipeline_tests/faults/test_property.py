@@ -243,6 +243,17 @@ FOREIGN = st.sampled_from(
         b"\x00\n",
     ]
 )
+
+
+def is_a_sign_of_life(line: bytes) -> bool:
+    """A record that names no model and says nothing is none of another model's."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(record, dict) and record.get("done") is False and len(record) == 1
+
+
 BYTES = st.binary(min_size=1, max_size=20).map(lambda line: line.replace(b"\n", b"") + b"\n")
 LINES = FOREIGN | BYTES | JSON.map(lambda value: json.dumps(value).encode() + b"\n")
 
@@ -256,7 +267,7 @@ def test_an_inserted_line_is_noticed_unless_it_is_blank(
     where = at % (len(stream.records) + 1)
     records = [*stream.records[:where], line, *stream.records[where:]]
     ok, text = read(records)
-    assert ok == (not line.strip())
+    assert ok == (not line.strip() or is_a_sign_of_life(line))
     assert not ok or text == stream.text
 
 

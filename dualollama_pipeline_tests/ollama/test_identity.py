@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,8 +13,16 @@ from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.core.records import ServerIdentity
 from dualollama_pipeline.ollama.client import OllamaClient
-from dualollama_pipeline.ollama.identity import same_process, snapshot
-from dualollama_pipeline_tests.faults.scripted import MODEL, Request, Seen, Step, against, answer
+from dualollama_pipeline.ollama.identity import moves_together, same_process, snapshot
+from dualollama_pipeline_tests.faults.scripted import (
+    MODEL,
+    Request,
+    Seen,
+    Step,
+    against,
+    answer,
+    serve,
+)
 
 ENTRY = {
     "name": MODEL,
@@ -65,11 +74,6 @@ def test_nothing_loaded_is_null_not_zero() -> None:
     assert found.context_length is None
 
 
-def test_a_name_without_a_tag_means_latest() -> None:
-    """Ollama completes it; so must the search in its lists."""
-    assert identify("gemma3").digest == "d" * 64
-
-
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
@@ -100,10 +104,82 @@ def two(expires_a: str, expires_b: str, **changes: Any) -> list[ServerIdentity]:
     ]
 
 
+def urls_of(pair: list[ServerIdentity]) -> tuple[str, str] | None:
+    found = same_process(pair)
+    return None if found is None else found.urls
+
+
 def test_one_process_behind_two_urls_is_found() -> None:
     """`dual` on one server is the anti-pattern, measured under the wrong name."""
     same = "2026-01-01T00:00:00.123456789Z"
-    assert same_process(two(same, same)) == ("http://a:1", "http://b:1")
+    found = same_process(two(same, same))
+    assert found is not None
+    assert (found.urls, found.by_expiry) == (("http://a:1", "http://b:1"), True)
+
+
+@pytest.mark.parametrize("expiry", ["0001-01-01T00:00:00Z", "", None])
+def test_an_emulators_expiry_proves_nothing(expiry: str | None) -> None:
+    """llama-swap and others answer the year 1: two of them were refused as one."""
+    found = identify(ps={"models": [ENTRY | LOADED | {"expires_at": expiry}]})
+    assert found.expires_at is None
+    assert same_process(two(found.expires_at, found.expires_at)) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("moves_a", "moves_b", "together"),
+    [(True, True, True), (True, False, False), (False, False, False)],
+    ids=["one process", "two processes", "a clock that stands"],
+)
+def test_a_touch_tells_one_process_from_two(moves_a: bool, moves_b: bool, together: bool) -> None:
+    """Equal expiries may be an emulator's constant; only what moves together is one process."""
+    touched: list[str] = []
+
+    def script(moves: bool) -> Callable[[Request], list[Step]]:
+        def answers(request: Request) -> list[Step]:
+            if request.path == "/api/generate":
+                touched.append(request.path)
+                return answer("200 OK", b"{}")
+            at = "t2" if touched and moves else "t1"
+            entry = ENTRY | LOADED | {"expires_at": at}
+            return answer("200 OK", json.dumps({"models": [entry]}).encode())
+
+        return answers
+
+    async def act() -> bool:
+        async with (
+            serve(script(moves_a)) as (url_a, _),
+            serve(script(moves_b)) as (url_b, _),
+            OllamaClient(url_a, Deadlines()) as a,
+            OllamaClient(url_b, Deadlines()) as b,
+        ):
+            return await moves_together(a, b, MODEL, {"model": MODEL, "keep_alive": "31m"})
+
+    assert asyncio.run(act()) is together
+    assert touched == ["/api/generate"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"show": answer("404 Not Found", b"404 page not found", "text/plain")},
+        {"show": {"model_info": "none", "capabilities": "all"}},
+        {"ps": {"models": [ENTRY | {"size_vram": "much", "context_length": "2k"}]}},
+        {"tags": {"models": [ENTRY | {"details": None}]}},
+    ],
+)
+def test_what_an_emulator_leaves_out_is_not_known(changed: dict[str, Any]) -> None:
+    """A figure of the wrong type ended a night with a TypeError."""
+    found = identify(**changed)
+    assert found.digest == "d" * 64
+    assert None in {found.layers, found.size_vram_share, found.quantization}
+
+
+@pytest.mark.parametrize(
+    "name", ["Gemma3", "library/gemma3", "registry.ollama.ai/library/gemma3:latest", "gemma3"]
+)
+def test_a_model_has_several_names(name: str) -> None:
+    """Ollama finds it by each of them; `not there` sent people to pull what they had."""
+    assert identify(name).digest == "d" * 64
 
 
 def test_two_processes_are_two() -> None:
@@ -121,11 +197,11 @@ def test_processes_decide_where_they_are_known() -> None:
     """Loads that end at the same nanosecond are chance then; unloaded servers are known too."""
     first = identify().model_copy(update={"pid": 7})
     twin = first.model_copy(update={"server": "b", "url": "http://b"})
-    assert same_process([first, twin]) == (first.url, "http://b")
+    assert urls_of([first, twin]) == (first.url, "http://b")
     assert same_process([first, twin.model_copy(update={"pid": 8})]) is None
     unloaded = {"loaded": False, "expires_at": None}
     pair = [s.model_copy(update=unloaded) for s in (first, twin)]
-    assert same_process(pair) == (first.url, "http://b")
+    assert urls_of(pair) == (first.url, "http://b")
 
 
 def test_a_server_elsewhere_has_only_claims() -> None:

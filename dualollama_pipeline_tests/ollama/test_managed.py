@@ -14,8 +14,13 @@ import httpx
 import pytest
 
 from dualollama_pipeline.core.errors import ServerError
+from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.ollama.gpu import server_process
-from dualollama_pipeline.ollama.managed import managed_servers, server_environment
+from dualollama_pipeline.ollama.managed import (
+    gpu_variables,
+    managed_servers,
+    server_environment,
+)
 
 # Serves /api/version after a delay, answers with its own environment, and has a child process.
 STAND_IN = """#!{python}
@@ -28,7 +33,7 @@ if os.environ.get("STAND_IN_FAILS"):
 time.sleep(0.2)
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        names = {{k: v for k, v in os.environ.items() if k.startswith("OLLAMA_")}}
+        names = {{k: v for k, v in os.environ.items() if k.isupper()}}
         pids = [os.getpid(), child.pid]
         body = json.dumps({{"version": "1", "pids": pids, "env": names}}).encode()
         self.send_response(200)
@@ -68,6 +73,10 @@ def gone(pids: list[int], within_s: float = 5.0) -> bool:
     return not any(map(alive, pids))
 
 
+def settings(warehouse: Path, **variables: str) -> Settings:
+    return Settings.from_environment(variables, servers="managed", warehouse=warehouse)
+
+
 def ask(url: str) -> dict[str, object]:
     content: dict[str, object] = httpx.get(f"{url}/api/version", trust_env=False).json()
     return content
@@ -81,18 +90,39 @@ def test_two_servers_start_with_a_known_environment_and_stop_whole(
         "OLLAMA_FLASH_ATTENTION": "1",
         "OLLAMA_MODELS": "/models",
         "OLLAMA_HOST": "example.org:1",
+        "OLLAMA_API_KEY": "sk-secret",
+        "GGML_VK_VISIBLE_DEVICES": "0,1",
+        "CUDA_VISIBLE_DEVICES": "0,1",
     }
-    with managed_servers(tmp_path / "logs", outer) as urls:
+    asked = settings(
+        tmp_path,
+        DUALOLLAMA_GPU_A="0",
+        DUALOLLAMA_GPU_B="1",
+        DUALOLLAMA_ENV_B="OLLAMA_NUM_PARALLEL=2 OLLAMA_KV_CACHE_TYPE=q8_0",
+    )
+    with managed_servers(asked, outer) as servers:
+        urls = {name: server.url for name, server in servers.items()}
         answers = {name: ask(url) for name, url in urls.items()}
     assert set(urls) == {"a", "b"}
     assert urls["a"] != urls["b"]
-    for name, answer in answers.items():
-        environment = answer["env"]
+    for name, gpu in (("a", "0"), ("b", "1")):
+        environment, told = answers[name]["env"], servers[name].environment
         assert isinstance(environment, dict)
         assert environment["OLLAMA_HOST"] == urls[name].removeprefix("http://")
-        assert environment["OLLAMA_NUM_PARALLEL"] == "1"
-        assert environment["OLLAMA_MODELS"] == "/models"
-        assert "OLLAMA_FLASH_ATTENTION" not in environment  # nobody would know it was set
+        passed = {
+            "OLLAMA_MODELS": "/models",
+            "OLLAMA_FLASH_ATTENTION": "1",
+            "OLLAMA_KEEP_ALIVE": "30m",
+            "CUDA_VISIBLE_DEVICES": gpu,
+            "GGML_VK_VISIBLE_DEVICES": gpu,
+        }
+        assert passed.items() <= environment.items()
+        assert passed.items() <= told.items()
+        assert environment["OLLAMA_API_KEY"] == "sk-secret"
+        assert told["OLLAMA_API_KEY"] == "***"  # recorded by its name
+    assert "OLLAMA_NUM_PARALLEL" not in answers["a"]["env"]  # type: ignore[operator]  # not forced
+    own = {"OLLAMA_NUM_PARALLEL": "2", "OLLAMA_KV_CACHE_TYPE": "q8_0"}
+    assert own.items() <= servers["b"].environment.items()
     pids = [pid for answer in answers.values() for pid in answer["pids"]]  # type: ignore[attr-defined]
     assert gone(pids)
     assert "listening soon" in (tmp_path / "logs" / "ollama-a.log").read_text()
@@ -103,8 +133,9 @@ def test_servers_do_not_outlive_a_killed_owner(tmp_path: Path, outer: dict[str, 
     code = (
         "import json, pathlib, sys, time, httpx\n"
         "from dualollama_pipeline.ollama.managed import managed_servers\n"
-        "with managed_servers(pathlib.Path(sys.argv[1])) as urls:\n"
-        "    print(json.dumps(list(urls.values())), flush=True)\n"
+        "from dualollama_pipeline.core.settings import Settings\n"
+        "with managed_servers(Settings(warehouse=pathlib.Path(sys.argv[1]))) as servers:\n"
+        "    print(json.dumps([server.url for server in servers.values()]), flush=True)\n"
         "    time.sleep(60)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
@@ -123,7 +154,7 @@ def test_a_server_that_ends_at_once_is_told_with_its_log(
     """`did not start` without the log sends a user searching."""
     with (
         pytest.raises(ServerError, match="no GPU today"),
-        managed_servers(tmp_path, {**outer, "STAND_IN_FAILS": "1"}),
+        managed_servers(settings(tmp_path), {**outer, "STAND_IN_FAILS": "1"}),
     ):
         pass
 
@@ -132,22 +163,43 @@ def test_without_the_program_the_way_out_is_told(tmp_path: Path) -> None:
     """Not everybody has Ollama on PATH."""
     with (
         pytest.raises(ServerError, match="not on PATH") as caught,
-        managed_servers(tmp_path, {"PATH": str(tmp_path)}),
+        managed_servers(settings(tmp_path), {"PATH": str(tmp_path)}),
     ):
         pass
     assert "external" in caught.value.way_out
 
 
 def test_ports_are_loopback() -> None:
-    """An open server on a laptop in a café is everybody's server."""
-    assert server_environment({}, 1234)["OLLAMA_HOST"] == "127.0.0.1:1234"
+    """An open server on a laptop in a café is everybody's server, whatever a user exports."""
+    for own in ({}, {"OLLAMA_HOST": "example.org:1"}):
+        assert server_environment(own, own, 1234)["OLLAMA_HOST"] == "127.0.0.1:1234"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "vendors", "expected"),
+    [
+        (None, [], set()),
+        ("1", ["nvidia"], {"CUDA", "ROCR", "HIP", "GGML_VK"}),
+        ("1", [], {"CUDA", "ROCR", "HIP", "GGML_VK"}),
+        ("1", ["amd"], {"ROCR", "GGML_VK"}),
+        ("1", ["amd", "nvidia"], {"ROCR", "CUDA", "GGML_VK"}),
+        ("GPU-8932f937", ["nvidia"], {"CUDA", "ROCR", "HIP"}),
+    ],
+)
+def test_a_gpu_is_chosen_by_one_layer_only(
+    gpu: str | None, vendors: list[str], expected: set[str]
+) -> None:
+    """On AMD, HIP counts within what ROCR leaves: 1 in both shows a server no GPU at all."""
+    made = gpu_variables(gpu, frozenset(vendors))
+    assert made == {f"{name}_VISIBLE_DEVICES": gpu for name in expected}
 
 
 def test_two_servers_are_proved_distinct_by_their_processes(
     tmp_path: Path, outer: dict[str, str]
 ) -> None:
     """The API has no server id: without the process table, two names of one server pass for two."""
-    with managed_servers(tmp_path / "logs", outer) as urls:
+    with managed_servers(settings(tmp_path), outer) as servers:
+        urls = {name: server.url for name, server in servers.items()}
         processes = [server_process(url) for url in urls.values()]
         assert [process.name() for process in processes if process] == ["ollama", "ollama"]
         expected = [ask(url)["pids"][0] for url in urls.values()]  # type: ignore[index]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dualollama_pipeline.core.errors import JournalError, ServerError, ServersChangedError
 from dualollama_pipeline.core.plan import Plan
-from dualollama_pipeline.core.records import CallRecord, Status, TrialRecord
+from dualollama_pipeline.core.records import CallRecord, Status
 from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.worker.batch import run_batch
 from dualollama_pipeline.worker.journal import Journal, JournalWriter, read_journal
@@ -24,8 +25,8 @@ def measure(plan: Plan, path: Path, stop_after: int | None = None) -> Journal:
         task = asyncio.current_task()
         assert task is not None
 
-        def announce(_: TrialRecord, finished: int) -> None:
-            if finished == stop_after:
+        def announce(event: dict[str, Any]) -> None:
+            if event["finished"] == stop_after:
                 task.cancel()
 
         with JournalWriter(path) as writer:

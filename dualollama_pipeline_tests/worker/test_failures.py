@@ -40,14 +40,27 @@ from dualollama_pipeline_tests.worker.plans import small_plan
 BROKEN: list[Step] = [HEAD, chunk(token("x")), Close()]
 
 
-def measure(path: Path, trial_a: Callable[[Request], Sequence[Step]], **changes: Any) -> Journal:
-    """Measure one block; server A answers trials with `trial_a`, server B well."""
+def measure(
+    path: Path,
+    trial_a: Callable[[Request], Sequence[Step]] = lambda _: GOOD,
+    pauses: list[float] | None = None,
+    told: list[dict[str, Any]] | None = None,
+    **changes: Any,
+) -> Journal:
+    """Measure one block; server A answers trials with `trial_a`, server B well.
+
+    Nobody waits: `pauses` holds what the worker would have waited, s, `told` what it said.
+    """
+
+    async def no_pause(seconds: float) -> None:
+        (pauses if pauses is not None else []).append(seconds)
 
     async def act() -> None:
         async with serve(ollama(trial_a)) as (url_a, _), serve(ollama()) as (url_b, _):
             plan = small_plan({"a": url_a, "b": url_b}, **changes)
+            tell = (lambda *_: None) if told is None else told.append
             with JournalWriter(path) as writer:
-                await run_batch(plan, read_journal(path), writer, lambda *_: None)
+                await run_batch(plan, read_journal(path), writer, tell, pause=no_pause)
 
     asyncio.run(act())
     return read_journal(path)
@@ -134,7 +147,7 @@ def test_dead_servers_end_the_worker_at_once_and_say_so(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     plan = small_plan({"a": url, "b": url})
-    with pytest.raises(WorkerError, match="start the server") as caught:
+    with pytest.raises(WorkerError, match="is `ollama serve` running") as caught:
         run_worker(plan, tmp_path / "j.jsonl", lambda _: None)
     assert "Traceback" not in str(caught.value)
     assert url in str(caught.value)

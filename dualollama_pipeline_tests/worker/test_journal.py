@@ -9,6 +9,7 @@ import pytest
 from dualollama_pipeline.core.errors import JournalError
 from dualollama_pipeline.core.records import BatchRecord, EndRecord, Status, TrialRecord
 from dualollama_pipeline.worker.journal import JournalWriter, is_finished, read_journal
+from dualollama_pipeline_tests.tables.journals import failed
 from dualollama_pipeline_tests.worker.plans import small_plan
 
 PLAN = small_plan({"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"})
@@ -16,7 +17,10 @@ BATCH = BatchRecord(started_at="2026-01-01T00:00:00+00:00", plan_hash=PLAN.plan_
 END = EndRecord(planned=4, ok=4, failed=0, interrupted=0, skipped=0)
 
 
-def trial(trial_id: str = "t1", attempt: int = 1, status: Status = Status.OK) -> TrialRecord:
+def trial(
+    trial_id: str = "t1", attempt: int = 1, status: Status = Status.OK, kind: str = "http_4xx"
+) -> TrialRecord:
+    calls = () if status is not Status.FAILED else (failed(kind=kind),)
     return TrialRecord(
         trial_id=trial_id,
         attempt=attempt,
@@ -25,7 +29,7 @@ def trial(trial_id: str = "t1", attempt: int = 1, status: Status = Status.OK) ->
         order=0,
         status=status,
         started_at="2026-01-01T00:00:00+00:00",
-        calls=(),
+        calls=calls,
     )
 
 
@@ -82,7 +86,7 @@ def test_a_journal_without_its_plan_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_trial_is_not_finished(tmp_path: Path) -> None:
-    """It is measured again; an ok or finally failed one is not."""
+    """Nor is one that was skipped, or that a dead server cut off with an attempt left."""
     journal = read_journal(
         write(
             tmp_path / "j.jsonl",
@@ -91,10 +95,23 @@ def test_an_interrupted_trial_is_not_finished(tmp_path: Path) -> None:
             trial("t2", 1, Status.FAILED),
             trial("t3", 1, Status.INTERRUPTED),
             trial("t3", 2, Status.OK),
+            trial("t4", 1, Status.SKIPPED),
+            trial("t5", 1, Status.FAILED, "connect"),
+            trial("t6", 1, Status.FAILED, "connect"),
+            trial("t6", 2, Status.FAILED, "connect"),
+            trial("t7", 1, Status.FAILED, "oom"),
+            trial("t8", 1, Status.INTERRUPTED),
+            trial("t8", 2, Status.FAILED, "timeout_first"),
         )
     )
-    assert journal.finished() == {"t2": Status.FAILED, "t3": Status.OK}
-    assert journal.attempts("t3") == 2
+    assert journal.max_attempts == 2
+    assert journal.finished() == {
+        "t2": Status.FAILED,  # refused: would fail again
+        "t3": Status.OK,
+        "t6": Status.FAILED,  # has had its two attempts
+        "t7": Status.FAILED,  # would fail again
+    }
+    assert (journal.attempts("t3"), journal.attempts_made("t3")) == (2, 1)
 
 
 def test_finished_means_that_the_end_record_is_whole(tmp_path: Path) -> None:

@@ -109,11 +109,12 @@ class DyingServers(Worker):
 
 def test_servers_lost_on_the_way_leave_what_was_measured(tmp_path: Path) -> None:
     """Three trials are evidence; failing the asset would keep them out of every table."""
-    measurement = Measurement(Settings(warehouse=tmp_path), PAIR, lambda _: None, DyingServers(3))
+    said: list[dict[str, Any]] = []
+    measurement = Measurement(Settings(warehouse=tmp_path), PAIR, said.append, DyingServers(3))
     journal = measurement.run("test001", "first")
     assert len(journal.trials) == 3
     assert journal.end is None
-    assert "the servers are gone" in (journal.cut_off_by or "")
+    assert "the servers are gone" in said[-1]["text"]
 
 
 def test_servers_lost_before_the_first_trial_are_an_error(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ def benchmark_trials(
     def log(event: Event) -> None:
         if event["event"] == "waiting":
             context.log.info(f"the server pair is in use by {event['holder']}; waiting")
+        elif event["event"] == "notice":
+            context.log.warning(event["text"])
         elif event["finished"] % 4 == 0 or event["status"] != "ok":
             context.log.info(
                 f"{event['finished']}/{event['planned']} trials, block {event['block']} "
@@ -41,7 +43,8 @@ def benchmark_trials(
         raise dg.Failure(description=str(error), allow_retries=False) from error
     if journal.cut_off_by is not None:
         context.log.error(journal.cut_off_by)
-    incomplete = {} if journal.end is not None else {"incomplete": str(journal.cut_off_by)}
+    why = journal.cut_off_by or "it was stopped"
+    incomplete = {} if journal.end is not None else {"incomplete": why}
     statuses = Counter(trial.status.value for trial in journal.trials)
     return dg.MaterializeResult(
         metadata={

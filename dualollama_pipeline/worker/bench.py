@@ -1,0 +1,81 @@
+"""The open connections of one plan: a control client a server, one for each agent and server."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dualollama_pipeline.core.credentials import credentials_of
+from dualollama_pipeline.ollama.client import OllamaClient
+from dualollama_pipeline.ollama.identity import snapshot
+from dualollama_pipeline.worker.agents import Attempt
+from dualollama_pipeline.worker.clock import Clock, RealClock, SimulatedClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from dualollama_pipeline.core.plan import Plan
+    from dualollama_pipeline.core.records import ServerIdentity
+    from dualollama_pipeline.ollama.gpu import GpuWatch
+
+    Pause = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What trials of a plan run on; `thinking` are the models that can think."""
+
+    plan: Plan
+    clock: Clock
+    control: dict[str, OllamaClient]
+    agents: dict[tuple[str, str], OllamaClient]
+    pause: Pause
+    thinking: frozenset[str] = frozenset()
+
+    async def identities(self, gpus: GpuWatch, tries: int = 1) -> tuple[ServerIdentity, ...]:
+        """Ask every server who it is, for each model that the plan runs on it.
+
+        Raises:
+            ServerError: a server does not answer, or lacks a model.
+        """
+        wanted = sorted(
+            {(agent.server, agent.model) for trial in self.plan.trials for agent in trial.agents}
+        )
+        return tuple(
+            [
+                await snapshot(self.control[server], server, model, gpus, tries)
+                for server, model in wanted
+            ]
+        )
+
+    def knowing(self, servers: tuple[ServerIdentity, ...]) -> Bench:
+        """Return this bench, with what its servers said of their models."""
+        return replace(self, thinking=frozenset(s.model for s in servers if s.thinks))
+
+    def attempt(self, trial_id: str, number: int) -> Attempt:
+        """Return what an attempt at a trial needs to know."""
+        return Attempt(trial_id, number, self.plan, self.clock, self.thinking)
+
+
+@asynccontextmanager
+async def open_bench(plan: Plan, pause: Pause = asyncio.sleep) -> AsyncIterator[Bench]:
+    """Open (lazily connecting) clients for all servers and agents of a plan.
+
+    Raises:
+        InputError: the credentials in the environment cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+
+        async def client(server: str) -> OllamaClient:
+            url, known = plan.servers[server], credentials_of(server)
+            opened = OllamaClient(url, plan.deadlines, known, pause)
+            return await stack.enter_async_context(opened)
+
+        control = {server: await client(server) for server in plan.servers}
+        pairs = {(agent.role, agent.server) for trial in plan.trials for agent in trial.agents}
+        agents = {(role, server): await client(server) for role, server in sorted(pairs)}
+        simulated = plan.clock == "simulated"
+        clock = SimulatedClock(next(iter(control.values()))) if simulated else RealClock()
+        yield Bench(plan, clock, control, agents, pause)

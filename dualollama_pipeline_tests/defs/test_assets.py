@@ -39,7 +39,7 @@ def test_dead_servers_fail_the_trials_with_a_sentence(tmp_path: Path) -> None:
     data = failure.step_failure_data.user_failure_data
     assert data is not None
     assert data.description is not None
-    assert "start the server" in data.description
+    assert "start it, or correct its URL" in data.description
     assert not (tmp_path / "tables").exists()
 
 

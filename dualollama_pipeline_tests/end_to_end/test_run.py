@@ -258,5 +258,5 @@ def test_the_doctor_finds_dead_servers(tmp_path: Path, monkeypatch: pytest.Monke
     done = dualollama(tmp_path, "doctor", "--servers", "external")
     assert done.returncode == 1
     assert "FAIL  server a: http://127.0.0.1:1" in done.stdout
-    assert "start the server" in done.stdout
+    assert "start it, or correct its URL" in done.stdout
     assert "Traceback" not in done.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -10,8 +12,11 @@ from rich.table import Table
 from dualollama_pipeline.statistics.estimate import config_statistics
 from dualollama_pipeline.statistics.samples import collect_samples
 from dualollama_pipeline.tables.build import build_tables
+from dualollama_pipeline.tables.guards import GUARDS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from dualollama_pipeline.worker.journal import Journal
@@ -24,11 +29,17 @@ ARMS = {
 }
 ROLES = ("collector", "insight")
 WHAT = ("tok/s", "TTFT ms")
-SHOWN = ("dual_true_speedup", "single_true_speedup", "balance_efficiency_pct")
+SHOWN = (
+    "dual_weighted_speedup",
+    "single_weighted_speedup",
+    "dual_true_speedup",
+    "single_true_speedup",
+    "balance_efficiency_pct",
+)
 
 
-def print_arms(journal: Journal) -> None:
-    """Print wall time, rates and TTFT of the four arms, then the estimates of this configuration.
+def print_arms(journal: Journal) -> int:
+    """Print the four arms, why trials do not count, and estimates; return how many blocks count.
 
     Raises:
         JournalError: the journal holds no trial.
@@ -40,22 +51,23 @@ def print_arms(journal: Journal) -> None:
     if journal.origin == "simulated":
         console.print("SIMULATED: these numbers come from a simulator", style="bold")
     console.print(_arms(runs))
-    for _, row in config_statistics(collect_samples(runs, blocks)).iterrows():
-        if row["metric"] in SHOWN:
-            console.print(_sentence(row), markup=False, highlight=False)
+    for line in (*_reasons(runs), *_estimates(runs, blocks)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    counting = blocks["in_dual_estimate"] | blocks["in_single_estimate"]
+    return int(counting.sum())
 
 
 def _arms(runs: pd.DataFrame) -> Table:
-    table = Table(caption="medians over trials that are ok; tok/s by the server's counters")
+    table = Table(caption="medians over trials that count; tok/s by the server's counters")
     table.add_column("arm", no_wrap=True)
-    for column in ("ok", "wall s", *(f"{role}\n{what}" for role in ROLES for what in WHAT)):
+    for column in ("count", "wall s", *(f"{role}\n{what}" for role in ROLES for what in WHAT)):
         table.add_column(column, justify="right")
     for arm, words in ARMS.items():
         rows = runs[runs["arm"] == arm]
-        ok = rows[rows["status"] == "ok"]
+        sound = rows[rows["status"].eq("ok") & rows["validity"].ne("INVALID")]
         names = [f"{role}_{name}" for role in ROLES for name in ("tok_per_s", "ttft_ms")]
-        values = (_median(ok, name) for name in ("wall_s", *names))
-        table.add_row(f"{arm} ({words})", f"{len(ok)}/{len(rows)}", *values)
+        values = (_median(sound, name) for name in ("wall_s", *names))
+        table.add_row(f"{arm} ({words})", f"{len(sound)}/{len(rows)}", *values)
     return table
 
 
@@ -64,9 +76,34 @@ def _median(rows: pd.DataFrame, name: str) -> str:
     return "-" if known.empty else f"{known.median():.1f}"
 
 
+def _reasons(runs: pd.DataFrame) -> Iterator[str]:
+    """Say why trials do not count, each reason once with its advice; then what is a footnote."""
+    invalid = runs["validity"].eq("INVALID")
+    for word, rows in (("does not count", runs[invalid]), ("counts, but", runs[~invalid])):
+        told = [
+            (str(arm), reason)
+            for arm, reasons in zip(rows["arm"], rows["validity_reasons"], strict=True)
+            for reason in str(reasons).split("; ")
+            if reason
+        ]
+        for (arm, reason), n in Counter(told).items():
+            times = f" ({n} trials)" if n > 1 else ""
+            yield f"{arm} {word}{times}: {reason}"
+        for guard in dict.fromkeys(reason.split(": ", 1)[0] for _, reason in told):
+            yield f"  way out ({guard}): {GUARDS[guard].advice}"
+
+
+def _estimates(runs: pd.DataFrame, blocks: pd.DataFrame) -> Iterator[str]:
+    for _, row in config_statistics(collect_samples(runs, blocks)).iterrows():
+        if row["metric"] in SHOWN:
+            yield _sentence(row)
+
+
 def _sentence(row: pd.Series) -> str:
     name = f"{row['metric']} [{row['unit']}], n {row['n']}, {row['n_left_out']} left out"
+    if math.isnan(row["value"]):
+        return f"{name}: {row['null_reason']}"
     if row["null_reason"]:
-        return f"{name}: no interval, {row['null_reason']}"
+        return f"{name}: {row['value']:.4g}, no interval: {row['null_reason']}"
     interval = f"{100 * row['level']:.0f} % interval {row['ci_low']:.4g} to {row['ci_high']:.4g}"
     return f"{name}: {row['value']:.4g}, {interval}"

@@ -20,6 +20,7 @@ from dualollama_pipeline.core.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+EXIT_NOTHING_COUNTS = 3
 EXIT_STOPPED = 130
 SERVER_KINDS = ["simulated", "external", "managed"]
 
@@ -139,9 +140,13 @@ def _measure(arguments: argparse.Namespace) -> int:
 
     from dualollama_pipeline.arms import print_arms  # pandas, when nothing is measured any more
 
-    print_arms(journal)
+    n_counting = print_arms(journal)
+    for note in journal.notes:
+        _print(f"{note.about}: {note.text}\n  way out: {note.way_out}")
+    if n_counting == 0:
+        _print("no block counts: see the reasons above")
     _print(f"journal: {journal.path}")
-    return 0
+    return 0 if n_counting else EXIT_NOTHING_COUNTS
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ import pandas as pd
 from dualollama_pipeline.decisions.lint import RULES, lint_configuration
 from dualollama_pipeline.statistics.factors import factor_effects
 from dualollama_pipeline.statistics.means import NAN
-from dualollama_pipeline.statistics.samples import option_classes
+from dualollama_pipeline.statistics.samples import NO_FACTS, option_classes
 from dualollama_pipeline.tables.decisions import ANTI_PATTERNS
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Statistics(NamedTuple):
 def _factor(scenario: str, factor: str, levels: tuple[str, str], supports: str) -> Evidence:
     return Evidence(
         "factor_effects",
-        "dual_true_speedup",
+        "dual_weighted_speedup",
         supports,
         {"factor": factor, "scenario": scenario, "level_from": levels[0], "level_to": levels[1]},
         f"{factor} {levels[0]} to {levels[1]}, all else equal",
@@ -121,6 +121,7 @@ def imported_samples(imported_runs: pd.DataFrame, matrix: Matrix) -> pd.DataFram
             "value": imported_runs["balance_efficiency_pct"].astype("float64"),
             "counts": counts.astype(bool),
             "pools": counts.astype(bool),
+            **NO_FACTS,
         }
     )
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.decisions.cost_inputs import ModelMemory
 
-SPEEDUP, BALANCE = "dual_true_speedup", "balance_efficiency_pct"
+SPEEDUP, BALANCE = "dual_weighted_speedup", "balance_efficiency_pct"
 CONTENTION = "balance_contention_pct"
 BYTES_PER_GB = 1e9
 
@@ -66,7 +66,7 @@ class Candidate:
     batches: tuple[str, ...]
 
     @property
-    def true_speedup(self) -> Interval:
+    def weighted_speedup(self) -> Interval:
         """The geometric mean of the block ratios with its interval."""
         return exponentiate(interval_of(self.speedup))
 

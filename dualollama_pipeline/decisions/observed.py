@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from dualollama_pipeline.core.units import MS_PER_S
+from dualollama_pipeline.metrics.catalog import BY_NAME
 from dualollama_pipeline.statistics.description import LEAST_N
 from dualollama_pipeline.statistics.estimate import codes, origin_of
 from dualollama_pipeline.statistics.intervals import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 QUANTITIES = {
     "balance_speedup": "mean over dual trials of the report's speedup",
+    "weighted_speedup": "geometric mean over blocks of sum(1 / slowdown), two servers",
     "true_speedup": "geometric mean of one after the other / together",
     "balance_efficiency_pct": "mean over dual trials of the report's efficiency",
     "agent_tok_per_s": "mean over dual trials and agents of the decode rate",
@@ -94,7 +96,8 @@ def observe(
     flags = sound["ttft_contention"].dropna()
     found = _of_trials(sound) | _of_calls(own) | _costs(costs, origin, "derived")
     found |= {
-        "true_speedup": _true_speedup(population),
+        "weighted_speedup": _speedup(population, "dual_weighted_speedup"),
+        "true_speedup": _speedup(population, "dual_true_speedup"),
         "contention_pct": _rate(int(flags.sum()), len(flags)),
         "pair_wall_p95_s": _percentile(
             sound["wall_s"], 95, shortest,
@@ -202,11 +205,13 @@ def _percentile(
     )
 
 
-def _true_speedup(population: pd.DataFrame) -> Quantity:
+def _speedup(population: pd.DataFrame, metric: str) -> Quantity:
     rows = {str(row["metric"]): row for row in population.to_dict("records")}
-    if "dual_true_speedup" not in rows:
+    if metric not in rows:
         return Quantity(Interval(NAN, NAN, NAN, "no block counts"), 0)
-    row, best = rows["dual_true_speedup"], float(rows["ideal_speedup"]["ci_high"])
+    row, best = rows[metric], float(BY_NAME[metric].n_agents or NAN)
+    if metric == "dual_true_speedup":
+        best = float(rows["dual_ideal_speedup"]["ci_high"])
     found = Interval(row["value"], row["ci_low"], row["ci_high"], row["null_reason"])
     n, batches = int(row["n"]), str(row["batches"])
     if np.isnan(best):

@@ -81,9 +81,9 @@ def _found(leaf: Leaf, tiers: pd.DataFrame, vram_gb: float, settings: Settings) 
     if not leaf.tier:
         said = f"the servers run them as {chosen['config_id']}"
     expected = (
-        f"true speedup {chosen['true_speedup']:.3f} x, 95 % interval "
-        f"{chosen['true_speedup_low']:.3f} to {chosen['true_speedup_high']:.3f}, "
-        f"n {chosen['n_true_speedup']}; TTFT {chosen['ttft_ms']:.0f} ms, "
+        f"weighted speedup {chosen['weighted_speedup']:.3f} x, 95 % interval "
+        f"{chosen['weighted_speedup_low']:.3f} to {chosen['weighted_speedup_high']:.3f}, "
+        f"n {chosen['n_weighted_speedup']}; TTFT {chosen['ttft_ms']:.0f} ms, "
         f"n {chosen['n_ttft_ms']}; failed {chosen['n_failed']} of {chosen['n_trials']}"
     )
     lines = [

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.core.matrix import AgentSpec, Matrix
 
 URLS = ("http://localhost:11434", "http://localhost:11435")  # section 7.1
-EXPECTED = ("true_speedup", "ttft_ms", "balance_efficiency_pct", "balance_contention_pct")
+EXPECTED = ("weighted_speedup", "ttft_ms", "balance_efficiency_pct", "balance_contention_pct")
 DIGITS = 6
 
 

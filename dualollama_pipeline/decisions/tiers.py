@@ -1,9 +1,9 @@
 """`configuration_tiers`: three choices by rule (section 7.1), and what the data cannot separate.
 
-maximum efficiency     highest true speedup
+maximum efficiency     highest weighted speedup
 balanced               shortest wait for a first token, among those that are not shown to be slower
                        than the fastest by more than the margin of the verdicts
-resource constrained   least GPU memory, then the highest true speedup
+resource constrained   least GPU memory, then the highest weighted speedup
 
 A candidate that failed surely more often than the report's own limit is excluded, and so is one
 without an interval. Who cannot be told from the best by the interval of its rank belongs to the
@@ -37,9 +37,9 @@ PUBLISHED_PICKS = {  # sections 7.1, 7.2
     "resource_constrained": "test004",
 }
 CRITERIA = {
-    "maximum_efficiency": "highest true speedup",
-    "balanced": "shortest wait for the first token, true speedup within 2 % of the fastest",
-    "resource_constrained": "least GPU memory, then the highest true speedup",
+    "maximum_efficiency": "highest weighted speedup",
+    "balanced": "shortest wait for the first token, weighted speedup within 2 % of the fastest",
+    "resource_constrained": "least GPU memory, then the highest weighted speedup",
 }
 MAX_FAILED = 0.01  # the report's limit of errors (section 9.3)
 SAME_GB = 0.05  # candidates whose memory differs by less need the same
@@ -185,7 +185,7 @@ def _best(
 def _gain(candidate: Candidate, standing: str) -> str:
     if standing not in {"recommended", "not separated"}:
         return ""
-    found = candidate.true_speedup
+    found = candidate.weighted_speedup
     if found.high < 1:
         return LOSS
     return "" if found.low > 1 else NO_GAIN
@@ -197,7 +197,7 @@ def _stands_for(candidate: Candidate, pick: str) -> str:
 
 def _row(tier: str, candidate: Candidate, config_id: str, matrix: Matrix) -> Row:
     configuration = matrix.get(config_id)
-    speedup, ttft = candidate.true_speedup, candidate.ttft_ms
+    speedup, ttft = candidate.weighted_speedup, candidate.ttft_ms
     balance, contention = candidate.balance, candidate.contention
     return {
         "origin": candidate.origin,
@@ -212,7 +212,7 @@ def _row(tier: str, candidate: Candidate, config_id: str, matrix: Matrix) -> Row
         "is_gain": pd.NA if isnan(speedup.low) else speedup.low > 1,
         **_asked("collector", configuration.collector),
         **_asked("insight", configuration.insight),
-        **_expected("true_speedup", speedup, candidate.n_blocks),
+        **_expected("weighted_speedup", speedup, candidate.n_blocks),
         **_expected("ttft_ms", ttft, candidate.n_ttft),
         **_expected("balance_efficiency_pct", balance, candidate.n_balance),
         "peak_balance_efficiency_pct": candidate.peak_balance,
@@ -258,7 +258,7 @@ def _imported(tier: str, runs: pd.DataFrame) -> Row:
         "evidence": "imported",
         "tier": tier,
         "standing": "not judged",
-        "reason": "imported runs hold no agent alone: true speedup and memory are not known, and "
+        "reason": "imported runs hold no agent alone: speedup and memory are not known, and "
         "balance cannot stand for them",
         "criterion": CRITERIA[tier],
         "n_group": 0,
@@ -268,7 +268,7 @@ def _imported(tier: str, runs: pd.DataFrame) -> Row:
         "scenario": str(runs["scenario"].iloc[0]),
         "is_published_pick": config_id == PUBLISHED_PICKS[tier],
         "is_gain": pd.NA,
-        "n_true_speedup": 0,
+        "n_weighted_speedup": 0,
         "n_ttft_ms": 0,
         "balance_efficiency_pct": float(balance.mean()) if len(balance) else NAN,
         "n_balance_efficiency_pct": len(balance),

@@ -1,4 +1,4 @@
-"""What the arms of one block say together: the true speedup and its relatives (METHOD section 2).
+"""What the arms of one block say together: speedups and their relatives (METHOD section 2).
 
 All durations of a formula come from the same block, so that what drifts cancels out. Lists hold
 one entry for each agent, in one order.
@@ -12,56 +12,58 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+NAN = float("nan")
 
-def true_speedup(solo_walls_s: Sequence[float], pair_wall_s: float) -> float:
-    """Together against one after the other: 1 is no gain, below 1 a loss.
 
-    Formula: sum of the solo wall times / wall time together (METHOD section 2).
+def solo_time(ttft: float, tpot: float, n_tokens: float) -> float:
+    """Return how long a call of `n_tokens` takes alone, in the unit of `ttft` and `tpot`.
+
+    Formula: ttft_solo + (n - 1) x tpot_solo (METHOD section 2); a single token takes `ttft`.
     """
-    return sum(solo_walls_s) / pair_wall_s
+    return ttft + (n_tokens - 1) * tpot if n_tokens > 1 else ttft
 
 
-def ideal_speedup(solo_walls_s: Sequence[float]) -> float:
+def true_speedup(in_turn_s: Sequence[float], pair_wall_s: float) -> float:
+    """Together against one after the other, in time: 1 is no gain, below 1 a loss.
+
+    Formula: sum of the agents' solo times for the work of the pair / wall time together (METHOD
+    section 2). With the solo walls themselves it is the exact form, for equal work.
+    """
+    return sum(in_turn_s) / pair_wall_s
+
+
+def weighted_speedup(slowdowns: Sequence[float]) -> float:
+    """Together against one after the other, in rates: N is as if alone, 1 like taking turns.
+
+    Formula: sum_i 1 / slowdown_i (Snavely and Tullsen, ASPLOS 2000; METHOD section 2).
+    """
+    return sum(1 / each for each in slowdowns)
+
+
+def ideal_speedup(in_turn_s: Sequence[float]) -> float:
     """Return the true speedup that agents would reach if they did not disturb each other.
 
-    Formula: sum of the solo wall times / the longest of them (METHOD section 2).
+    Formula: sum of the solo times / the longest of them (METHOD section 2).
     """
-    return sum(solo_walls_s) / _longest(solo_walls_s)
+    return sum(in_turn_s) / _longest(in_turn_s)
 
 
-def parallel_efficiency(solo_walls_s: Sequence[float], pair_wall_s: float) -> float:
+def parallel_efficiency(in_turn_s: Sequence[float], pair_wall_s: float) -> float:
     """Return the share of the ideal speedup that was reached.
 
-    Formula: the longest solo wall time / wall time together (METHOD section 2).
+    Formula: the longest solo time / wall time together (METHOD section 2).
     """
-    return _longest(solo_walls_s) / pair_wall_s
+    return _longest(in_turn_s) / pair_wall_s
 
 
-def _longest(walls_s: Sequence[float]) -> float:
+def _longest(times_s: Sequence[float]) -> float:
     """Return the maximum; nan if one is missing (`max` would answer by their order)."""
-    return float("nan") if any(map(math.isnan, walls_s)) else max(walls_s)
+    return NAN if any(map(math.isnan, times_s)) else max(times_s)
 
 
-def per_token_speedup(
-    solo_walls_s: Sequence[float],
-    solo_tokens: Sequence[float],
-    pair_tokens: Sequence[float],
-    pair_wall_s: float,
-) -> float:
-    """Return the true speedup with each agent's solo time scaled to the tokens it made together.
-
-    Formula: sum_i (T_solo_i / n_solo_i x n_pair_i) / wall time together (METHOD section 2).
-    """
-    scaled = [
-        wall / alone * together
-        for wall, alone, together in zip(solo_walls_s, solo_tokens, pair_tokens, strict=True)
-    ]
-    return sum(scaled) / pair_wall_s
-
-
-def slowdown(pair_duration_s: float, solo_duration_s: float) -> float:
-    """Return how many times longer an agent takes together than alone (METHOD section 2)."""
-    return pair_duration_s / solo_duration_s
+def slowdown(together: float, alone: float) -> float:
+    """Return how many times longer the same work takes together than alone (METHOD section 2)."""
+    return together / alone if alone > 0 else NAN
 
 
 def throughput_scaling(

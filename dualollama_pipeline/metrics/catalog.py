@@ -10,7 +10,9 @@ from typing import Literal
 class Metric:
     """One metric; `scale` says how it is averaged: ratios by the geometric mean, rates as k of n.
 
-    `column` is the table's column if it has another name: a flag has no unit.
+    `column` is the table's column if it has another name: a flag has no unit. `n_agents`: what an
+    estimate of it can at most be, so that one that lies above is impossible. `by_length`: unequal
+    lengths of the answers move it, and no interval is known to hold then (METHOD section 2).
     """
 
     name: str
@@ -23,49 +25,90 @@ class Metric:
     upper: float | None = None  # what the quantity cannot exceed, by definition
     better: Literal["higher", "lower", "neither"] = "higher"
     column: str | None = None
+    n_agents: int | None = None
+    by_length: bool = False
 
 
 METRICS: tuple[Metric, ...] = (
     Metric(
-        "dual_true_speedup", "True speedup, two servers", "x", "ratio", "block_table",
-        "(wall_solo_a + wall_solo_b) / wall_dual",
-        "Two agents on two servers against one after the other: 1 is no gain, below 1 a loss.",
+        "dual_weighted_speedup", "Weighted speedup, two servers", "x", "ratio", "block_table",
+        "sum_i(1 / slowdown_i), in the window in which both run",
+        "2 is as if alone, 1 like taking turns; answers of unequal length do not move it.",
+        n_agents=2,
     ),
     Metric(
-        "single_true_speedup", "True speedup, one server", "x", "ratio", "block_table",
-        "(wall_solo_a + wall_solo_b) / wall_single",
+        "single_weighted_speedup", "Weighted speedup, one server", "x", "ratio", "block_table",
+        "sum_i(1 / slowdown_i), in the window in which both run",
         "The same with both agents on one server.",
+        n_agents=2,
     ),
     Metric(
         "dual_against_single", "Two servers against one", "x", "ratio", "block_table",
-        "wall_single / wall_dual",
-        "How many times faster the pair finishes on two servers than on one.",
+        "weighted speedup, two servers / one server",
+        "How many times more work per second two servers do than one, while both agents run.",
     ),
     Metric(
-        "ideal_speedup", "Ideal speedup", "x", "ratio", "block_table",
-        "(wall_solo_a + wall_solo_b) / max(wall_solo_a, wall_solo_b)",
+        "dual_true_speedup", "True speedup, two servers", "x", "ratio", "block_table",
+        "solo time of the pair's work / wall_dual",
+        "Two agents on two servers against one after the other, in seconds.",
+        n_agents=2, by_length=True,
+    ),
+    Metric(
+        "single_true_speedup", "True speedup, one server", "x", "ratio", "block_table",
+        "solo time of the pair's work / wall_single",
+        "The same with both agents on one server.",
+        n_agents=2, by_length=True,
+    ),
+    Metric(
+        "dual_ideal_speedup", "Ideal speedup", "x", "ratio", "block_table",
+        "sum_i(solo time_i) / max_i(solo time_i)",
         "The true speedup if the agents did not disturb each other.",
+        n_agents=2, by_length=True,
     ),
     Metric(
         "dual_parallel_efficiency", "Parallel efficiency", "x", "ratio", "block_table",
-        "max(wall_solo_a, wall_solo_b) / wall_dual",
+        "max_i(solo time_i) / wall_dual",
         "The share of the ideal speedup that was reached.",
-    ),
-    Metric(
-        "dual_per_token_speedup", "True speedup per token", "x", "ratio", "block_table",
-        "sum_i(T_solo_i / n_solo_i * n_dual_i) / wall_dual",
-        "True speedup with each solo time scaled to the tokens made together.",
+        by_length=True,
     ),
     Metric(
         "dual_collector_slowdown", "Slowdown of the collector", "x", "ratio", "block_table",
-        "duration_dual / duration_solo_a",
+        "window_dual / solo time of the work in it",
         "How many times longer the collector takes beside the other agent.",
         better="lower",
     ),
     Metric(
+        "dual_collector_decode_slowdown", "Slowdown of the collector while both decode",
+        "x", "ratio", "block_table",
+        "time a token, dual / solo",
+        "The same for its tokens alone, while both agents decode.",
+        better="lower",
+    ),
+    Metric(
+        "dual_collector_prompt_slowdown", "Slowdown of the collector in its prompts",
+        "x", "ratio", "block_table",
+        "prompt time by the server, dual / solo",
+        "The same for the reading of its prompts.",
+        better="lower",
+    ),
+    Metric(
         "dual_insight_slowdown", "Slowdown of the insight agent", "x", "ratio", "block_table",
-        "duration_dual / duration_solo_b",
+        "window_dual / solo time of the work in it",
         "How many times longer the insight agent takes beside the other agent.",
+        better="lower",
+    ),
+    Metric(
+        "dual_insight_decode_slowdown", "Slowdown of the insight agent while both decode",
+        "x", "ratio", "block_table",
+        "time a token, dual / solo",
+        "The same for its tokens alone, while both agents decode.",
+        better="lower",
+    ),
+    Metric(
+        "dual_insight_prompt_slowdown", "Slowdown of the insight agent in its prompts",
+        "x", "ratio", "block_table",
+        "prompt time by the server, dual / solo",
+        "The same for the reading of its prompts.",
         better="lower",
     ),
     Metric(
@@ -86,24 +129,23 @@ METRICS: tuple[Metric, ...] = (
         better="lower",
     ),
     Metric(
-        "single_parallel_efficiency", "Parallel efficiency, one server", "x", "ratio",
-        "block_table", "max(wall_solo_a, wall_solo_b) / wall_single",
+        "single_parallel_efficiency", "Parallel efficiency, one server",
+        "x", "ratio", "block_table",
+        "max_i(solo time_i) / wall_single",
         "The share of the ideal speedup that was reached on one server.",
+        by_length=True,
     ),
     Metric(
-        "single_per_token_speedup", "True speedup per token, one server", "x", "ratio",
-        "block_table", "sum_i(T_solo_i / n_solo_i * n_single_i) / wall_single",
-        "True speedup on one server with solo times scaled to the tokens made together.",
-    ),
-    Metric(
-        "single_collector_slowdown", "Slowdown of the collector, one server", "x", "ratio",
-        "block_table", "duration_single / duration_solo_a",
+        "single_collector_slowdown", "Slowdown of the collector, one server",
+        "x", "ratio", "block_table",
+        "window_single / solo time of the work in it",
         "How many times longer the collector takes with the other agent on its server.",
         better="lower",
     ),
     Metric(
-        "single_insight_slowdown", "Slowdown of the insight agent, one server", "x", "ratio",
-        "block_table", "duration_single / duration_solo_b",
+        "single_insight_slowdown", "Slowdown of the insight agent, one server",
+        "x", "ratio", "block_table",
+        "window_single / solo time of the work in it",
         "How many times longer the insight agent takes with the other agent on its server.",
         better="lower",
     ),

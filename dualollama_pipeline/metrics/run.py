@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.metrics.window import all_active
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Interval = tuple[float, float]
+    from dualollama_pipeline.metrics.window import Interval
 
 
 def balance_speedup(durations_s: Sequence[float], wall_s: float) -> float:
@@ -37,16 +39,6 @@ def decode_overlap(agents: Sequence[Sequence[Interval]]) -> float:
     unit; windows of one agent do not overlap. Formula: time in which all decode / decoding time of
     the agent that decodes least (OLLAMA.md section F).
     """
-    edges = sorted(
-        (instant, step)
-        for calls in agents
-        for window in calls
-        for instant, step in ((window[0], 1), (window[1], -1))
-    )
-    together, active, before = 0.0, 0, 0.0
-    for instant, step in edges:
-        if active == len(agents):
-            together += instant - before
-        active, before = active + step, instant
+    together = sum(end - start for start, end in all_active(agents))
     shortest = min(sum(end - start for start, end in calls) for calls in agents)
     return together / shortest if shortest > 0 else float("nan")

@@ -29,13 +29,18 @@ def measured_rows(
     """This machine's figures, and beside the true speedup what the imported runs suggest."""
     rows = []
     for name in SHOWN:
-        found = population_statistics[population_statistics["metric"].eq(name)]
+        found = _where(population_statistics, "metric", name)
         if not found.empty and name == "dual_against_single":
             rows.append(_two_against_one(found.iloc[0]))
         elif not found.empty:
             rows.append(_row(found.iloc[0], critique))
     best = _best(config_statistics)
     return [*rows, best] if best else rows
+
+
+def _where(table: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
+    """Return the rows with a value; a table without rows may be without columns, too."""
+    return table if table.empty else table[table[column].eq(value)]
 
 
 def _row(estimate: pd.Series, critique: pd.DataFrame) -> Row:
@@ -52,7 +57,7 @@ def _row(estimate: pd.Series, critique: pd.DataFrame) -> Row:
         "ci_high": _number(estimate["ci_high"]),
         "obstacle": _why(origin),
     }
-    other = critique[critique["finding"].eq(BESIDE.get(name, ""))]
+    other = _where(critique, "finding", BESIDE.get(name, ""))
     if other.empty:
         return row
     rust = other.iloc[0]
@@ -73,7 +78,7 @@ def _two_against_one(estimate: pd.Series) -> Row:
         "topic": "this machine",
         "metric": "dual_against_single",
         "unit": "x",
-        "level": f"configurations without reloads, n {estimate['n']}; wall time, one over two",
+        "level": f"configurations without reloads, n {estimate['n']}; weighted speedup",
         "left": "two agents on one server",
         "left_value": 1.0,
         "right": "two agents on two servers",
@@ -102,12 +107,12 @@ def _number(value: Any) -> float:
 
 def _best(config_statistics: pd.DataFrame) -> Row | None:
     """The best configuration here, by the report's own figure: what TR110 and TR114 lead with."""
-    rows = config_statistics[config_statistics["metric"].eq("balance_efficiency_pct")]
-    rows = rows[rows["value"].notna()]
-    if rows.empty:
+    rows = _where(config_statistics, "metric", "balance_efficiency_pct")
+    if rows.empty or rows["value"].isna().all():
         return None
+    rows = rows[rows["value"].notna()]
     best = rows.sort_values("value").iloc[-1]
-    row = _row(best, config_statistics.iloc[:0].assign(finding=""))
+    row = _row(best, rows.iloc[:0])
     return {
         **row,
         "level": f"best of {len(rows)} configurations, {best['config_id']}, n {best['n']}; the "

@@ -36,7 +36,7 @@ def advise(
 
     `reloading` are the configurations that make the one server load its model again.
     """
-    names = ("dual_true_speedup", "single_true_speedup", "dual_against_single")
+    names = ("dual_weighted_speedup", "single_weighted_speedup", "dual_against_single")
     dual, single, against = (judge_against_one(find(population, name)) for name in names)
     what = _what_to_run(dual, single, against)
     if reloading and what.endswith(NO_SECOND):
@@ -116,7 +116,7 @@ def _equal_enough(inputs: ReportInputs, single: Verdict) -> tuple[str, ...]:
         return ()
     for row in plain_rows(contrasts):
         is_headline = row["scope"] == "all" and row["family"] == "headline"
-        if is_headline and row["metric"] == "single_true_speedup" and _is_equal(row):
+        if is_headline and row["metric"] == "single_weighted_speedup" and _is_equal(row):
             margin = 100 * (row["margin"] - 1)
             return (
                 (
@@ -137,7 +137,7 @@ def _which(inputs: ReportInputs, dual: Verdict) -> tuple[str, ...]:
     ranked = [
         row
         for row in plain_rows(inputs.config_statistics)
-        if row["metric"] == "dual_true_speedup"
+        if row["metric"] == "dual_weighted_speedup"
         and not math.isnan(row["rank"])
         and not math.isnan(row["ci_low"])
     ]

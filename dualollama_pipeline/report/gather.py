@@ -37,9 +37,10 @@ CORE_TABLES = (
     "run_table",
     "call_table",
 )
-NIGHT_METRICS = ("dual_true_speedup", "single_true_speedup")
+NIGHT_METRICS = ("dual_weighted_speedup", "single_weighted_speedup")
 BLOCK_COLUMNS = (
     *WHERE, "block", *NIGHT_METRICS, "in_dual_estimate", "in_single_estimate", "n_single_reloads",
+    "dual_prompt_share", "single_prompt_share", "dual_exact_speedup", "single_exact_speedup",
 )  # fmt: skip
 
 
@@ -76,7 +77,7 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
 def estimate_nights(
     store: TableStore, config_ids: Sequence[str], order: Sequence[str], runs: pd.DataFrame
 ) -> tuple[pd.DataFrame | None, dict[str, str]]:
-    """Estimate the true speedups of every batch by itself; None with fewer than two batches.
+    """Estimate the weighted speedups of every batch by itself; None with fewer than two batches.
 
     Columns of population_statistics and batch_id, batches in `order`. `runs` only lends its
     columns: these metrics are those of blocks. Beside it {file: why it was left out}.

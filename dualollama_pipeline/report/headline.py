@@ -73,8 +73,9 @@ def answer(population: Sequence[PooledEstimate], origin: ReportOrigin, n_reloadi
     `n_reloading` counts the configurations that make the one server reload its model: they are not
     pooled into the one-server figures, and the reader must know (METHOD 2).
     """
-    dual = find(population, "dual_true_speedup")
-    single = find(population, "single_true_speedup")
+    dual = find(population, "dual_weighted_speedup")
+    single = find(population, "single_weighted_speedup")
+    seconds = find(population, "dual_true_speedup")
     against = find(population, "dual_against_single")
     verdict = judge_against_one(dual)
     apart = _stand_apart(n_reloading)
@@ -84,7 +85,8 @@ def answer(population: Sequence[PooledEstimate], origin: ReportOrigin, n_reloadi
         headline=lead + ANSWERS[verdict],
         explanation=(
             _how_sure(verdict, dual),
-            f"True speedup on two servers: {in_a_sentence(dual)}.",
+            f"Weighted speedup on two servers: {in_a_sentence(dual)}.",
+            *_in_seconds(seconds),
             f"{ONE_SERVER[judge_against_one(single)]}: {in_a_sentence(single)}.{apart}",
             f"{AGAINST[judge_against_one(against)]}: {in_a_sentence(against)}.",
             STANDING[origin],
@@ -103,20 +105,27 @@ def _stand_apart(n_reloading: int) -> str:
 
 
 def _how_sure(verdict: Verdict, dual: Estimate | None) -> str:
+    """Say where the interval of the weighted speedup, which carries the verdict, lies."""
     if dual is None or dual.value is None or dual.ci_low is None or dual.ci_high is None:
         return "Without an interval nothing is claimed."
     if verdict == "no difference shown":
         return "The interval contains 1, so neither a gain nor a loss is shown."
-    times = [1 / dual.value, 1 / dual.ci_high, 1 / dual.ci_low]
-    side, word = ("above", "less") if verdict == "faster" else ("below", "more")
-    change, low, high = (percent(abs(time - 1)) for time in _smaller_change_first(times))
-    return (
-        f"Together takes {change} {word} time ({100 * dual.level:.0f} % interval {low} to {high}); "
-        f"the whole interval of the true speedup lies {side} 1."
-    )
+    side = "above" if verdict == "faster" else "below"
+    return f"The whole interval of the weighted speedup lies {side} 1."
 
 
-def _smaller_change_first(times: list[float]) -> list[float]:
-    """Return the point first, then the end with the smaller change and the one with the larger."""
-    point, *ends = times
-    return [point, *sorted(ends, key=lambda time: abs(time - 1))]
+def _in_seconds(true: Estimate | None) -> tuple[str, ...]:
+    """Say what the work of the pair took, against one after the other."""
+    if true is None or true.value is None:
+        return ()
+    gain, word = 1 / true.value - 1, "less" if true.value > 1 else "more"
+    said = f"In seconds, together takes {percent(abs(gain))} {word} time for the same work"
+    if true.ci_low is None or true.ci_high is None:
+        why = f" ({true.null_reason})" if true.null_reason else ""
+        return (f"{said}{why}.",)
+    ends = sorted((1 / true.ci_low - 1, 1 / true.ci_high - 1), key=abs)
+    if ends[0] * ends[1] < 0:
+        return (f"{said}; the interval contains no change.",)
+    low, high = (percent(abs(end)) for end in ends)
+    said += f" ({100 * true.level:.0f} % interval {low} to {high})"
+    return (f"{said}: true speedup {in_a_sentence(true)}.",)

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 MARKDOWN_SIGNS = re.compile(r"([\\`*_\[\]#|~$])")
 MOST_OPEN_ROWS = 30  # a longer table is folded: the page stays one that can be scrolled through
-HEADLINE_METRICS = ("dual_true_speedup", "single_true_speedup", "dual_against_single")
+HEADLINE_METRICS = (
+    "dual_weighted_speedup", "single_weighted_speedup", "dual_against_single", "dual_true_speedup",
+)  # fmt: skip
 
 
 def render_html(report: Report) -> str:

@@ -29,7 +29,7 @@ SIMULATED = "**SIMULATED**: an illustration, no measurement.\n\n"
 
 
 def speedups_picture(config_statistics: pd.DataFrame) -> str:
-    """Return the true speedup of every configuration (reloads are not in this table)."""
+    """Return the weighted speedup of every configuration (reloads are not in this table)."""
     rows = plain_rows(config_statistics)
     groups = sorted(
         grouped(rows, "scenario", "config_id").items(),

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     )
 
 HOW_TO_READ = (
-    "Each cell: value, its 95 % interval, and n, how many count. True speedup: above 1 is a gain, "
-    "below 1 a loss."
+    "Each cell: value, its 95 % interval, and n, how many count. Weighted speedup: 2 is as if each "
+    "agent had the machine for itself, 1 like taking turns, below 1 a loss."
 )
 WHY_BALANCE_IS_NO_SPEEDUP = (
     "The published report divides the two agents' durations while they ran together by the time "
     "of the longer one. Both durations stretch alike when the servers get in each other's way, so "
     "the quotient, as a share of two agents, lies between 50 % and 100 % whatever the servers do: "
     "it says how equally long the agents took. Here it is called balance efficiency and stands "
-    "beside the true speedup, which compares with the same agents run alone, one after the other, "
-    "in the same block."
+    "beside the weighted speedup, which compares with the same agents run alone, in the same "
+    "block, while both of them run."
 )
 ARMS = {"dual": "two servers", "single": "one server"}
 SCENARIOS = {

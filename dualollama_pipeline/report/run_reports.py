@@ -34,7 +34,7 @@ FIGURES = {
     "ttft_delta_ms": "run_table",
     "balance_contention": "run_table",
     "dual_true_speedup": "block_table",
-    "dual_per_token_speedup": "block_table",
+    "dual_weighted_speedup": "block_table",
 }
 
 

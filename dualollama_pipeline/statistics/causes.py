@@ -39,8 +39,6 @@ def arms_of(metric: str) -> tuple[str, ...]:
         return ("dual",)
     if metric == "dual_against_single":
         return ("dual", "single")
-    if metric == "ideal_speedup":
-        return ("solo_a", "solo_b")
     return ("solo_a", "solo_b", "single" if metric.startswith("single") else "dual")
 
 

@@ -14,7 +14,7 @@ from scipy import stats
 
 from dualollama_pipeline.metrics.catalog import BY_NAME
 from dualollama_pipeline.statistics import effects, power
-from dualollama_pipeline.statistics.estimate import from_scale
+from dualollama_pipeline.statistics.estimate import from_scale, possible
 from dualollama_pipeline.statistics.intervals import LEVEL, Interval, interval_of
 from dualollama_pipeline.statistics.means import (
     MIN_BLOCKS,
@@ -32,6 +32,7 @@ from dualollama_pipeline.statistics.verdicts import (
     MARGIN_LINEAR,
     MARGIN_RATIO,
     Outcome,
+    Verdict,
     judge,
     margin_of,
     p_of_equivalence,
@@ -56,7 +57,8 @@ class Comparison:
     """What is compared on the scale of the test (logs for a ratio), and where it belongs.
 
     `other` is None where a paired ratio or difference is compared with no effect. `is_pooled`:
-    rank tests are for pooled blocks only (METHOD section 3). `labels` become columns.
+    rank tests are for pooled blocks only (METHOD section 3). `confounded` says what else may make a
+    difference: then none is claimed. `labels` become columns.
     """
 
     metric: Metric
@@ -68,12 +70,13 @@ class Comparison:
     batches: Sequence[str]
     labels: Row
     is_pooled: bool = True
+    confounded: str = ""
 
     @property
     def mean(self) -> Mean:
         """The estimated effect with its error."""
         if self.other is None:
-            return mean_of(self.one)
+            return possible(self.metric, mean_of(self.one))
         if not (len(self.one.values) and len(self.other.values)):
             return mean_of(sample([]))
         return mean_of(difference(self.one, self.other))
@@ -99,7 +102,7 @@ def compare(comparisons: Sequence[Comparison]) -> list[Row]:
 def columns_with(labels: Sequence[str]) -> list[str]:
     """Return the columns of rows with these labels: what a table without any row has."""
     nothing = sample([])
-    metric = BY_NAME["dual_true_speedup"]
+    metric = BY_NAME["dual_weighted_speedup"]
     each = Comparison(metric, "", nothing, nothing, 0, 0, (), dict.fromkeys(labels, ""))
     return list(compare([each])[0])
 
@@ -117,6 +120,8 @@ def _row(each: Comparison, mean: Mean, p: float, p_adjusted: float, n_family: in
             metric.better != "lower",
         )
     )  # fmt: skip
+    if each.confounded and verdict.verdict in {"better", "worse"}:
+        verdict = Verdict("undetermined", each.confounded)
     is_ratio = metric.scale == "ratio"
     return {
         **each.labels,

@@ -44,6 +44,15 @@ METHODS = {
 }
 EXACT = "k of n, exact interval (Clopper-Pearson)"
 WIDENED = ", widened for skew below 20 values"
+IMPOSSIBLE = (
+    "impossible: {:.3g} is more than {} agents can gain; look for a cold or throttled baseline, or "
+    "clocks that disagree"
+)
+TOLERATED = 1.1  # below 5 blocks, of the number of agents
+UNEQUAL = (
+    "answers differ in length, so no interval is known to hold; the blocks range from {:.3g} to "
+    "{:.3g}"
+)
 NO_POOL = "no configuration without a reload in the single arm"
 PUBLISHED = ("balance_efficiency_pct", "balance_speedup")
 BINNED = "balance_efficiency_pct"
@@ -110,7 +119,24 @@ def codes(column: pd.Series) -> NDArray[np.int64]:
 def _mean(metric: Metric, counting: pd.DataFrame, level: str) -> Mean:
     values = to_scale(metric, counting["value"].to_numpy(dtype=np.float64))
     strata = codes(counting["config_id"]) if level == "pooled" else ()
-    return mean_of(sample(values, strata, codes(counting["batch_id"])))
+    return possible(metric, mean_of(sample(values, strata, codes(counting["batch_id"]))))
+
+
+def possible(metric: Metric, mean: Mean) -> Mean:
+    """Return the mean, or null where it lies wholly above the number of agents.
+
+    That cannot be, so a baseline was measured wrong. Wholly: its interval; where there is none, its
+    point by more than a tenth (METHOD section 2).
+    """
+    if metric.n_agents is None or np.isnan(mean.value):
+        return mean
+    low = from_scale(metric, interval_of(mean).low)
+    point = from_scale(metric, mean.value)
+    if not (low > metric.n_agents or (np.isnan(low) and point > TOLERATED * metric.n_agents)):
+        return mean
+    return mean._replace(
+        value=NAN, standard_error=NAN, reason=IMPOSSIBLE.format(point, metric.n_agents)
+    )
 
 
 def _pooled(samples: pd.DataFrame) -> list[dict[str, Any]]:
@@ -205,6 +231,9 @@ def _estimate(
     """Join the estimate with the plain description of the same values; nan where n forbids."""
     values = counting["value"].to_numpy(dtype=np.float64)
     interval, n_events = _interval(metric, values, mean)
+    if metric.by_length and not interval.reason and not counting["equal_work"].all():
+        text = UNEQUAL.format(values.min(), values.max())
+        interval = Interval(interval.value, NAN, NAN, text)
     reason = mean.reason if mean.reason == NO_POOL else interval.reason
     origin = origin_of(part)
     is_rate = metric.scale == "rate"

@@ -16,7 +16,7 @@ import pandas as pd
 from dualollama_pipeline.core.matrix import AgentSpec
 from dualollama_pipeline.metrics.catalog import BY_NAME
 from dualollama_pipeline.statistics.comparison import Comparison, columns_with, compare
-from dualollama_pipeline.statistics.contrasts import batches_of, labelled
+from dualollama_pipeline.statistics.contrasts import batches_of, labelled, unlike_prompts
 from dualollama_pipeline.statistics.estimate import to_scale
 from dualollama_pipeline.statistics.means import Sample, sample
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FACTORS = ("num_gpu", "num_ctx", "temperature")
 ASYMMETRIES = ("num_gpu", "num_ctx")
-FACTOR_METRICS = ("dual_true_speedup", "balance_efficiency_pct")
+FACTOR_METRICS = ("dual_weighted_speedup", "balance_efficiency_pct")
 BY_DEFINITION = "by definition: both levels load the same effective options"
 
 COLUMNS = (
@@ -180,6 +180,11 @@ def _comparison(
         len(involved),
         batches_of(used),
         labelled(part if len(part) else mine, **labels),
+        confounded=unlike_prompts(
+            *(used[used["effective_class"].isin(classes)] for classes in zip(*matched, strict=True))
+        )
+        if matched
+        else "",
     )
 
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from dualollama_pipeline.metrics.catalog import Metric
 
 WHERE = ["origin", "batch_id", "config_id", "effective_class", "scenario"]
-COLUMNS = [*WHERE, "block", "metric", "value", "counts", "pools"]
+COLUMNS = [*WHERE, "block", "metric", "value", "counts", "pools", "prompt_share", "equal_work"]
 USUAL_SHARE = 0.5
+NO_FACTS = {"prompt_share": np.nan, "equal_work": True}
 
 
 def option_classes(matrix: Matrix) -> dict[str, str]:
@@ -39,7 +40,9 @@ def collect_samples(
     `counts`: the value is there and nothing speaks against it. `pools`: it may also be pooled over
     configurations; what rests on `single` only of those that load no model in it (METHOD 2).
     `effective_class`: the tables' own column where it is filled, else `classes` {config_id:
-    class}, else the configuration. Texts are categories: a million trials fit.
+    class}, else the configuration. `prompt_share`: of the arm's work in the window, what was
+    prompts (of a ratio of two arms, their difference). `equal_work`: the pair made as many tokens
+    as solo. Texts are categories: a million trials fit.
     """
     duals = runs[runs["arm"].eq("dual")]
     where = {id(table): _where(table, classes or {}) for table in (duals, blocks)}
@@ -88,14 +91,14 @@ def _stack(parts: list[tuple[Metric, pd.DataFrame, pd.DataFrame]]) -> pd.DataFra
     columns["metric"] = pd.Categorical.from_codes(
         np.repeat(np.arange(len(parts)), sizes), dtype=names
     )
-    for name in ("value", "counts", "pools"):
+    for name in ("value", "counts", "pools", *NO_FACTS):
         columns[name] = np.concatenate([made[name].to_numpy() for _, _, made in parts])
     return pd.DataFrame(columns)[COLUMNS]
 
 
 def _of_run(metric: Metric, duals: pd.DataFrame) -> pd.DataFrame:
     sound = duals["status"].eq("ok") & duals["validity"].ne("INVALID")
-    return _sample(metric, duals, sound, pd.Series(data=True, index=duals.index))
+    return _sample(metric, duals, sound, None)
 
 
 def _rests_on_single(metric: Metric) -> bool:
@@ -104,12 +107,15 @@ def _rests_on_single(metric: Metric) -> bool:
 
 def _of_block(metric: Metric, blocks: pd.DataFrame, loads_none: pd.Series | None) -> pd.DataFrame:
     arm = "single" if _rests_on_single(metric) else "dual"
-    sound = blocks[f"in_{arm}_{'per_token' if 'per_token' in metric.name else 'estimate'}"]
+    sound, share = blocks[f"in_{arm}_estimate"], blocks[f"{arm}_prompt_share"]
     if metric.name == "dual_against_single":
         sound = sound & blocks["in_dual_estimate"]
-    if loads_none is None or not _rests_on_single(metric):
-        return _sample(metric, blocks, sound, pd.Series(data=True, index=blocks.index))
-    return _sample(metric, blocks, sound, loads_none)
+        share = blocks["dual_prompt_share"] - share
+    pools = loads_none if loads_none is not None and _rests_on_single(metric) else None
+    made = _sample(metric, blocks, sound, pools)
+    made["prompt_share"] = share.to_numpy("float64", na_value=np.nan)
+    made["equal_work"] = blocks[f"{arm}_exact_speedup"].notna().to_numpy()
+    return made
 
 
 def _load_none(blocks: pd.DataFrame) -> pd.Series:
@@ -131,11 +137,13 @@ def reloading_configurations(blocks: pd.DataFrame) -> set[str]:
     return set(share[share >= USUAL_SHARE].index)
 
 
-def _sample(metric: Metric, rows: pd.DataFrame, sound: pd.Series, pools: pd.Series) -> pd.DataFrame:
+def _sample(
+    metric: Metric, rows: pd.DataFrame, sound: pd.Series, pools: pd.Series | None
+) -> pd.DataFrame:
     column = rows[metric.column or metric.name].astype("Float64")
     value = column.to_numpy("float64", na_value=np.nan)
     if metric.scale == "rate":
         value = 100.0 * value
     counts = sound.to_numpy(dtype=bool, na_value=False) & ~np.isnan(value)
-    may_pool = pools.to_numpy(dtype=bool, na_value=False)
-    return pd.DataFrame({"value": value, "counts": counts, "pools": counts & may_pool})
+    may_pool = counts if pools is None else counts & pools.to_numpy(dtype=bool, na_value=False)
+    return pd.DataFrame({"value": value, "counts": counts, "pools": may_pool, **NO_FACTS})

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from dualollama_pipeline.metrics.catalog import Metric
 
 TREND_METRICS = (
-    "dual_true_speedup",
-    "single_true_speedup",
+    "dual_weighted_speedup",
+    "single_weighted_speedup",
     "dual_against_single",
     "balance_efficiency_pct",
 )

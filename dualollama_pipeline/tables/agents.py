@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.core.units import MS_PER_S
+from dualollama_pipeline.tables.guards import MIN_POOLED_TOKENS
 from dualollama_pipeline.tables.rows import (
     NAN,
     TRIAL,
@@ -20,6 +21,7 @@ from dualollama_pipeline.tables.rows import (
     column,
     grouped,
     judge,
+    last_attempts,
     pick,
     plain_rows,
 )
@@ -35,9 +37,7 @@ def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
 
 def build_agents(calls: pd.DataFrame) -> pd.DataFrame:
     """Lay out one row for each agent of each trial (last attempt)."""
-    rows = plain_rows(calls)
-    last = {key: max(column(group, "attempt")) for key, group in grouped(rows, "trial_id").items()}
-    rows = [row for row in rows if row["attempt"] == last[(row["trial_id"],)]]
+    rows = last_attempts(plain_rows(calls))
     return pd.DataFrame([_agent(group) for group in grouped(rows, "trial_id", "role").values()])
 
 
@@ -66,7 +66,7 @@ def _agent(calls: list[Row]) -> Row:
         "sd_decode_tok_per_s": rate_sd,
         "mean_ttft_ms": ttft,
         "sd_ttft_ms": ttft_sd,
-        "wall_tok_per_s": n_tokens / duration_s,
+        "wall_tok_per_s": n_tokens / duration_s if n_tokens >= MIN_POOLED_TOKENS else NAN,
         "n_tokens": n_tokens,
         **{
             name: sum(column(calls, name))

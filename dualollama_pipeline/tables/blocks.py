@@ -8,77 +8,111 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from dualollama_pipeline.core.matrix import Role
+from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.metrics import block as formulas
-from dualollama_pipeline.tables.guards import TOKEN_TOLERANCE
-from dualollama_pipeline.tables.rows import NAN, WHERE, Row, grouped, judge, pick, plain_rows
+from dualollama_pipeline.tables.rows import (
+    NAN,
+    WHERE,
+    Row,
+    grouped,
+    judge,
+    last_attempts,
+    pick,
+    plain_rows,
+)
+from dualollama_pipeline.tables.work import Work, pair_work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SOLO_ARMS = {"solo_a": Role.COLLECTOR, "solo_b": Role.INSIGHT}
 PAIR_ARMS = ("dual", "single")
+NOTHING = Work()
 Agents = dict[tuple[str, str], Row]
+Works = dict[str, list[Work]]
 
 
-def build_blocks(runs: pd.DataFrame, agents: pd.DataFrame) -> pd.DataFrame:
+def build_blocks(runs: pd.DataFrame, agents: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
     """Lay out the blocks of one configuration."""
     agents_of = grouped(plain_rows(agents), "block")
+    work = pair_work(last_attempts(plain_rows(calls)))
     blocks: list[Row] = []
     for (block,), group in grouped(plain_rows(runs), "block").items():
         by_arm: Agents = {(agent["arm"], agent["role"]): agent for agent in agents_of[(block,)]}
-        blocks.append(_block({run["arm"]: run for run in group}, by_arm))
+        works = {
+            arm: [work.get((block, arm, role), NOTHING) for role in SOLO_ARMS.values()]
+            for arm in PAIR_ARMS
+        }
+        blocks.append(_block({run["arm"]: run for run in group}, by_arm, works))
     blocks.sort(key=lambda row: int(row["block"]))
     return pd.DataFrame(blocks)
 
 
-def _block(runs: dict[str, Row], agents: Agents) -> Row:
+def _block(runs: dict[str, Row], agents: Agents, works: Works) -> Row:
     walls = {arm: runs.get(arm, {}).get("wall_s", NAN) for arm in (*SOLO_ARMS, *PAIR_ARMS)}
     solo_walls = [walls[arm] for arm in SOLO_ARMS]
-    complete = not any(map(math.isnan, solo_walls))
     row = {
         **pick(next(iter(runs.values())), WHERE),
         **judge(list(runs.values())),
         **{f"{arm}_wall_s": wall for arm, wall in walls.items()},
-        "ideal_speedup": formulas.ideal_speedup(solo_walls) if complete else NAN,
-        "dual_against_single": walls["single"] / walls["dual"],
         "n_single_reloads": runs.get("single", {}).get("n_reloads", NAN),
     }
+    reasons, nulls = [], []
     for arm in PAIR_ARMS:
-        row |= _pair(arm, walls[arm], solo_walls, agents)
+        row |= _pair(arm, walls[arm], solo_walls, works[arm])
+        row[f"{arm}_window_share"] = runs.get(arm, {}).get("window_s", NAN) / walls[arm]
+        unsound = _unsound(arm, runs)
+        row[f"in_{arm}_estimate"] = not unsound
+        reasons.append(unsound)
+        nulls += [f"{arm}: {why}" for why in _nulls(works[arm]) if not unsound]
+    row["dual_against_single"] = row["dual_weighted_speedup"] / row["single_weighted_speedup"]
+    for role in SOLO_ARMS.values():
+        row[f"dual_{role}_ttft_ratio"] = _ttft_ratio(agents, role)
     row["dual_throughput_scaling"] = formulas.throughput_scaling(
         _tokens(agents, "dual"), walls["dual"], _solo_tokens(agents), solo_walls
     )
-    reasons = []
-    for arm in PAIR_ARMS:
-        unsound, unequal = _unsound(arm, runs), _unequal_work(arm, agents)
-        row |= {
-            f"in_{arm}_estimate": not unsound and not unequal,
-            f"in_{arm}_per_token": not unsound,
-        }
-        reasons.append(unsound or unequal)
     row["exclusion_reason"] = "; ".join(dict.fromkeys(filter(None, reasons)))
+    row["null_reason"] = "; ".join(dict.fromkeys(nulls))
     return row
 
 
-def _pair(arm: str, wall_s: float, solo_walls: Sequence[float], agents: Agents) -> Row:
+def _pair(arm: str, wall_s: float, solo_walls: Sequence[float], works: Sequence[Work]) -> Row:
     """Compare one pair arm with the solo arms of its block."""
+    in_turn_s = [work.in_turn_ms / MS_PER_S for work in works]
+    if all(math.isclose(*pair, rel_tol=1e-9) for pair in zip(in_turn_s, solo_walls, strict=True)):
+        in_turn_s = list(solo_walls)  # the same work: to the last digit
+    equal = not any(work.unequal for work in works)
     row = {
-        f"{arm}_true_speedup": formulas.true_speedup(solo_walls, wall_s),
-        f"{arm}_parallel_efficiency": formulas.parallel_efficiency(solo_walls, wall_s),
-        f"{arm}_per_token_speedup": formulas.per_token_speedup(
-            solo_walls, _solo_tokens(agents), _tokens(agents, arm), wall_s
-        ),
+        f"{arm}_in_turn_s": sum(in_turn_s),
+        f"{arm}_true_speedup": formulas.true_speedup(in_turn_s, wall_s),
+        f"{arm}_exact_speedup": formulas.true_speedup(solo_walls, wall_s) if equal else NAN,
+        f"{arm}_weighted_speedup": formulas.weighted_speedup([work.slowdown for work in works]),
+        f"{arm}_ideal_speedup": formulas.ideal_speedup(in_turn_s),
+        f"{arm}_parallel_efficiency": formulas.parallel_efficiency(in_turn_s, wall_s),
+        f"{arm}_prompt_share": _prompt_share(works),
     }
-    for solo, role in SOLO_ARMS.items():
-        alone, together = agents.get((solo, role), {}), agents.get((arm, role), {})
-        row[f"{arm}_{role}_slowdown"] = formulas.slowdown(
-            together.get("duration_s", NAN), alone.get("duration_s", NAN)
-        )
-        if arm == "dual":
-            row[f"{arm}_{role}_ttft_ratio"] = together.get("mean_ttft_ms", NAN) / alone.get(
-                "mean_ttft_ms", NAN
-            )
+    for role, work in zip(SOLO_ARMS.values(), works, strict=True):
+        row[f"{arm}_{role}_slowdown"] = work.slowdown
+        row[f"{arm}_{role}_decode_slowdown"] = work.decode_slowdown
+        row[f"{arm}_{role}_prompt_slowdown"] = work.prompt_slowdown
     return row
+
+
+def _prompt_share(works: Sequence[Work]) -> float:
+    """Return how much of the work in the window was reading prompts, by its time alone."""
+    whole = sum(work.window_work_ms for work in works)
+    return sum(work.window_prompt_ms for work in works) / whole if whole > 0 else NAN
+
+
+def _nulls(works: Sequence[Work]) -> list[str]:
+    """Say why what needs token times, or equal work, is null."""
+    return [text for work in works for text in (work.reason, work.unequal) if text]
+
+
+def _ttft_ratio(agents: Agents, role: Role) -> float:
+    solo = next(arm for arm, its in SOLO_ARMS.items() if its == role)
+    alone, together = agents.get((solo, role), {}), agents.get(("dual", role), {})
+    return float(together.get("mean_ttft_ms", NAN) / alone.get("mean_ttft_ms", NAN))
 
 
 def _tokens(agents: Agents, arm: str) -> list[float]:
@@ -97,14 +131,4 @@ def _unsound(arm: str, runs: dict[str, Row]) -> str:
             return f"{needed} is missing"
         if run["status"] != "ok" or run["validity"] == "INVALID":
             return f"{needed}: {run['validity_reasons'] or run['status']}"
-    return ""
-
-
-def _unequal_work(arm: str, agents: Agents) -> str:
-    """Say which agent made more than 10 % more or fewer tokens than alone (METHOD section 2)."""
-    for role, alone, together in zip(
-        SOLO_ARMS.values(), _solo_tokens(agents), _tokens(agents, arm), strict=True
-    ):
-        if abs(together - alone) > TOKEN_TOLERANCE * alone:
-            return f"{arm}: {role} made {together:.0f} tokens, alone {alone:.0f}"
     return ""

@@ -38,5 +38,5 @@ def build_tables(journal: Journal) -> Tables:
     cells = conform("cell_table", build_cells(journal, calls))
     agents = conform("agent_table", build_agents(calls))
     runs = conform("run_table", build_runs(calls, agents, cells))
-    blocks = conform("block_table", build_blocks(runs, agents))
+    blocks = conform("block_table", build_blocks(runs, agents, calls))
     return Tables(calls, cells, agents, runs, blocks)

@@ -12,9 +12,12 @@ from dualollama_pipeline.core.records import Status
 from dualollama_pipeline.core.units import NS_PER_MS
 from dualollama_pipeline.metrics.call import decode_tok_per_s, queue_ms, time_per_output_token_ms
 from dualollama_pipeline.metrics.repetition import is_degenerate, repetition_ratio
+from dualollama_pipeline.metrics.window import is_clumped
 from dualollama_pipeline.tables.effective import mark_effective
-from dualollama_pipeline.tables.guards import verdict
-from dualollama_pipeline.tables.validity import call_findings, warm_limit_ms
+from dualollama_pipeline.tables.guards import MIN_TOKENS, verdict
+from dualollama_pipeline.tables.shared_window import NO_WINDOW, window_facts
+from dualollama_pipeline.tables.usual import mark_reloads, usual_of
+from dualollama_pipeline.tables.validity import call_findings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.worker.journal import Journal
 
 NAN = float("nan")
+UNSEEN = {"model_digest": "not seen", "server_version": "not seen", "simulated_by": None}
 
 
 def _or_nan(value: float | None) -> float:
@@ -45,21 +49,35 @@ def build_calls(journal: Journal) -> pd.DataFrame:
             f"{journal.path}: no trial is recorded yet", "materialize benchmark_trials first"
         )
     plan, software = journal.batch.plan, _software(journal)
+    asked = _num_predict(plan)
     rows = [
         {
             "origin": journal.origin.value,
             **_trial_columns(plan, trial),
             **_call_columns(trial, call),
-            **software[call.server, call.model],
+            "num_predict": asked.get((trial.trial_id, call.role, call.stage)),
+            **facts.get((call.role, call.stage), NO_WINDOW),
+            **software.get((call.server, call.model), UNSEEN),
         }
         for trial in journal.trials
+        for facts in [window_facts(trial)]
         for call in trial.calls
     ]
-    _mark_reloads(rows)
+    mark_reloads(rows, journal)
     mark_effective(rows, journal)
+    usual = usual_of(rows)
     for row in rows:
-        row["validity"], row["validity_reasons"] = verdict(call_findings(row))
+        row["validity"], row["validity_reasons"] = verdict(call_findings(row, usual))
     return pd.DataFrame(rows)
+
+
+def _num_predict(plan: Plan) -> dict[tuple[str, str, str], int | None]:
+    return {
+        (trial.trial_id, agent.role, stage.name): stage.num_predict
+        for trial in plan.trials
+        for agent in trial.agents
+        for stage in agent.stages
+    }
 
 
 def _software(journal: Journal) -> dict[tuple[str, str], dict[str, Any]]:
@@ -94,6 +112,7 @@ def _trial_columns(plan: Plan, trial: TrialRecord) -> dict[str, Any]:
 def _call_columns(trial: TrialRecord, call: CallRecord) -> dict[str, Any]:
     roles = list(dict.fromkeys(other.role for other in trial.calls))
     failure, ratio = call.failure, repetition_ratio(call.text)
+    clumped = is_clumped(call.chunk_ns)
     return {
         "submission_order": roles.index(call.role),
         "role": call.role,
@@ -113,23 +132,27 @@ def _call_columns(trial: TrialRecord, call: CallRecord) -> dict[str, Any]:
         },
         "stamps_in_order": _stamps_in_order(call),
         "n_text_chars": len(call.text),
+        "n_thinking_chars": len(call.thinking),
         "repetition_ratio": ratio,
         "is_degenerate": is_degenerate(ratio),
-        **_client_times(call),
-        **_server_counters(call),
+        "is_clumped": clumped,
+        **_client_times(call, clumped=clumped),
+        **_server_counters(call, clumped=clumped),
         **_gaps(call.chunk_ns),
     }
 
 
-def _client_times(call: CallRecord) -> dict[str, Any]:
+def _client_times(call: CallRecord, *, clumped: bool) -> dict[str, Any]:
     # when a failed call was given up is no end of an answer; the journal keeps it
     end_ns = call.end_ns if call.status is Status.OK else None
+    # a buffer in between holds the first pieces back: when they were made is not known
+    first_ns, answer_ns = (None, None) if clumped else (call.first_token_ns, call.first_answer_ns)
     return {
         "sent_ms": _ms(call.sent_ns),
         "end_ms": _ms(end_ns),
         # differences of integers, then one division: equal durations stay equal to the last bit
-        "ttft_ms": _ms(_since(call.sent_ns, call.first_token_ns)),
-        "ttfo_ms": _ms(_since(call.sent_ns, call.first_answer_ns)),
+        "ttft_ms": _ms(_since(call.sent_ns, first_ns)),
+        "ttfo_ms": _ms(_since(call.sent_ns, answer_ns)),
         "total_ms": _ms(_since(call.sent_ns, end_ns)),
     }
 
@@ -145,9 +168,10 @@ def _since(start_ns: int | None, instant_ns: int | None) -> int | None:
     return None if start_ns is None or instant_ns is None else instant_ns - start_ns
 
 
-def _server_counters(call: CallRecord) -> dict[str, Any]:
+def _server_counters(call: CallRecord, *, clumped: bool) -> dict[str, Any]:
     counters = call.counters
     eval_count, eval_ns = _or_nan(counters.eval_count), _or_nan(counters.eval_duration)
+    enough = eval_count if eval_count >= MIN_TOKENS else NAN  # a rate of fewer tokens is noise
     total_ns, load_ns = _or_nan(counters.total_duration), _or_nan(counters.load_duration)
     prompt_ns = _or_nan(counters.prompt_eval_duration)
     total_ms = _ms(_since(call.sent_ns, call.end_ns))
@@ -162,8 +186,8 @@ def _server_counters(call: CallRecord) -> dict[str, Any]:
         "n_cached_prompt_tokens": counters.prompt_eval_cached_count,
         "n_tokens": counters.eval_count,
         "done_reason": counters.done_reason,
-        "decode_tok_per_s": decode_tok_per_s(eval_count, eval_ns),
-        "tpot_ms": time_per_output_token_ms(total_ms, ttft_ms, eval_count),
+        "decode_tok_per_s": decode_tok_per_s(enough, eval_ns),
+        "tpot_ms": NAN if clumped else time_per_output_token_ms(total_ms, ttft_ms, enough),
         "max_lines_per_read": call.max_lines_per_read,
     }
 
@@ -178,16 +202,3 @@ def _gaps(chunk_ns: Sequence[int]) -> dict[str, Any]:
         "gap_p99_ms": float(np.quantile(gaps_ms, 0.99)) if some else NAN,
         "gap_max_ms": float(gaps_ms.max()) if some else NAN,
     }
-
-
-def _mark_reloads(rows: list[dict[str, Any]]) -> None:
-    """A load well above the configuration's usual one, outside `single`, was a reload."""
-    usual = [
-        row["load_ms"]
-        for row in rows
-        if row["arm"] != "single" and row["status"] == "ok" and not np.isnan(row["load_ms"])
-    ]
-    limit_ms = warm_limit_ms(float(np.median(usual)) if usual else NAN)
-    for row in rows:
-        known = not np.isnan(row["load_ms"])
-        row["is_reload"] = bool(row["load_ms"] > limit_ms) if known else None

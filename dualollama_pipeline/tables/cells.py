@@ -20,7 +20,9 @@ from dualollama_pipeline.core.units import NS_PER_MS
 from dualollama_pipeline.ollama.identity import same_process
 from dualollama_pipeline.tables import guards
 from dualollama_pipeline.tables.guards import Finding, verdict
+from dualollama_pipeline.tables.placement import placement_findings
 from dualollama_pipeline.tables.rows import NAN, Row, column, grouped, plain_rows
+from dualollama_pipeline.tables.usual import usual_of
 from dualollama_pipeline.worker.calibration import is_sound
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ def build_cells(journal: Journal, calls: pd.DataFrame) -> pd.DataFrame:
         *_same_software(journal),
         *_one_after_the_other(journal),
         *_unsound_ruler(journal),
+        *_two_clocks(rows),
+        *placement_findings(journal),
     ]
     cells = []
     for arm in dict.fromkeys(trial.arm.value for trial in plan.trials):
@@ -64,6 +68,7 @@ def build_cells(journal: Journal, calls: pd.DataFrame) -> pd.DataFrame:
             "n_calls": len(mine),
             "n_failed_calls": sum(row["status"] == "failed" for row in mine),
             "n_cold_calls": sum(bool(row["is_reload"]) for row in mine),
+            "n_early_stops": sum(row["done_reason"] == "stop" for row in mine),
             "max_loop_lag_p99_ms": _largest([trial.loop_lag_p99_ms for trial in trials]),
             "max_clock_drift_ms": _largest([trial.wall_clock_drift_ms for trial in trials]),
             "drift_share": _drift(mine, trials),
@@ -205,18 +210,22 @@ def _unsound_ruler(journal: Journal) -> list[Finding]:
     return [Finding("WARN", "resolution", text)]
 
 
+def _two_clocks(calls: Sequence[Row]) -> list[Finding]:
+    """Say once which server's clock runs faster than ours; its times were brought to ours."""
+    return [
+        Finding("WARN", "clocks", f"server {name}: its clock runs {100 * (r - 1):.1f} % faster")
+        for name, r in usual_of(calls).clock_ratio.items()
+        if r > 1
+    ]
+
+
 # -- guards of one cell ----------------------------------------------------------------------------
 def _server_findings(
     arm: str, seen: Sequence[IdentityRecord], calls: Sequence[Row]
 ) -> list[Finding]:
     findings: list[Finding] = []
-    asked = {row["server"] for row in calls}
-    for record in seen:
-        if same_process(record.servers):
-            findings.append(Finding("ERROR", "distinct_servers", "both URLs reach one server"))
-        for server in record.servers:
-            if server.server in asked:
-                findings += _placement_findings(server)
+    if any(same_process(record.servers) for record in seen):
+        findings.append(Finding("ERROR", "distinct_servers", "both URLs reach one server"))
     if arm == "dual" and not any(_proved_distinct(record.servers) for record in seen):
         text = "nothing shows that the two servers are two"
         findings.append(Finding("WARN", "distinct_servers", text))
@@ -243,34 +252,14 @@ def _proved_distinct(servers: Sequence[ServerIdentity]) -> bool:
     )
 
 
-def _placement_findings(server: ServerIdentity) -> list[Finding]:
-    share, name = server.size_vram_share, f"server {server.server}"
-    if share is None:
-        return [Finding("WARN", "placement", f"{name} does not show where its model is")]
-    if 0 < share < guards.ON_GPU_SHARE:
-        return [Finding("ERROR", "placement", f"{name}: {100 * share:.0f} % in GPU memory")]
-    if server.placement == "contradicted":
-        return [Finding("ERROR", "placement", f"{name} claims GPU memory that no GPU holds")]
-    if server.placement == "claimed":
-        return [Finding("WARN", "placement", f"{name}: GPU memory is its own claim, no witness")]
-    return []
-
-
 def _context_findings(call: Row, context: int | None) -> list[Finding]:
     if context is None:
         return []
-    findings = []
-    asked, name = call["num_ctx"], f"{call['role']}"
-    if asked is not None and not math.isnan(asked) and asked != context:
-        text = f"{name} asked for num_ctx {asked:.0f}, the server has {context}"
-        findings.append(Finding("WARN", "context", text))
-    used = call["n_prompt_tokens"] + call["n_tokens"]
-    if used > context:
-        text = f"{name} {call['stage']}: {used:.0f} tokens in a context of {context}"
-        # what overflows in `parity` was cut by the server, as in the original: a fact of that work
-        level = "WARN" if call["workload"] == "parity" else "ERROR"
-        findings.append(Finding(level, "context", text))  # type: ignore[arg-type]
-    return findings
+    asked = call["num_ctx"]
+    if asked is None or math.isnan(asked) or asked == context:
+        return []
+    text = f"{call['role']} asked for num_ctx {asked:.0f}, the server has {context}"
+    return [Finding("WARN", "context", text)]
 
 
 def _trial_findings(cell: Row, calls: Sequence[Row]) -> list[Finding]:
@@ -305,8 +294,12 @@ def _ruler_findings(cell: Row, calls: Sequence[Row]) -> list[Finding]:
     if lag_ms > guards.MAX_LOOP_LAG_MS or shortest_ms < guards.LAG_PER_TTFT * lag_ms:
         text = f"the event loop was up to {lag_ms:.1f} ms late (P99), TTFT {shortest_ms:.0f} ms"
         findings.append(Finding("WARN", "resolution", text))
+    clumped = sum(bool(row["is_clumped"]) for row in calls)
     lumped = max((row["max_lines_per_read"] for row in calls), default=NAN)
-    if lumped > guards.MAX_LINES_PER_READ:
+    if clumped:
+        text = f"{clumped} of {len(calls)} answers came in clumps"
+        findings.append(Finding("WARN", "resolution", text))
+    elif lumped > guards.MAX_LINES_PER_READ:
         text = f"up to {lumped:.0f} records came in one read"
         findings.append(Finding("WARN", "resolution", text))
     if drift_ms > guards.MAX_CLOCK_DRIFT_MS:

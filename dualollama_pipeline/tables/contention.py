@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dualollama_pipeline.metrics.block import slowdown
 from dualollama_pipeline.metrics.contention import slowdown_contention, ttft_contention
-from dualollama_pipeline.tables.rows import NAN, Row, column, grouped
+from dualollama_pipeline.tables.rows import Row, column, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from dualollama_pipeline.tables.work import Work
 
 
 def ttft_flags(calls: Sequence[Row]) -> dict[str, bool]:
@@ -38,19 +39,16 @@ def ttft_flags(calls: Sequence[Row]) -> dict[str, bool]:
     }
 
 
-def slowdown_flags(agents: Sequence[Row]) -> dict[str, bool]:
+def slowdown_flags(
+    agents: Sequence[Row], work: dict[tuple[int, str, str], Work]
+) -> dict[str, bool]:
     """Return by trial_id whether an agent's slowdown exceeds twice its configuration's median.
 
     Slowdowns are taken within the block and compared within (arm, agent); a trial with an agent
-    that has no solo time in its block is left out.
+    whose slowdown is not known is left out.
     """
-    solo_s = {
-        (agent["block"], agent["role"]): agent["duration_s"]
-        for agent in agents
-        if agent["arm"].startswith("solo")
-    }
     pair = [
-        {**agent, "slowdown": slowdown(agent["duration_s"], solo_s.get(_in_block(agent), NAN))}
+        {**agent, "slowdown": work[agent["block"], agent["arm"], agent["role"]].slowdown}
         for agent in agents
         if not agent["arm"].startswith("solo")
     ]
@@ -67,7 +65,3 @@ def slowdown_flags(agents: Sequence[Row]) -> dict[str, bool]:
         for (trial_id,), group in grouped(pair, "trial_id").items()
         if not any(math.isnan(agent["slowdown"]) for agent in group)
     }
-
-
-def _in_block(agent: Row) -> tuple[int, str]:
-    return agent["block"], agent["role"]

@@ -79,7 +79,7 @@ CONFIGURATION_TIERS = table(
         "is_gain": flag("interval of the true speedup above 1: together is faster", null=True),
         **_asked("collector"),
         **_asked("insight"),
-        **_expected("true_speedup", "geometric mean of the block ratios, two servers; x"),
+        **_expected("weighted_speedup", "geometric mean of the block ratios, two servers; x"),
         **_expected("ttft_ms", "geometric mean TTFT of the agent that waits longer, two servers"),
         **_expected("balance_efficiency_pct", "the report's efficiency, mean over dual trials"),
         "peak_balance_efficiency_pct": number("its highest trial: large by chance"),
@@ -92,11 +92,11 @@ CONFIGURATION_TIERS = table(
         "file": text("its TOML below report/recommended; empty unless recommended"),
     },
     holds(
-        "true_speedup lies in its interval",
+        "weighted_speedup lies in its interval",
         lambda df: (
             ~(
-                (df["true_speedup"] < df["true_speedup_low"])
-                | (df["true_speedup"] > df["true_speedup_high"])
+                (df["weighted_speedup"] < df["weighted_speedup_low"])
+                | (df["weighted_speedup"] > df["weighted_speedup_high"])
             )
         ),
     ),

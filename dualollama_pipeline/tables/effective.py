@@ -53,10 +53,12 @@ def mark_effective(rows: Sequence[Row], journal: Journal) -> None:
 def _on_own_server(row: Row, server: ServerIdentity | None) -> tuple[int | None, int | None]:
     if server is None:
         return None, None
-    asked, layers = row["num_gpu"], server.layers
-    if asked is None or asked == AUTO:
-        whole = server.size_vram_share is not None and server.size_vram_share >= ON_GPU_SHARE
-        num_gpu = layers if whole else None
+    asked, layers, share = row["num_gpu"], server.layers, server.size_vram_share
+    num_gpu: int | None
+    if share == 0:
+        num_gpu = 0  # whatever was asked for
+    elif asked is None or asked == AUTO:
+        num_gpu = layers if share is not None and share >= ON_GPU_SHARE else None
     else:
         num_gpu = asked if layers is None else min(asked, layers)
     return num_gpu, server.context_length

@@ -11,17 +11,28 @@ from dataclasses import dataclass
 from typing import Literal
 
 MIN_TOKENS = 32
+MIN_POOLED_TOKENS = 64
 WARM_LOAD_MS = 500.0
 WARM_LOAD_FACTOR = 5.0
-MIN_OVERLAP = 0.80
+COLD_SHARE = 0.5
 MAX_START_SKEW_MS = 50.0
+LEAST_START_SKEW_MS = 5.0  # what an event loop can do
+MAX_START_SKEW_SHARE = 0.01
 TOKEN_TOLERANCE = 0.10
 CLOCK_TOLERANCE_MS = 20.0
+CLOCK_SHARE = 0.005
+CLOCK_SPREAD = 0.01
+MAX_CLOCK_RATIO = 1.10
+MIN_CALLS_FOR_CLOCK = 3
+LONG_CALL_MS = 1000.0
 MAX_UNEXPLAINED_MS = 250.0
 MAX_UNEXPLAINED_SHARE = 0.10
 RATE_TOLERANCE = 0.10
 ON_GPU_SHARE = 0.99
+SAME_PLACEMENT = 0.02
 PROMPT_TOLERANCE_TOKENS = 4
+CACHED_SHARE = 0.5
+PREFILL_FACTOR = 3.0
 MAX_COLD_SHARE = 0.05
 MAX_FAILED_SHARE = 0.05
 LOST_SHARE = 0.50
@@ -32,6 +43,9 @@ MAX_LINES_PER_READ = 8
 MAX_CLOCK_DRIFT_MS = 100.0
 MAX_LOAD_PER_CPU = 1.0
 MAX_SWAPPED_MIB = 16.0
+
+
+Level = Literal["ERROR", "WARN"]
 
 
 @dataclass(frozen=True)
@@ -47,8 +61,9 @@ GUARDS = {
         "a call without a valid answer has no times",
         "read failure_kind and failure_text in call_table; run the configuration again",
     ),
-    "min_tokens": Guard(
-        "the rate of a handful of tokens is noise", "ask for longer answers, or another model"
+    "answer": Guard(
+        "a call that gave no answer did not do the work",
+        "raise num_predict, or switch thinking off (think: false)",
     ),
     "first_token": Guard(
         "without a first token there is no TTFT", "look at the answer in the journal"
@@ -65,13 +80,13 @@ GUARDS = {
         "what server and client say of one call must fit",
         "the server's counters cannot be trusted: update Ollama, stop proxies in between",
     ),
+    "clocks": Guard(
+        "two clocks of different rate: walls of one clock are compared, and count",
+        "nothing to do; on WSL2, `wsl --shutdown` may set its clock right",
+    ),
     "monotonic": Guard(
         "an instant before the one that caused it was not measured",
         "report this with the journal: it is a fault of the ruler",
-    ),
-    "overlap": Guard(
-        "agents that hardly decode at the same time do not contend",
-        "give both agents equal work, or look at why one waited",
     ),
     "start_skew": Guard("a head start is a solo run", "stop what else uses this machine's CPU"),
     "cache": Guard(
@@ -99,13 +114,14 @@ GUARDS = {
         "update both servers alike, `ollama pull` the model on both, and measure again",
     ),
     "placement": Guard(
-        "a model partly on the CPU measures the bus",
-        "free GPU memory, lower num_ctx, or use a smaller model or quantisation",
+        "arms are compared; the model must lie in the same place in all of them",
+        "free GPU memory, lower num_ctx, or use a smaller model or quantisation; where it is the "
+        "same everywhere it is a condition of your study",
     ),
     "context": Guard(
         "what does not fit the context is cut in silence",
         "if the server has more than was asked for, the model has a floor: ask for that; else "
-        "raise num_ctx, or shorten the prompt",
+        "raise num_ctx, lower num_predict, or shorten the prompt",
     ),
     "prompt_size": Guard(
         "repeats of one prompt have one size", "was the model's template changed meanwhile?"
@@ -119,8 +135,9 @@ GUARDS = {
         "let the GPU warm up or cool down; look at throttling",
     ),
     "resolution": Guard(
-        "a busy event loop stamps late, and lumped reads hide gaps",
-        "stop what else uses this machine's CPU; run the doctor",
+        "a busy event loop stamps late; answers in clumps hide first tokens and gaps",
+        "stop what else uses this machine's CPU; in front of the server, switch buffering off "
+        "(nginx: proxy_buffering off) or name the server itself; run the doctor",
     ),
     "machine": Guard(
         "what else the machine does is in the times too",
@@ -133,7 +150,7 @@ GUARDS = {
 class Finding:
     """One guard that spoke: ERROR makes the row INVALID, WARN is a footnote."""
 
-    level: Literal["ERROR", "WARN"]
+    level: Level
     guard: str
     text: str
 
@@ -152,7 +169,7 @@ def findings_of(validity: str, reasons: str) -> list[Finding]:
     """Return a verdict's findings again; each has the level of the whole."""
     if validity == "VALID":
         return []
-    level: Literal["ERROR", "WARN"] = "ERROR" if validity == "INVALID" else "WARN"
+    level: Level = "ERROR" if validity == "INVALID" else "WARN"
     return [Finding(level, *reason.split(": ", 1)) for reason in reasons.split("; ")]
 
 

@@ -50,6 +50,12 @@ def grouped(rows: Sequence[Row], *names: str) -> dict[tuple[Any, ...], list[Row]
     return groups
 
 
+def last_attempts(calls: Sequence[Row]) -> list[Row]:
+    """Return the calls of each trial's last attempt: the others are kept, and count nowhere."""
+    last = {key: max(column(group, "attempt")) for key, group in grouped(calls, "trial_id").items()}
+    return [call for call in calls if call["attempt"] == last[(call["trial_id"],)]]
+
+
 def judge(rows: Sequence[Row], more: Sequence[Finding] = ()) -> Row:
     """Return status and validity of a whole, from its parts and what only the whole shows."""
     statuses = {row["status"] for row in rows}

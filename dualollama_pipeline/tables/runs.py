@@ -21,10 +21,12 @@ from dualollama_pipeline.tables.rows import (
     column,
     grouped,
     judge,
+    last_attempts,
     pick,
     plain_rows,
 )
 from dualollama_pipeline.tables.validity import trial_findings
+from dualollama_pipeline.tables.work import pair_work
 
 BATCHED_OVERLAP = 0.5
 
@@ -36,20 +38,24 @@ def build_runs(calls: pd.DataFrame, agents: pd.DataFrame, cells: pd.DataFrame) -
     """
     call_rows, agent_rows = plain_rows(calls), plain_rows(agents)
     orders = {call["trial_id"]: call["trial_order"] for call in call_rows}
-    last = {agent["trial_id"]: agent["attempt"] for agent in agent_rows}
-    call_rows = [call for call in call_rows if call["attempt"] == last[call["trial_id"]]]
+    call_rows = last_attempts(call_rows)
     calls_of = grouped(call_rows, "trial_id")
     against = {
         cell["arm"]: findings_of(cell["validity"], cell["validity_reasons"])
         for cell in plain_rows(cells)
     }
     by_ttft = ttft_flags(call_rows)
-    by_slowdown = slowdown_flags(agent_rows)
+    by_slowdown = slowdown_flags(agent_rows, pair_work(call_rows))
     runs = []
     for (trial_id,), group in grouped(agent_rows, "trial_id").items():
         run = {**_run(group), "trial_order": orders[trial_id], **judge(group)}
-        overlap = _overlap(calls_of[(trial_id,)])
-        run |= {"decode_overlap": overlap, "single_mode": _single_mode(run["arm"], overlap)}
+        mine = calls_of[(trial_id,)]
+        overlap = _overlap(mine)
+        run |= {
+            "window_s": max(column(mine, "window_ms")) / MS_PER_S,
+            "decode_overlap": overlap,
+            "single_mode": _single_mode(run["arm"], overlap),
+        }
         run |= judge(group, [*trial_findings(run), *against[run["arm"]]])
         judged = run["status"] == "ok" and run["n_agents"] > 1
         speedup = run["balance_speedup"]
@@ -94,7 +100,8 @@ def _run(agents: list[Row]) -> Row:
 def _overlap(calls: list[Row]) -> float:
     """Decode overlap of a trial's agents; nan for one agent, or where a call is not ok."""
     agents = grouped(calls, "role").values()
-    if len(agents) < 2 or any(call["status"] != "ok" for call in calls):  # noqa: PLR2004 one alone
+    known = all(call["status"] == "ok" and not math.isnan(call["ttft_ms"]) for call in calls)
+    if len(agents) < 2 or not known:  # noqa: PLR2004 one alone
         return NAN
     return run_metrics.decode_overlap(
         [[(call["sent_ms"] + call["ttft_ms"], call["end_ms"]) for call in mine] for mine in agents]

@@ -6,6 +6,7 @@ column that may be missing is null there, never zero; the row's status and reaso
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pandera.pandas as pa
@@ -79,6 +80,7 @@ CALL_TABLE = _table(
         "repeat_penalty": _number("penalty asked for; null is the server's default"),
         "effective_num_gpu": _count("layers on the GPU; null where not shown", null=True),
         "effective_num_ctx": _count("context in effect, tokens; null where not shown", null=True),
+        "num_predict": _count("most tokens asked for; null is no limit", null=True),
         "sent_ms": _number("request sent, after the trial's first request"),
         "end_ms": _number("final record, after the trial's first request; null unless ok"),
         "ttft_ms": _number("request to the first record with text"),
@@ -93,8 +95,8 @@ CALL_TABLE = _table(
         "n_cached_prompt_tokens": _count("of these from the cache, if the server says", null=True),
         "n_tokens": _count("the server's eval_count", null=True),
         "done_reason": _text("why generation ended", null=True),
-        "decode_tok_per_s": _number("eval_count / eval_duration"),
-        "tpot_ms": _number("(total - TTFT) / (tokens - 1)"),
+        "decode_tok_per_s": _number("eval_count / eval_duration; null below 32 tokens"),
+        "tpot_ms": _number("(total - TTFT) / (tokens - 1); null below 32 tokens"),
         "n_chunks": _count("records with text; not tokens"),
         "gap_p50_ms": _number("median time between records with text"),
         "gap_p99_ms": _number("99th percentile of the same"),
@@ -102,7 +104,14 @@ CALL_TABLE = _table(
         "max_lines_per_read": _count("records that shared one read, at most", null=True),
         "stamps_in_order": _flag("every instant is at or after the one before it"),
         "is_reload": _flag("the model was loaded inside this call", null=True),
+        "is_clumped": _flag("its records came in clumps: TTFT and token times are not known"),
         "n_text_chars": _count("characters of the answer"),
+        "n_thinking_chars": _count("characters of the thinking before it"),
+        "window_ms": _number("pairs: the agent's first request to the first agent's end"),
+        "window_tokens": _number("of its tokens, those made by then"),
+        "window_prompt_share": _number("of its prompt, what was read by then, 0 to 1"),
+        "overlap_ms": _number("pairs: its decoding while all agents decode"),
+        "overlap_tokens": _number("tokens made meanwhile"),
         "repetition_ratio": _number("zlib ratio of its second half; null below 400 characters"),
         "is_degenerate": _flag("the answer ends in a loop (ratio above 8)"),
     },
@@ -140,6 +149,7 @@ CELL_TABLE = _table(
         "n_calls": _count("calls of all attempts"),
         "n_failed_calls": _count("of these: failed"),
         "n_cold_calls": _count("of these: loaded the model"),
+        "n_early_stops": _count("of these: ended by themselves, done_reason stop"),
         "max_loop_lag_p99_ms": _number("P99 lateness of the event loop, worst trial"),
         "max_clock_drift_ms": _number("wall clock against monotonic clock, worst trial"),
         "drift_share": _number("Theil-Sen slope of wall time x span of order / median", least=None),
@@ -211,6 +221,7 @@ RUN_TABLE = _table(
         "insight_ttft_ms": _number("mean TTFT of the insight agent"),
         "ttft_delta_ms": _number("collector - insight", least=None),
         "start_skew_ms": _number("between the agents' first requests"),
+        "window_s": _number("pairs: the time in which all agents run"),
         "decode_overlap": _number("common part of the decode windows, 0 to 1"),
         "single_mode": _text("queued or batched, from the overlap", null=True),
         "n_tokens": _count("tokens of all agents", null=True),
@@ -238,23 +249,37 @@ RUN_TABLE = _table(
     ),
 )
 
+_OF_PAIR = {
+    "in_turn_s": "solo time of the work that {arm} did: one after the other",
+    "true_speedup": "in turn / {arm} wall time",
+    "exact_speedup": "(solo_a + solo_b) / {arm} wall time; null where the work differs",
+    "weighted_speedup": "sum of 1 / slowdown in {arm}'s window",
+    "ideal_speedup": "in turn / the longest agent's part of it",
+    "parallel_efficiency": "the longest agent's part of in turn / {arm} wall time",
+    "window_share": "the time in which all agents run / {arm} wall time",
+    "prompt_share": "of the work in the window, the share that was prompts",
+    "collector_slowdown": "the window / solo time of the collector's work in it",
+    "insight_slowdown": "the window / solo time of the insight agent's work in it",
+    "collector_decode_slowdown": "the collector's time a token while all decode, {arm} / solo",
+    "insight_decode_slowdown": "the insight agent's time a token while all decode, {arm} / solo",
+    "collector_prompt_slowdown": "the collector's prompt time by its server, {arm} / solo",
+    "insight_prompt_slowdown": "the insight agent's prompt time by its server, {arm} / solo",
+}
 _RATIOS = {
-    "dual_true_speedup": "(solo_a + solo_b) / dual wall time",
-    "single_true_speedup": "(solo_a + solo_b) / single wall time",
-    "dual_against_single": "single / dual wall time",
-    "ideal_speedup": "(solo_a + solo_b) / max(solo_a, solo_b)",
-    "dual_parallel_efficiency": "max(solo_a, solo_b) / dual wall time",
-    "single_parallel_efficiency": "max(solo_a, solo_b) / single wall time",
-    "dual_per_token_speedup": "the true speedup, solo times scaled to the dual's tokens",
-    "single_per_token_speedup": "the true speedup, solo times scaled to the single's tokens",
-    "dual_collector_slowdown": "the collector's duration, dual / solo",
-    "dual_insight_slowdown": "the insight agent's duration, dual / solo",
-    "single_collector_slowdown": "the collector's duration, single / solo",
-    "single_insight_slowdown": "the insight agent's duration, single / solo",
+    f"{arm}_{name}": meaning.format(arm=arm)
+    for arm in ("dual", "single")
+    for name, meaning in _OF_PAIR.items()
+} | {
+    "dual_against_single": "weighted speedup, dual / single",
     "dual_collector_ttft_ratio": "the collector's mean TTFT, dual / solo",
     "dual_insight_ttft_ratio": "the insight agent's mean TTFT, dual / solo",
     "dual_throughput_scaling": "the pair's tokens/s over the mean solo rate",
 }
+
+
+def _in_turn(arm: str, df: pd.DataFrame) -> pd.Series:
+    return _near(df[f"{arm}_true_speedup"] * df[f"{arm}_wall_s"], df[f"{arm}_in_turn_s"])
+
 
 BLOCK_TABLE = _table(
     "block_table",
@@ -267,25 +292,26 @@ BLOCK_TABLE = _table(
         "single_wall_s": _number("wall time of single"),
         **{name: _number(meaning) for name, meaning in _RATIOS.items()},
         "n_single_reloads": _count("model loads inside the single trial", null=True),
-        "in_dual_estimate": _flag("counts for the dual's true speedup"),
-        "in_single_estimate": _flag("counts for the single's true speedup"),
-        "in_dual_per_token": _flag("counts for the per-token form: token counts may differ"),
-        "in_single_per_token": _flag("the same for the single's"),
+        "in_dual_estimate": _flag("counts for what rests on dual"),
+        "in_single_estimate": _flag("counts for what rests on single"),
         "exclusion_reason": _text("why it does not count; empty if it does"),
+        "null_reason": _text("why a value of what counts is null; empty if none is"),
     },
     _holds(
-        "dual_true_speedup * dual_wall_s = solo_a_wall_s + solo_b_wall_s",
+        "dual_true_speedup = dual_ideal_speedup * dual_parallel_efficiency",
         lambda df: _near(
-            df["dual_true_speedup"] * df["dual_wall_s"], df["solo_a_wall_s"] + df["solo_b_wall_s"]
+            df["dual_true_speedup"], df["dual_ideal_speedup"] * df["dual_parallel_efficiency"]
         ),
     ),
-    _holds(
-        "dual_true_speedup = ideal_speedup * dual_parallel_efficiency",
-        lambda df: _near(
-            df["dual_true_speedup"], df["ideal_speedup"] * df["dual_parallel_efficiency"]
-        ),
+    *(
+        _holds(
+            f"{arm}_true_speedup * {arm}_wall_s = {arm}_in_turn_s",
+            partial(_in_turn, arm),
+        )
+        for arm in ("dual", "single")
     ),
 )
+
 
 MEASURED_TABLES = (CALL_TABLE, CELL_TABLE, AGENT_TABLE, RUN_TABLE, BLOCK_TABLE)
 SCHEMAS: dict[str, pa.DataFrameSchema] = {

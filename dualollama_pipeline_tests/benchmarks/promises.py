@@ -214,10 +214,12 @@ def _any_factor(chance: np.random.Generator) -> bool:
             "effective_class": [classes[name] for name in names],
             "scenario": [scenario[name] for name in names],
             "block": np.tile(np.arange(1, N_BLOCKS + 1), N_CONFIGURATIONS),
-            "metric": "dual_true_speedup",
+            "metric": "dual_weighted_speedup",
             "value": np.exp(0.05 * chance.standard_normal(len(names))),
             "counts": True,
             "pools": True,
+            "prompt_share": 0.1,
+            "equal_work": True,
         }
     )[COLUMNS]
     found = factor_effects(campaign, matrix)

@@ -19,19 +19,18 @@ import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.statistics import contrasts, estimate, factors, outliers, samples, trend
 
 MATRIX = Path(__file__).resolve().parents[2] / "data" / "matrix.yaml"
 SIZES = (10_000, 100_000, 1_000_000)
 LIMIT_S, LIMIT_MIB = 60.0, 2_048.0
 BLOCKS, ARMS = 5, ("solo_a", "solo_b", "dual", "single")
-RATIOS = (
-    "single_true_speedup", "dual_against_single", "ideal_speedup", "dual_parallel_efficiency",
-    "dual_per_token_speedup", "dual_collector_slowdown", "dual_insight_slowdown",
-    "dual_throughput_scaling", "dual_collector_ttft_ratio", "dual_insight_ttft_ratio",
-    "single_parallel_efficiency", "single_per_token_speedup", "single_collector_slowdown",
-    "single_insight_slowdown",
-)  # fmt: skip
+RATIOS = tuple(
+    metric.name
+    for metric in METRICS
+    if metric.table == "block_table" and metric.name != "dual_weighted_speedup"
+)
 
 
 def make_tables(n_trials: int, seed: int = 114) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -56,12 +55,13 @@ def make_tables(n_trials: int, seed: int = 114) -> tuple[pd.DataFrame, pd.DataFr
         }
     ).astype(dict.fromkeys(("origin", "batch_id", "config_id", "scenario"), "string[pyarrow]"))
     level = np.log(0.83) + 0.002 * which + 0.01 * chance.standard_normal(n_nights)[night]
-    flags = dict.fromkeys(
-        ("in_dual_estimate", "in_single_estimate", "in_dual_per_token", "in_single_per_token"), True
-    )
+    flags: dict[str, float] = dict.fromkeys(("in_dual_estimate", "in_single_estimate"), True)
+    flags |= {
+        f"{arm}_{name}": 0.1 for arm in ARMS[2:] for name in ("prompt_share", "exact_speedup")
+    }
     noise = {name: np.exp(0.05 * chance.standard_normal(n)) for name in RATIOS}
     speedup = np.exp(level + 0.02 * chance.standard_normal(n))
-    blocks = where.assign(**flags, n_single_reloads=0, dual_true_speedup=speedup, **noise)
+    blocks = where.assign(**flags, n_single_reloads=0, dual_weighted_speedup=speedup, **noise)
     runs = where.loc[where.index.repeat(len(ARMS))].reset_index(drop=True)
     balance = 100 - np.abs(chance.normal(0, 1, len(runs)))
     runs = runs.assign(

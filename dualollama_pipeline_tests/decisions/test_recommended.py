@@ -65,7 +65,7 @@ def test_expected_figures_have_n_and_interval(
     expected = tomllib.loads(files["maximum_efficiency.toml"].read_text(encoding="utf-8"))[
         "expected"
     ]
-    for name in ("true_speedup", "ttft_ms", "balance_efficiency_pct", "balance_contention_pct"):
+    for name in ("weighted_speedup", "ttft_ms", "balance_efficiency_pct", "balance_contention_pct"):
         assert expected[f"{name}_low"] <= expected[name] <= expected[f"{name}_high"]
         assert expected[f"n_{name}"] == 11
     assert {*expected["equal_to_it"], *expected["not_separated_from"]} == {

@@ -91,8 +91,8 @@ def test_infeasible_is_what_nothing_can_reach(asked: SloInputs) -> None:
     slow = source("pair_wall_p95_s", quantity(3.0, lowest=1.0, why="1 s"))
     found = evaluated(asked, slow, kind="sla", name="latency p95 end to end")
     assert found["status"] == "missed"
-    high = source("true_speedup", quantity(0.8, highest=1.9, why="1.9 at most"))
-    assert evaluated(asked, high, kind="target", name="true speedup")["status"] == "infeasible"
+    high = source("weighted_speedup", quantity(0.8, highest=1.9, why="1.9 at most"))
+    assert evaluated(asked, high, kind="target", name="weighted speedup")["status"] == "infeasible"
 
 
 def test_a_limit_on_the_other_side_forbids_nothing(asked: SloInputs) -> None:
@@ -158,7 +158,7 @@ def test_imported_runs_and_the_reports_costs(
     assert (share["origin"], share["evidence"]) == ("published", "assumed")
     assert (share["value"], share["status"]) == (50.0, "missed")
     assert one(table, kind="sla", name="latency p95 end to end")["status"] == "infeasible"
-    assert one(table, kind="target", name="true speedup")["status"] == "not measurable here"
+    assert one(table, kind="target", name="weighted speedup")["status"] == "not measurable here"
 
 
 def test_the_way_back_is_laid_out_in_order(asked: SloInputs) -> None:

@@ -42,7 +42,7 @@ def tables(
         ("cost_sensitivity", {"place": 0}, "place"),
         ("cost_sensitivity", {"base": None}, "base"),
         ("configuration_tiers", {"standing": "winner"}, "standing"),
-        ("configuration_tiers", {"true_speedup": 9.0}, "true_speedup lies in its interval"),
+        ("configuration_tiers", {"weighted_speedup": 9.0}, "weighted_speedup lies in its interval"),
         ("configuration_tiers", {"tier": "gold"}, "tier"),
     ],
 )

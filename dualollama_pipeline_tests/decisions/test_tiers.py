@@ -43,9 +43,9 @@ def test_the_fastest_where_the_data_can_tell(choose: Choose) -> None:
     best = one(tiers, tier=FAST, config_id="test015")
     assert best["reason"] == "surely the best of all"
     assert (best["is_gain"], best["n_group"], best["file"]) == (True, 1, f"{FAST}.toml")
-    assert best["true_speedup"] == pytest.approx(1.3)
+    assert best["weighted_speedup"] == pytest.approx(1.3)
     # t(0.975, 10) = 2.228139; exp(ln 1.3 -+ 2.228139 x 0.005)
-    assert best["true_speedup_low"] == pytest.approx(1.3 * math.exp(-2.228139 * 0.005))
+    assert best["weighted_speedup_low"] == pytest.approx(1.3 * math.exp(-2.228139 * 0.005))
 
 
 def test_a_group_that_the_data_cannot_separate_is_named_whole(choose: Choose) -> None:
@@ -100,7 +100,7 @@ def test_without_an_error_nobody_is_judged(choose: Choose) -> None:
     assert set(tiers["standing"]) == {"not judged"}
     assert set(tiers["file"]) == {""}
     assert tiers["is_gain"].isna().all()
-    assert tiers["true_speedup_low"].isna().all()
+    assert tiers["weighted_speedup_low"].isna().all()
 
 
 def test_balanced_is_the_shortest_wait_among_the_fast_enough(choose: Choose) -> None:

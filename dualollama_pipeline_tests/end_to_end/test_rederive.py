@@ -47,8 +47,8 @@ PATIENCE_S = 400
 
 DERIVED: dict[tuple[str, str], Callable[[Evidence], list[Row]]] = {
     ("configurations", "configurations"): tables_of_estimates.configurations,
-    ("rankings", "ranking_dual_true_speedup"): lambda e: tables_of_estimates.ranking(
-        e, "dual_true_speedup"
+    ("rankings", "ranking_dual_weighted_speedup"): lambda e: tables_of_estimates.ranking(
+        e, "dual_weighted_speedup"
     ),
     ("rankings", "ranking_balance_efficiency_pct"): lambda e: tables_of_estimates.ranking(
         e, "balance_efficiency_pct"

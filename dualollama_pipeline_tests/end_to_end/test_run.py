@@ -242,7 +242,7 @@ def test_measure_without_dagster(tmp_path: Path) -> None:
     assert sum(line.endswith(": ok") for line in lines) == 20
     assert any("SIMULATED" in line for line in lines)
     assert all(any(arm in line for line in lines) for arm in ("solo_a", "solo_b", "dual", "single"))
-    (speedup,) = [line for line in lines if line.startswith("dual_true_speedup")]
+    (speedup,) = [line for line in lines if line.startswith("dual_weighted_speedup")]
     assert "n 5" in speedup
     assert "95 % interval 0.8" in speedup
     journal = Path(lines[-1].removeprefix("journal: "))

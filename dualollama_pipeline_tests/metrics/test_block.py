@@ -7,10 +7,11 @@ import pytest
 from dualollama_pipeline.metrics.block import (
     ideal_speedup,
     parallel_efficiency,
-    per_token_speedup,
     slowdown,
+    solo_time,
     throughput_scaling,
     true_speedup,
+    weighted_speedup,
 )
 
 NAN = float("nan")
@@ -48,31 +49,26 @@ def test_true_speedup_is_ideal_times_efficiency(walls: list[float]) -> None:
     )
 
 
-def test_per_token_speedup_scales_each_solo_time() -> None:
-    """Answers twice as long would otherwise pass for a slow server."""
-    # A: 20 s / 100 tokens x 200 tokens = 40 s; B: 30 s / 300 x 150 = 15 s; (40 + 15) / 50 = 1.1
-    speedup = per_token_speedup([20.0, 30.0], [100, 300], [200, 150], 50.0)
-    assert speedup == pytest.approx(1.1)
-    # three agents: 10/100 x 50 = 5; 20/100 x 100 = 20; 30/100 x 150 = 45; 70 / 35 = 2
-    three = per_token_speedup([10.0, 20.0, 30.0], [100, 100, 100], [50, 100, 150], 35.0)
-    assert three == pytest.approx(2.0)
+def test_solo_time_of_other_lengths() -> None:
+    """The first token costs the prompt and not the pace; n x pace would count it twice."""
+    # 0.25 + (300 - 1) x 0.01 = 3.24
+    assert solo_time(0.25, 0.01, 300) == pytest.approx(3.24)
+    assert solo_time(0.25, NAN, 1) == 0.25
 
 
-def test_per_token_speedup_is_the_true_one_for_equal_work() -> None:
-    """The two forms must agree where nothing is to be scaled."""
-    assert per_token_speedup([20.0, 25.0], [300, 600], [300, 600], 60.0) == pytest.approx(0.75)
-
-
-def test_per_token_speedup_refuses_lists_of_unequal_length() -> None:
-    """zip() would leave the third agent out in silence."""
-    with pytest.raises(ValueError, match="zip"):
-        per_token_speedup([20.0, 25.0, 30.0], [1, 1], [1, 1, 1], 60.0)
+def test_weighted_speedup_is_the_sum_of_the_rates() -> None:
+    """Each agent's rate as a share of its rate alone: 2 is as if alone, 1 like taking turns."""
+    # 1 / 1.8 + 1 / 1.5 = 0.5555 + 0.6667
+    assert weighted_speedup([1.8, 1.5]) == pytest.approx(1.2222222)
+    assert weighted_speedup([1.0, 1.0]) == 2.0
+    assert weighted_speedup([3.0, 3.0, 3.0]) == pytest.approx(1.0)
 
 
 def test_slowdown_is_together_over_alone() -> None:
     """Above 1 is worse; the reciprocal would read as a gain."""
     # 40 / 16 = 2.5
     assert slowdown(40.0, 16.0) == pytest.approx(2.5)
+    assert slowdown(40.0, 0.0) == pytest.approx(NAN, nan_ok=True)
 
 
 def test_throughput_scaling_compares_with_the_mean_solo_rate() -> None:
@@ -93,7 +89,6 @@ def test_a_missing_solo_arm_leaves_everything_unknown(walls: list[float]) -> Non
         true_speedup(walls, 60.0),
         ideal_speedup(walls),
         parallel_efficiency(walls, 60.0),
-        per_token_speedup(walls, [300, 300], [300, 300], 60.0),
         throughput_scaling([300, 300], 60.0, [300, 300], walls),
         slowdown(60.0, walls[0]),
     ):
@@ -110,7 +105,7 @@ def test_a_missing_pair_leaves_everything_unknown() -> None:
     for value in (
         true_speedup([20.0, 25.0], NAN),
         parallel_efficiency([20.0, 25.0], NAN),
-        per_token_speedup([20.0, 25.0], [300, 300], [300, NAN], 60.0),
+        weighted_speedup([1.2, NAN]),
         throughput_scaling([300, NAN], 60.0, [300, 300], [20.0, 25.0]),
         slowdown(NAN, 20.0),
     ):

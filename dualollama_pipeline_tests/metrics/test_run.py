@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from dualollama_pipeline.metrics.run import (
-    Interval,
     balance_efficiency_pct,
     balance_speedup,
     decode_overlap,
 )
+from dualollama_pipeline.metrics.window import Interval
 
 NAN = float("nan")
 

@@ -46,7 +46,10 @@ def _block(config_id, block, speedup, origin):
         "block_table", **_where(config_id, block, origin),
         solo_a_wall_s=speedup, solo_b_wall_s=speedup, dual_wall_s=2.0, single_wall_s=2.0 * speedup,
         dual_true_speedup=speedup, single_true_speedup=1.0, dual_against_single=speedup,
-        ideal_speedup=2.0, dual_parallel_efficiency=speedup / 2,
+        dual_weighted_speedup=speedup, single_weighted_speedup=1.0,
+        dual_exact_speedup=speedup, single_exact_speedup=1.0,
+        dual_in_turn_s=2.0 * speedup, single_in_turn_s=2.0 * speedup,
+        dual_ideal_speedup=2.0, dual_parallel_efficiency=speedup / 2,
         in_dual_estimate=True, in_single_estimate=True, n_single_reloads=0,
     )  # fmt: skip
 

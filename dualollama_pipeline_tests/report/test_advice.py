@@ -73,7 +73,7 @@ def test_equivalence_is_said_only_if_it_was_tested():
     inputs = build({"test001": STRADDLING})
     assert "margin" not in " ".join(summarize(inputs).advice)
     blocks = inputs.blocks.copy()
-    blocks["single_true_speedup"] = [0.999, 0.9985, 0.9988, 0.9992, 0.9989]
+    blocks["single_weighted_speedup"] = [0.999, 0.9985, 0.9988, 0.9992, 0.9989]
     with_single = with_statistics(replace(inputs, blocks=blocks), with_contrasts=True)
     assert "within the tested margin of 2 %" in " ".join(summarize(with_single).advice)
 
@@ -95,7 +95,7 @@ def test_one_server_is_enough_only_where_nothing_reloads():
     assert "load" not in " ".join(told)
     inputs = _reloading(build({"test001": SLOWER, "test013": SLOWER}), "test001")
     blocks = inputs.blocks.copy()
-    blocks["single_true_speedup"] = [0.99, 0.991, 0.992, 0.993, 0.994] * 2
+    blocks["single_weighted_speedup"] = [0.99, 0.991, 0.992, 0.993, 0.994] * 2
     told = summarize(with_statistics(replace(inputs, blocks=blocks), with_contrasts=True)).advice
     assert told[0].endswith("a second does not pay, where no model has to be loaded again.")
     (apart,) = [line for line in told if line.startswith("In 1 of 2 configurations")]

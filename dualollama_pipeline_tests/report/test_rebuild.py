@@ -136,10 +136,10 @@ def test_two_nights_have_a_course(summary, settings):
     nights, left_out = estimate_nights(store, CONFIGURATIONS, NIGHTS, runs)
     assert nights is not None
     assert left_out == {}
-    dual = nights[nights["metric"].eq("dual_true_speedup")]
+    dual = nights[nights["metric"].eq("dual_weighted_speedup")]
     assert dual["batch_id"].tolist() == list(NIGHTS)
     assert dual["n"].tolist() == [15, 15]
-    last = next(each for each in summary.population if each.metric == "dual_true_speedup")
+    last = next(each for each in summary.population if each.metric == "dual_weighted_speedup")
     assert dual["value"].iloc[-1] == pytest.approx(last.value)  # the headline is the last night
     assert estimate_nights(store, CONFIGURATIONS, NIGHTS[:1], runs) == (None, {})
 

@@ -21,8 +21,8 @@ def _of(summary, config_id):
 def test_numbers_are_those_of_the_statistics(slower):
     """Trap: the report averages anew and differs from the tables in the third digit."""
     summary = summarize(slower)
-    table = slower.population_statistics.set_index("metric").loc["dual_true_speedup"]
-    shown = find(summary.population, "dual_true_speedup")
+    table = slower.population_statistics.set_index("metric").loc["dual_weighted_speedup"]
+    shown = find(summary.population, "dual_weighted_speedup")
     assert (shown.value, shown.ci_low, shown.ci_high) == (
         table["value"],
         table["ci_low"],
@@ -37,7 +37,7 @@ def test_nan_becomes_null_with_its_reason():
     summary = summarize(build({"test001": SLOWER[:3]}))
     text = summary.model_dump_json()
     assert "NaN" not in text
-    estimate = find(_of(summary, "test001").estimates, "dual_true_speedup")
+    estimate = find(_of(summary, "test001").estimates, "dual_weighted_speedup")
     assert estimate.value == pytest.approx(0.81, abs=1e-4)
     assert estimate.ci_low is None
     assert "needs 5 blocks" in estimate.null_reason
@@ -66,7 +66,7 @@ def test_invalid_block_is_counted_and_named(with_invalid_block):
     assert (found.validity.n_invalid, found.validity.n_left_out_dual) == (1, 1)
     (note,) = found.notes
     assert (note.block, note.validity, note.left_out_of) == (3, "INVALID", ("dual", "single"))
-    assert find(found.estimates, "dual_true_speedup").n_left_out == 1
+    assert find(found.estimates, "dual_weighted_speedup").n_left_out == 1
 
 
 def test_foreign_text_is_one_line(with_invalid_block):

@@ -19,7 +19,7 @@ from dualollama_pipeline.statistics.outliers import outliers
 from dualollama_pipeline.statistics.samples import COLUMNS
 from dualollama_pipeline.statistics.trend import trend
 
-DUAL, BALANCE = "dual_true_speedup", "balance_efficiency_pct"
+DUAL, BALANCE = "dual_weighted_speedup", "balance_efficiency_pct"
 
 
 def rows(config_id: str, values: list[float], metric: str = DUAL, **changes: Any) -> pd.DataFrame:
@@ -33,6 +33,8 @@ def rows(config_id: str, values: list[float], metric: str = DUAL, **changes: Any
         "metric": metric,
         "counts": True,
         "pools": True,
+        "prompt_share": 0.1,
+        "equal_work": True,
     }
     each = [
         {**sound, "block": block, "value": value, **changes}

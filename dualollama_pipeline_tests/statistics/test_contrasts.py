@@ -16,7 +16,7 @@ from dualollama_pipeline.statistics.contrasts import contrasts
 from dualollama_pipeline.tables.schemas import conform
 from dualollama_pipeline_tests.statistics.campaign import BALANCE, DUAL, joined, one, rows
 
-SINGLE, AGAINST = "single_true_speedup", "dual_against_single"
+SINGLE, AGAINST = "single_weighted_speedup", "dual_against_single"
 LOGS = [-0.02, -0.01, 0.0, 0.01, 0.02]  # sd sqrt(0.001 / 4), se 0.01 / sqrt(2)
 SE = 0.01 / math.sqrt(2)
 
@@ -172,3 +172,25 @@ def test_simulated_data_is_marked_as_illustration() -> None:
     """A verdict on a simulator supports nothing about real servers."""
     table = made(rows("a", around(0.9), origin="simulated"))
     assert set(table["evidence"]) == {"illustration"}
+
+
+def test_unlike_prompt_shares_are_no_difference_of_the_servers() -> None:
+    """Prompts may share a GPU worse than decoding: that alone makes one scenario look slower."""
+    alike = (rows("a", around(0.9)), rows("b", around(1.1), scenario="chimera_hetero"))
+    unlike = (*alike[:1], alike[1].assign(prompt_share=0.25))
+    for parts, verdict in ((alike, {"better", "worse"}), (unlike, {"undetermined"})):
+        found = one(made(*parts), contrast="scenario against scenario")
+        assert found["verdict"] in verdict
+    assert "prompt work differ by 0.15" in found["verdict_reason"]
+    against = made(rows("a", around(1.2), AGAINST, prompt_share=0.2))
+    assert one(against, scope="class")["verdict"] == "undetermined"
+
+
+def test_more_than_the_agents_can_gain_is_impossible() -> None:
+    """A cold baseline gave 5.08 x with an interval on the first screen."""
+    for centre, verdict in ((2.1, "undetermined"), (2.02, "better")):
+        found = one(made(rows("a", around(centre))), scope="class")
+        assert found["verdict"] == verdict
+    cold = one(made(rows("a", around(5.08))), scope="class")
+    assert math.isnan(cold["value"])
+    assert cold["null_reason"].startswith("impossible: 5.08 is more than 2 agents can gain")

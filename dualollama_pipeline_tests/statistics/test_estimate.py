@@ -21,7 +21,7 @@ from dualollama_pipeline.tables.schemas import conform
 
 T4, T8 = 2.776445, 2.306004  # Student's t, 0.975 quantile, 4 and 8 degrees of freedom
 T4_WIDE = 3.297630  # the 0.985 quantile, for few values at a bound
-RATIO, SINGLE, LINEAR = "dual_true_speedup", "single_true_speedup", "ttft_delta_ms"
+RATIO, SINGLE, LINEAR = "dual_weighted_speedup", "single_weighted_speedup", "ttft_delta_ms"
 HALVES = [0.5, 1.0, 1.0, 1.0, 2.0]  # geometric mean 1, arithmetic mean 1.1
 
 
@@ -37,6 +37,7 @@ def sample(values: list[float], metric: str = RATIO, **changes: Any) -> list[dic
         "metric": metric,
         "counts": True,
         "pools": True,
+        "equal_work": True,
     }
     return [sound | {"value": value} | changes for value in values]
 
@@ -174,10 +175,10 @@ def test_pooled_figures_are_over_blocks_and_not_over_means() -> None:
 def test_what_differs_between_configurations_is_no_error() -> None:
     """A plain t over all values would be as wide as the configurations are apart."""
     values = [math.exp(value) for value in (0.1, 0.2, 0.3, 0.4, 0.5)]
-    rows = sample(values) + sample([10 * value for value in values], config_id="test2")
+    rows = sample(values) + sample([value / 10 for value in values], config_id="test2")
     made = population(rows)
     # on logs: means 0.3 and 0.3 + ln10; s^2 = 0.025 each; variance 2 x 1/4 x 0.025/5 = 0.0025
-    centre = 0.3 + math.log(10) / 2
+    centre = 0.3 + math.log(10) / 2 - math.log(10)
     assert made["value"] == pytest.approx(math.exp(centre))
     assert made["ci_low"] == pytest.approx(math.exp(centre - T8 * 0.05), rel=1e-6)
     assert made["ci_high"] == pytest.approx(math.exp(centre + T8 * 0.05), rel=1e-6)
@@ -188,21 +189,21 @@ def test_what_differs_between_configurations_is_no_error() -> None:
 def test_scenarios_hold_their_own_configurations() -> None:
     """One scenario under two spellings split the published table; two in one would join it."""
     rows = sample(HALVES) + sample(HALVES, config_id="test2")
-    rows += sample([3.0] * 4 + [4.0], config_id="test3", scenario="chimera_hetero")
+    rows += sample([0.3] * 4 + [0.4], config_id="test3", scenario="chimera_hetero")
     made = conform("scenario_statistics", scenario_statistics(pd.DataFrame(rows)))
     found = zip(made["scenario"], made["n_configurations"], made["n"], strict=True)
     assert list(found) == [("chimera_hetero", 1, 5), ("chimera_homo", 2, 10)]
-    assert list(made["value"]) == pytest.approx([(3**4 * 4) ** 0.2, 1.0])
+    assert list(made["value"]) == pytest.approx([(0.3**4 * 0.4) ** 0.2, 1.0])
 
 
 def test_single_pools_only_configurations_without_reloads() -> None:
     """The headline contrast is about sharing a server, not about reloading a model."""
-    rows = sample(HALVES, SINGLE) + sample([9.0] * 5, SINGLE, config_id="test2", pools=False)
+    rows = sample(HALVES, SINGLE) + sample([1.9] * 5, SINGLE, config_id="test2", pools=False)
     made = population(rows)
     assert made["value"] == pytest.approx(1.0)
     assert (made["n"], made["n_left_out"], made["n_configurations"]) == (5, 5, 1)
     own = config([row for row in rows if row["config_id"] == "test2"])
-    assert own["value"] == pytest.approx(9.0)  # a configuration's own figure stands apart
+    assert own["value"] == pytest.approx(1.9)  # a configuration's own figure stands apart
 
 
 def test_where_every_configuration_reloads_the_pool_says_why_it_is_empty() -> None:
@@ -229,3 +230,29 @@ def test_one_simulated_row_makes_the_estimate_simulated(level: Any) -> None:
     assert made["origin"] == "simulated"
     assert made["batches"] == "batch0 batch1"
     assert only(level(pd.DataFrame(sample(HALVES))))["origin"] == "measured"
+
+
+def test_an_estimate_wholly_above_the_agents_is_null_and_no_block_is_dropped() -> None:
+    """Half of all blocks lie above N by chance where nothing is shared: only the whole can tell."""
+    few = config(sample([2.1, 2.3], RATIO))
+    assert few["value"] == pytest.approx(math.sqrt(2.1 * 2.3))  # 2.198: within a tenth of 2
+    assert few["n"] == 2
+    for values in ([2.3, 2.4], [2.10, 2.11, 2.12, 2.13, 2.14]):
+        found = config(sample(values, RATIO))
+        assert math.isnan(found["value"])
+        assert math.isnan(found["ci_low"])
+        assert found["null_reason"].startswith("impossible: ")
+        assert found["n"] == len(values)
+    held = config(sample([1.9, 1.98, 2.02, 2.05, 2.1], RATIO))
+    assert held["ci_low"] < 2 < held["ci_high"]
+
+
+def test_unequal_lengths_leave_the_true_speedup_its_range() -> None:
+    """With early stops its t interval covers 91.5 % where it promises 95 (METHOD section 2)."""
+    values = [1.1, 1.2, 1.3, 1.2, 1.25]
+    found = config(sample(values, "dual_true_speedup", equal_work=False))
+    assert found["value"] == pytest.approx(math.prod(values) ** 0.2)
+    assert math.isnan(found["ci_low"])
+    assert "range from 1.1 to 1.3" in found["null_reason"]
+    equal = config(sample(values, "dual_true_speedup"))
+    assert equal["ci_low"] < equal["value"] < equal["ci_high"]

@@ -175,7 +175,6 @@ def test_only_arms_that_a_value_rests_on_are_asked() -> None:
     assert cause_of(calls)[0] == UNEXPLAINED
     assert cause_of(calls, metric="dual_against_single")[0] == "runaway length"
     assert arms_of(BALANCE) == ("dual",)
-    assert arms_of("ideal_speedup") == ("solo_a", "solo_b")
 
 
 def test_an_attempt_that_was_repeated_is_no_cause() -> None:

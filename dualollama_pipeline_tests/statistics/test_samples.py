@@ -37,8 +37,10 @@ def run(**changes: Any) -> dict[str, Any]:
 
 def block(**changes: Any) -> dict[str, Any]:
     """A sound block; every metric has the value 0.75."""
-    flags = ("in_dual_estimate", "in_single_estimate", "in_dual_per_token", "in_single_per_token")
-    counts = {**dict.fromkeys(flags, True), "n_single_reloads": 0}
+    flags = ("in_dual_estimate", "in_single_estimate")
+    work = {"dual_prompt_share": 0.3, "single_prompt_share": 0.1}
+    work |= {"dual_exact_speedup": 0.75, "single_exact_speedup": 0.75}
+    counts = {**dict.fromkeys(flags, True), **work, "n_single_reloads": 0}
     return {**WHERE, **counts} | dict.fromkeys(OF_BLOCKS, 0.75) | changes
 
 
@@ -91,10 +93,10 @@ def test_a_block_that_is_out_for_dual_still_counts_for_single() -> None:
     """And the contrast of the two needs both."""
     made = samples(blocks=[block(in_dual_estimate=False)])
     counting = {name for name in OF_BLOCKS if made.loc[name, "counts"]}
-    assert counting == set(OF_SINGLE) - {"dual_against_single"} | {"dual_per_token_speedup"}
+    assert counting == set(OF_SINGLE) - {"dual_against_single"}
     made = samples(blocks=[block(in_single_estimate=False)])
     counting = {name for name in OF_BLOCKS if made.loc[name, "counts"]}
-    assert counting == set(OF_BLOCKS) - set(OF_SINGLE) | {"single_per_token_speedup"}
+    assert counting == set(OF_BLOCKS) - set(OF_SINGLE)
 
 
 def test_what_rests_on_single_pools_only_without_reloads() -> None:
@@ -109,7 +111,7 @@ def test_a_block_that_happened_not_to_reload_is_not_pooled_either() -> None:
     blocks = [block(n_single_reloads=n) | {"config_id": "usual"} for n in (1, 1, 0)]
     blocks += [block(n_single_reloads=n) | {"config_id": "rare"} for n in (1, 0, 0)]
     made = collect_samples(pd.DataFrame([run()]), pd.DataFrame(blocks))
-    single = made[made["metric"] == "single_true_speedup"]
+    single = made[made["metric"] == "single_weighted_speedup"]
     pooled = single.groupby("config_id", observed=True)["pools"].sum()
     assert pooled.to_dict() == {"usual": 0, "rare": 2}  # an accident costs its own block only
     assert single["counts"].all()
@@ -120,7 +122,7 @@ def test_a_missing_value_does_not_count_whatever_the_flags_say() -> None:
     made = samples(blocks=[block(dual_true_speedup=np.nan)])
     assert not made.loc["dual_true_speedup", "counts"]
     assert not made.loc["dual_true_speedup", "pools"]
-    assert made.loc["ideal_speedup", "counts"]
+    assert made.loc["dual_weighted_speedup", "counts"]
 
 
 def test_flags_may_be_pandas_own() -> None:
@@ -138,13 +140,22 @@ def test_flags_may_be_pandas_own() -> None:
     assert list(speedups["counts"]) == [True, False]
 
 
-def test_unequal_work_is_shown_in_the_per_token_form() -> None:
-    """METHOD: left out of the primary estimate, counted, and shown in the per-token form."""
-    made = samples(blocks=[block(in_dual_estimate=False, in_dual_per_token=True)])
-    assert not made.loc["dual_true_speedup", "counts"]
-    assert made.loc["dual_per_token_speedup", "counts"]
-    made = samples(blocks=[block(in_dual_estimate=False, in_dual_per_token=False)])
-    assert not made.loc["dual_per_token_speedup", "counts"]
+def test_unequal_work_counts_and_is_known() -> None:
+    """Left out, half of all nights of real models would go; unseen, their interval would lie."""
+    made = samples(blocks=[block(dual_exact_speedup=np.nan)])
+    assert made.loc["dual_true_speedup", "counts"]
+    assert not made.loc["dual_true_speedup", "equal_work"]
+    assert made.loc["single_true_speedup", "equal_work"]
+
+
+def test_prompt_shares_are_those_of_the_arm() -> None:
+    """A ratio of two arms holds the difference of theirs."""
+    made = samples()
+    shares = {name: float(made.loc[name, "prompt_share"]) for name in OF_BLOCKS}
+    assert shares["dual_weighted_speedup"] == pytest.approx(0.3)
+    assert shares["single_weighted_speedup"] == pytest.approx(0.1)
+    assert shares["dual_against_single"] == pytest.approx(0.2)
+    assert made.loc[OF_RUNS, "prompt_share"].isna().all()
 
 
 def test_the_effective_class_comes_from_the_tables_else_from_the_options() -> None:
@@ -157,9 +168,13 @@ def test_the_effective_class_comes_from_the_tables_else_from_the_options() -> No
     ]
     made = collect_samples(pd.DataFrame([run(config_id="test2")]), pd.DataFrame(blocks), classes)
     made = made.set_index("metric", drop=False)
-    assert list(made.loc["ideal_speedup", "effective_class"]) == ["35 layers", "test1", "test3"]
+    assert list(made.loc["dual_ideal_speedup", "effective_class"]) == [
+        "35 layers",
+        "test1",
+        "test3",
+    ]
     assert made.loc["balance_speedup", "effective_class"] == "test1"
-    assert samples().loc["ideal_speedup", "effective_class"] == "test1"
+    assert samples().loc["dual_ideal_speedup", "effective_class"] == "test1"
 
 
 def test_configurations_that_ask_for_the_same_are_one_class() -> None:

@@ -1,6 +1,7 @@
 """Small journals with round numbers, made by hand, for tests of the tables.
 
-Every call: TTFT 250 ms, of which load 150, prompt 60, queue 40; then 300 tokens until its end. The
+Every call: TTFT 250 ms, of which load 150, prompt 60, queue 40; then 300 tokens until its end, one
+after the other at equal distances. The
 agents' call times (ms) are CALL_MS; an agent's second call is sent when its first has ended, so
 
     wall times: solo_a 2 x 5 = 10 s, solo_b 2 x 6 = 12 s, dual 2 x 10 = 20 s, single 2 x 12.5 = 25 s
@@ -66,7 +67,9 @@ def call(
         "first_token_ns": first,
         "first_answer_ns": first + 5 * MS,
         "end_ns": round((sent + total) * MS),
-        "chunk_ns": (first, first + 10 * MS, first + 40 * MS),
+        "chunk_ns": tuple(
+            first + round(k * (total - ttft) * MS / max(tokens - 1, 1)) for k in range(tokens)
+        ),
         "max_lines_per_read": 2,
         "counters": {
             "done_reason": "length",
@@ -193,7 +196,12 @@ def journal(
             "insight": OPTIONS,
         }
     )
-    workload = Workload("standard", (StageTemplate(ANALYSIS, "p", 300),), INGEST_S, "0" * 64)
+    workload = Workload(
+        "standard",
+        tuple(StageTemplate(name, "p", 300) for name in (ANALYSIS, REPORT)),
+        INGEST_S,
+        "0" * 64,
+    )
     urls = {"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"}
     blocks = max((trial.block for trial in trials), default=1)
     plan = build_plan(configuration, workload, Campaign(batch_id, blocks, "m:1b", urls, "real"))

@@ -30,17 +30,18 @@ def test_an_invalid_cell_is_listed_with_its_advice(tmp_path: Path) -> None:
     """Half a model on the CPU: the words are those of a person, not of a rule."""
     servers = (identity("a", size_vram_share=0.5), identity("b"))
     found = invalid_cells(published(tmp_path, journal(block_of(), servers=servers)), ["test1"])
-    assert found.n_invalid == 1
-    assert "| test1 | dual | placement: server a: 50 % in GPU memory |" in found.markdown
+    assert found.n_invalid == 4  # the arms are compared with each other
+    assert "placement: differs in GPU memory: a 50 %, b 100 %" in found.markdown
     assert GUARDS["placement"].advice in found.markdown
 
 
 def test_an_invalid_trial_makes_its_cell_a_line(tmp_path: Path) -> None:
-    """20 tokens in one call of five blocks: that trial is left out, and somebody should know."""
-    short = [call("collector", tokens=20), *stages("insight", 9_000)]
+    """A cold load in one call of a trial: it is left out, and somebody should know."""
+    cold = call("collector", total=9_000, load=4_000, ttft=4_100, evaluated=4_900)
+    short = [cold, call("collector", "report", 9_000, 9_000), *stages("insight", 9_000)]
     found = invalid_cells(published(tmp_path, journal(block_of(dual=short))), ["test1"])
     assert found.n_invalid == 1
-    assert "min_tokens" in found.markdown
+    assert "warm: collector analysis: cold load" in found.markdown
 
 
 def test_a_damaged_partition_is_on_the_list(tmp_path: Path) -> None:

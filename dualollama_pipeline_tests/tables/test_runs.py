@@ -135,21 +135,21 @@ def test_agents_of_dual_start_together(insight: dict[str, float], validity: str)
         # A 250..10000; B ttft..10000 of one call each; together = B's window but for A's start
         (250, 1.0, "VALID"),
         # B waits for A: A 250..10000, B 9000..19000: 1000 / 9750
-        (9_000, 1_000 / 9_750, "INVALID"),
+        (9_000, 1_000 / 9_750, "VALID"),
     ],
 )
-def test_agents_of_dual_decode_together(ttft: float, overlap: float, validity: str) -> None:
-    """Both names pointing to one server: the requests overlap, the work does not."""
+def test_how_long_agents_decode_together_is_no_guard(
+    ttft: float, overlap: float, validity: str
+) -> None:
+    """Prompts of 2 s voided 31 to 58 % of sound blocks, unequal ones all of them."""
     end = max(10_000, ttft + 10_000) if ttft > 250 else 10_000
     calls = [
         call("collector", total=10_000),
-        call("insight", total=end, ttft=ttft, evaluated=end - ttft, prompt=60),
+        call("insight", total=end, ttft=ttft, evaluated=end - ttft, prompt=ttft - 190),
     ]
     made = dual_of(calls)
     assert made["decode_overlap"] == pytest.approx(overlap)
     assert made["validity"] == validity
-    if validity == "INVALID":
-        assert "overlap: decode windows overlap 0.10 < 0.8" in made["validity_reasons"]
 
 
 @pytest.mark.parametrize(
@@ -208,13 +208,13 @@ def test_a_reload_in_single_is_counted_and_no_fault() -> None:
     assert (made["status"], made["validity"]) == ("ok", "VALID")
 
 
-def test_a_cold_load_in_dual_is_a_warning() -> None:
+def test_a_cold_load_in_dual_makes_it_invalid() -> None:
     """Kept, counted and told: it costs the pair seconds that no agent caused."""
     cold = [call(total=9_000, load=4_000, ttft=4_100, evaluated=4_900)]
     calls = [*cold, call("collector", "report", 9_000, 9_000), *stages("insight", 9_000)]
     made = row(tables_of(block_of(dual=calls)).runs, arm="dual")
     assert (made["n_reloads"], made["reload_ms"]) == (1, 4_000.0)
     assert (made["validity"], made["validity_reasons"]) == (
-        "WARN",
+        "INVALID",
         "warm: collector analysis: cold load of 4000 ms; warm: 1 of 4 calls loaded the model",
     )

@@ -81,12 +81,12 @@ def test_the_sound_tables_pass(sound: dict[str, pd.DataFrame]) -> None:
         (
             "block_table",
             {"dual_wall_s": 1.0},
-            "dual_true_speedup * dual_wall_s = solo_a_wall_s + solo_b_wall_s",
+            "dual_true_speedup * dual_wall_s = dual_in_turn_s",
         ),
         (
             "block_table",
-            {"ideal_speedup": 1.0},
-            "dual_true_speedup = ideal_speedup * dual_parallel_efficiency",
+            {"dual_ideal_speedup": 1.0},
+            "dual_true_speedup = dual_ideal_speedup * dual_parallel_efficiency",
         ),
         *[
             (table, changes, "ci_low <= value <= ci_high")

@@ -17,7 +17,7 @@ from dualollama_pipeline.defs.resources import Bench
     kinds={"html", "markdown", "json"},
     description=(
         "HTML page, Markdown and summary.json: is it faster together, by how much, how sure, and "
-        "what should I run? Balance figures stand beside the true speedup, with n and interval."
+        "what should I run? Balance figures stand beside the speedups, with n and interval."
     ),
 )
 def comparison_report(  # noqa: PLR0913, PLR0917 one parameter for each table that the page shows

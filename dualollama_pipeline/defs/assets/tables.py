@@ -70,13 +70,13 @@ def run_table(call_table: Any, agent_table: Any, cell_table: Any) -> Any:
 
 @dg.asset(
     **_TABLE,
-    description="A row for every block: true speedup, slowdown and scaling from its four arms.",
+    description="A row for every block: speedups, slowdowns and scaling from its four arms.",
 )
-def block_table(run_table: Any, agent_table: Any) -> Any:
+def block_table(run_table: Any, agent_table: Any, call_table: Any) -> Any:
     """Build the blocks from their trials."""
     from dualollama_pipeline.tables.blocks import build_blocks  # noqa: PLC0415
 
-    return build_blocks(run_table, agent_table)
+    return build_blocks(run_table, agent_table, call_table)
 
 
 @dg.asset(

@@ -24,7 +24,7 @@ COLOURS = ("two", "one", "ink")
 def draw_balance(
     configurations: Sequence[ConfigurationSummary], palette: Palette = PAGE
 ) -> Figure | None:
-    """Draw balance efficiency (x) and true speedup (y); None if no configuration has both."""
+    """Draw balance efficiency (x) and weighted speedup (y); None if no configuration has both."""
     points = _points(configurations)
     if not points:
         return None
@@ -44,7 +44,7 @@ def draw_balance(
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0.97), max(high, 1.03))
         axes.set_xlabel("balance efficiency (%), the published figure, 95 % interval")
-        axes.set_ylabel("true speedup, two servers (×)")
+        axes.set_ylabel("weighted speedup, two servers (×)")
         axes_style(axes, palette)
         legend(axes, palette, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(points))
     return figure
@@ -57,12 +57,12 @@ def balance_in_words(configurations: Sequence[ConfigurationSummary]) -> Plot:
     speedup = [each.value for _, each in both]
     return Plot(
         name="balance",
-        title="Balance efficiency says little about true speedup",
+        title="Balance efficiency says little about weighted speedup",
         description=(
             f"A point for each of {len(both)} configurations, a mark for each scenario. Balance "
-            f"efficiency runs from {min(balance):.2f} % to {max(balance):.2f} %, true speedup on "
-            f"two servers from {min(speedup):.3f} to {max(speedup):.3f}. The numbers are in the "
-            "table of configurations."
+            f"efficiency runs from {min(balance):.2f} % to {max(balance):.2f} %, weighted "
+            f"speedup on two servers from {min(speedup):.3f} to {max(speedup):.3f}. The numbers "
+            "are in the table of configurations."
         ),
         caption=(
             "Across: what was published as efficiency. Up: whether it is faster. Crosses are 95 % "
@@ -75,7 +75,8 @@ def _points(configurations: Sequence[ConfigurationSummary]) -> dict[str, list[tu
     points: dict[str, list[tuple[Any, Any]]] = {}
     for each in configurations:
         pair = [
-            find(each.estimates, name) for name in ("balance_efficiency_pct", "dual_true_speedup")
+            find(each.estimates, name)
+            for name in ("balance_efficiency_pct", "dual_weighted_speedup")
         ]
         if all(found is not None and None not in (found.ci_low, found.ci_high) for found in pair):
             points.setdefault(each.scenario, []).append((pair[0], pair[1]))

@@ -1,4 +1,4 @@
-"""True speedup night after night: value and interval of each batch."""
+"""Weighted speedup night after night: value and interval of each batch."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def draw_nights(
         axes.set_xlim(0.4, len(order) + 0.6)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("night, in the order of measuring")
-        axes.set_ylabel("true speedup (×)")
+        axes.set_ylabel("weighted speedup (×)")
         axes_style(axes, palette)
         legend(axes, palette, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(series))
     return figure

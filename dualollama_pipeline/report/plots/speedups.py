@@ -1,4 +1,4 @@
-"""True speedup of every configuration: two servers and one, with intervals, grouped by scenario."""
+"""Weighted speedup of every configuration: two servers and one, with intervals, by scenario."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ PLACES: dict[Verdict, str] = {
     "undetermined": "not determined",
 }
 SERIES = (
-    Series("dual_true_speedup", "two servers", "o", "two", True, -0.16),
-    Series("single_true_speedup", "one server", "D", "one", False, 0.16),
+    Series("dual_weighted_speedup", "two servers", "o", "two", True, -0.16),
+    Series("single_weighted_speedup", "one server", "D", "one", False, 0.16),
 )
 
 
@@ -59,7 +59,7 @@ def draw_speedups(rows: Sequence[SpeedupRow], palette: Palette = PAGE) -> Figure
             lines.append(Line(scenario_name(scenario), None))
         marks = tuple(_mark(find(each.estimates, series.metric)) for series in SERIES)
         lines.append(Line(each.config_id + "*" * each.is_reloading, marks))
-    axis = "true speedup (×), 95 % interval; dashed line: 1 = no gain"
+    axis = "weighted speedup (×), 95 % interval; dashed line: 1 = no gain"
     return draw_forest(lines, SERIES, axis, 1.0, palette)
 
 
@@ -72,7 +72,7 @@ def speedups_in_words(rows: Sequence[SpeedupRow]) -> Plot:
         sentences.append(f"{series.label}: intervals {counts}.")
     return Plot(
         name="speedups",
-        title="True speedup of every configuration",
+        title="Weighted speedup of every configuration",
         description=(
             f"One line for each of {len(rows)} configurations, grouped by scenario; "
             f"filled circles are two servers, open diamonds one server. {' '.join(sentences)} "

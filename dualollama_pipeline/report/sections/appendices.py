@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 A_LABELS = (
     "Test", "Scenario", "GPU layers A / B", "Context A / B", "Temperature A / B",
     "Balance speedup, mean#", "Balance efficiency, mean#", "Peak run#", "Contention by balance#",
-    "True speedup#",
+    "Weighted speedup#",
 )  # fmt: skip
 OPTIONS = ("num_gpu", "num_ctx", "temperature")
 TERMS = {
@@ -36,7 +36,7 @@ TERMS = {
     "effective class": "What the servers really ran: configurations of one class are equal.",
     "interval": "Range that holds the true value in 95 % of such campaigns.",
     "n": "How many values count; those left out are named with their reason.",
-    "place": "Rank by true speedup, and the ranks that the data allow.",
+    "place": "Rank by weighted speedup, and the ranks that the data allow.",
     "TTFT": "Time from the write of the request to the first record with text.",
     "VALID, WARN, INVALID": "Judged by rules: WARN counts and has a footnote; INVALID is kept, "
     "counted and left out.",
@@ -60,7 +60,7 @@ def build_configurations(inputs: ReportInputs, summary: Summary) -> Chapter:
         paragraphs=(
             (
                 "The report prints a sample; here are all. Its columns are balance figures; "
-                "the true speedup stands beside them. A dash means: not asked for, the "
+                "the weighted speedup stands beside them. A dash means: not asked for, the "
                 "server's default."
             ),
         ),
@@ -110,7 +110,7 @@ def _row(
         ),
         best,
         cells.estimate(find(each.estimates, "balance_contention_pct")),
-        cells.estimate(find(each.estimates, "dual_true_speedup")),
+        cells.estimate(find(each.estimates, "dual_weighted_speedup")),
     ]
 
 

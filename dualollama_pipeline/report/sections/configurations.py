@@ -1,4 +1,4 @@
-"""The configurations: balance beside true speedup, with intervals, places and remarks."""
+"""The configurations: balance beside weighted speedup, with intervals, places and remarks."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from dualollama_pipeline.tables.rows import Row
 
 SHOWN = (
-    "dual_true_speedup",
+    "dual_weighted_speedup",
     "balance_efficiency_pct",
-    "single_true_speedup",
+    "single_weighted_speedup",
     "dual_against_single",
 )
 LABELS = (
-    "Configuration", "Scenario", "True speedup, two servers#", "Place#",
-    "Balance efficiency (published)#", "True speedup, one server#",
+    "Configuration", "Scenario", "Weighted speedup, two servers#", "Place#",
+    "Balance efficiency (published)#", "Weighted speedup, one server#",
     "Two servers against one#", "Blocks#",
 )  # fmt: skip
 
@@ -37,13 +37,16 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     ranks = {
         str(row["config_id"]): row
         for row in plain_rows(inputs.config_statistics)
-        if row["metric"] == "dual_true_speedup"
+        if row["metric"] == "dual_weighted_speedup"
     }
     each = summary.configurations
     paragraphs = [prose.WHY_BALANCE_IS_NO_SPEEDUP, prose.HOW_TO_READ]
     paragraphs.append(prose.blocks_in_words(summary.validity))
-    paragraphs += [_best_of(row) for row in plain_rows(inputs.population_statistics)
-                   if row["metric"] == "dual_true_speedup" and row["best_config_id"]]  # fmt: skip
+    paragraphs += [
+        _best_of(row)
+        for row in plain_rows(inputs.population_statistics)
+        if row["metric"] == "dual_weighted_speedup" and row["best_config_id"]
+    ]
     if summary.equal_groups:
         paragraphs.append(prose.equal_in_words(summary.equal_groups))
     if summary.missing:
@@ -57,15 +60,15 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
         drawings["balance"] = to_svg(balance, plots[1])
     table = cells.table(
         "configurations",
-        "Every configuration. Place: rank by true speedup on two servers, and the places that the "
-        "data allow (95 %).",
+        "Every configuration. Place: rank by weighted speedup on two servers, and the places that "
+        "the data allow (95 %).",
         LABELS,
         [_row(one, ranks.get(one.config_id)) for one in each],
         is_sortable=True,
     )
     section = Section(
         id="configurations",
-        title="The configurations: published figure and true speedup",
+        title="The configurations: published figure and weighted speedup",
         evidence=evidence_of(summary.origins),
         paragraphs=tuple(paragraphs),
         plots=tuple(plots),
@@ -89,10 +92,10 @@ def _row(each: ConfigurationSummary, rank: Row | None) -> TableRow:
         cells=(
             cells.words(each.config_id),
             cells.words(prose.scenario_name(each.scenario)),
-            figures["dual_true_speedup"],
+            figures["dual_weighted_speedup"],
             place(rank),
             figures["balance_efficiency_pct"],
-            figures["single_true_speedup"],
+            figures["single_weighted_speedup"],
             figures["dual_against_single"],
             blocks,
         ),

@@ -25,7 +25,7 @@ TIERS = ("tiers", "Which configuration: the report's tiers, from this data")
 WARNINGS = ("anti-patterns", "The report's warnings, judged")
 RECOMMENDED = "recommended"
 TIER_LABELS = (
-    "Tier", "Configuration", "Standing", "True speedup#", "TTFT#", "Balance efficiency#",
+    "Tier", "Configuration", "Standing", "Weighted speedup#", "TTFT#", "Balance efficiency#",
     "Contention by balance#", "Memory#",
 )  # fmt: skip
 WARNING_LABELS = (
@@ -78,7 +78,7 @@ def _tier(row: Row) -> TableRow:
             Cell(text=row["tier"].replace("_", " "), detail=row["criterion"]),
             Cell(text=row["config_id"]),
             Cell(text=f"{row['standing']}{mild}"),
-            expected("true_speedup", "x", "blocks"),
+            expected("weighted_speedup", "x", "blocks"),
             expected("ttft_ms", "ms", "trials"),
             expected("balance_efficiency_pct", "%", "trials"),
             expected("balance_contention_pct", "%", "trials"),

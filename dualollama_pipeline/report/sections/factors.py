@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from dualollama_pipeline.tables.rows import Row
 
 ID, TITLE = "factors", "What the options do"
-DRAWN = "dual_true_speedup"
+DRAWN = "dual_weighted_speedup"
 LABELS = ("Factor", "From → to", "Metric", *COMPARISON_LABELS)
 
 
 def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
-    """Show the effect of each option on true speedup and on balance."""
+    """Show the effect of each option on weighted speedup and on balance."""
     effects = inputs.table("factor_effects")
     if effects is None:
         why = (
@@ -59,7 +59,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
         tables=(
             cells.table(
                 "factors",
-                "Two servers. Effect on the true speedup as a ratio, on balance efficiency in "
+                "Two servers. Effect on the weighted speedup as a ratio, on balance efficiency in "
                 "percentage points.",
                 LABELS,
                 [[*_names(row), *comparison_cells(row)] for row in rows],
@@ -83,7 +83,7 @@ def _levels(row: Row) -> str:
 
 
 def drawn_rows(rows: list[Row]) -> list[Row]:
-    """Return the effects on the true speedup that have an interval."""
+    """Return the effects on the weighted speedup that have an interval."""
     return [row for row in rows if row["metric"] == DRAWN and not math.isnan(row["ci_low"])]
 
 
@@ -96,7 +96,7 @@ def factors_in_words(rows: list[Row]) -> Plot:
     n_more = sum(row["metric"] == DRAWN for row in rows) - len(drawn)
     return Plot(
         name="factors",
-        title="Effect of each option on the true speedup",
+        title="Effect of each option on the weighted speedup",
         description=f"{len(drawn)} comparisons with an interval on two servers: {counts}. The "
         "numbers are in the table of options.",
         caption=(
@@ -114,4 +114,4 @@ def draw_factors(rows: list[Row], palette: Palette = PAGE) -> Figure:
         ]
         for (factor, scenario), group in grouped(rows, "factor", "scenario").items()
     }
-    return draw_ratios(groups, "ratio of true speedups (×), 95 % interval", palette)
+    return draw_ratios(groups, "ratio of weighted speedups (×), 95 % interval", palette)

@@ -136,7 +136,7 @@ def _in_words(nights: pd.DataFrame) -> Plot:
             )
     return Plot(
         name="nights",
-        title="True speedup over all configurations, night after night",
+        title="Weighted speedup over all configurations, night after night",
         description=" ".join(sentences) or "No night has an estimate.",
         caption=(
             "Filled circles: two servers. Open diamonds: one server. Each night by itself with its "

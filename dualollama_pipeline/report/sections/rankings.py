@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.model import Estimate, Summary, Table
     from dualollama_pipeline.tables.rows import Row
 
-RANKED = ("dual_true_speedup", "balance_efficiency_pct")
+RANKED = ("dual_weighted_speedup", "balance_efficiency_pct")
 TITLE = "First and last"
 LABELS = ("Configuration", "Scenario", "Place#", "Mean#")
 TRIAL_LABELS = ("Configuration", "Batch, block", "Measure", "Picked#", "Its configuration#")
 TEXT = (
-    "The first five and the last three, by true speedup and by the report's own measure. Beside "
-    "each place stand the places that the data allow: where those of two configurations overlap, "
-    "their order may be another one next time."
+    "The first five and the last three, by weighted speedup and by the report's own measure. "
+    "Beside each place stand the places that the data allow: where those of two configurations "
+    "overlap, their order may be another one next time."
 )
 TRIALS_TEXT = (
     "A single block or trial that was picked because it is high tends to be higher than the next: "
@@ -108,7 +108,7 @@ def _best_trials(inputs: ReportInputs, estimates: dict[tuple[str, str], Estimate
         for metric in RANKED
         for row in plain_rows(top_runs(samples, metric))
     ]
-    caption = "The five highest single blocks (true speedup) and trials (balance efficiency)."
+    caption = "The five highest single blocks (weighted speedup) and trials (balance efficiency)."
     return cells.table("best_trials", caption, TRIAL_LABELS, rows)
 
 

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.model import Summary, Table
 
 SHOWN = (
-    "dual_true_speedup", "single_true_speedup", "dual_against_single", "balance_efficiency_pct",
+    "dual_weighted_speedup", "single_weighted_speedup", "dual_against_single",
+    "balance_efficiency_pct",
 )  # fmt: skip
 LABELS = (
-    "Scenario", "True speedup, two servers#", "True speedup, one server#",
+    "Scenario", "Weighted speedup, two servers#", "Weighted speedup, one server#",
     "Two servers against one#", "Balance efficiency#", "Spread inside a configuration#",
 )  # fmt: skip
 PAIRS = "scenario against scenario"
@@ -29,7 +30,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     spreads = {
         str(row["scenario"]): row
         for row in plain_rows(inputs.scenario_statistics)
-        if row["metric"] == "dual_true_speedup"
+        if row["metric"] == "dual_weighted_speedup"
     }
     rows = []
     for each in summary.scenarios:
@@ -40,7 +41,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
         if spread is not None:
             within = cells.figure(
                 spread["within_cv_pct"], "%", n=spread["n_configurations"], of="configurations",
-                reason="fewer than two values each", remark="mean CV of the true speedup",
+                reason="fewer than two values each", remark="mean CV of the weighted speedup",
             )  # fmt: skip
         rows.append(
             [first, *(cells.estimate(find(each.estimates, name)) for name in SHOWN), within]

@@ -129,7 +129,9 @@ def estimate(values: Sequence[Value], metric: str) -> Interval:
     if mean is None:
         return NOTHING
     if metric in RATIOS:
-        return exponentiated(mean.interval())
+        found = exponentiated(mean.interval())
+        # unequal lengths: no interval is known to hold
+        return found if all(v.equal_work for v in values) else Interval(found.value, None, None)
     if metric in BOUNDS:
         return below(BOUNDS[metric], mean)
     return mean.interval()

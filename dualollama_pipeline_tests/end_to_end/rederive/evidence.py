@@ -93,7 +93,7 @@ class Evidence:
                 verdicts.append(worst[0])
         mine = [v for v in self.values if v.config_id in config_ids]
         left_out = {
-            arm: sum(v.metric == f"{arm}_true_speedup" and not v.counts for v in mine)
+            arm: sum(v.metric == f"{arm}_weighted_speedup" and not v.counts for v in mine)
             for arm in ("dual", "single")
         }
         counted = Counter(verdicts)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 COMPARED = ("Effect", "Verdict", "p, corrected", "Smallest effect it would find")
 TRUE, SINGLE, AGAINST = (
-    "True speedup, two servers",
-    "True speedup, one server",
+    "Weighted speedup, two servers",
+    "Weighted speedup, one server",
     "Two servers against one",
 )
 RANKING = ("Configuration", "Scenario", "Place", "Mean")
@@ -15,7 +15,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
         "Configuration", "Scenario", TRUE, "Place", "Balance efficiency (published)", SINGLE,
         AGAINST, "Blocks",
     ),
-    "ranking_dual_true_speedup": RANKING,
+    "ranking_dual_weighted_speedup": RANKING,
     "ranking_balance_efficiency_pct": RANKING,
     "best_trials": (
         "Configuration", "Batch, block", "Measure", "Picked", "Its configuration",
@@ -52,7 +52,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "reasons": ("Judged", "Guard", "What it saw", "Cells", "Configurations", "Way out"),
     "failures": ("Kind", "Calls", "First text"),
     "tiers": (
-        "Tier", "Configuration", "Standing", "True speedup", "TTFT", "Balance efficiency",
+        "Tier", "Configuration", "Standing", "Weighted speedup", "TTFT", "Balance efficiency",
         "Contention by balance", "Memory",
     ),
     "anti_patterns": (
@@ -69,6 +69,6 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "appendix_a": (
         "Test", "Scenario", "GPU layers A / B", "Context A / B", "Temperature A / B",
         "Balance speedup, mean", "Balance efficiency, mean", "Peak run", "Contention by balance",
-        "True speedup",
+        "Weighted speedup",
     ),
 }  # fmt: skip

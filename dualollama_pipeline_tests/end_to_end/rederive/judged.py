@@ -6,7 +6,6 @@ valid, warned and left-out blocks would differ.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
 from statistics import median
 
@@ -15,8 +14,6 @@ from dualollama_pipeline_tests.end_to_end.rederive.journals import (
     Call,
     Trial,
     load_ms,
-    of,
-    tokens,
     wall_s,
 )
 
@@ -67,6 +64,16 @@ def cell_findings(batch: Batch, arm: str) -> list[Finding]:
     return list(dict.fromkeys(found))
 
 
+def counting_calls(batch: Batch, arm: str) -> list[Call]:
+    """The answered calls of an arm; a load inside one counts on one server only."""
+    limit_ms = reload_limit_ms(batch)
+    return [
+        call
+        for call in batch.every_call(arm)
+        if call["status"] == "ok" and (arm == "single" or not is_reload(call, limit_ms))
+    ]
+
+
 def drift(batch: Batch, arm: str) -> float | None:
     """Theil-Sen slope of the wall time over the order of the trials, end to end, of its median."""
     walls = [(t.last["order"], wall_s(t.calls)) for t in batch.of_arms(arm) if t.is_ok]
@@ -82,24 +89,8 @@ def call_levels(trial: Trial, limit_ms: float) -> set[str]:
     """The levels of what speaks against a trial's calls (last attempt)."""
     levels = {"ERROR" for call in trial.calls if call["status"] != "ok"}
     if trial.arm != "single":
-        levels |= {"WARN" for call in trial.calls if is_reload(call, limit_ms)}
-    if trial.arm == "dual" and trial.is_ok and overlap(trial.calls) < 0.8:
-        levels.add("ERROR")
+        levels |= {"ERROR" for call in trial.calls if is_reload(call, limit_ms)}
     return levels
-
-
-def overlap(calls: Sequence[Call]) -> float:
-    """Time in which both agents decode, of the decoding time of the one that decodes least."""
-    windows = {
-        role: [(c["first_token_ns"], c["end_ns"]) for c in of(role, calls)]
-        for role in ("collector", "insight")
-    }
-    both = sum(
-        max(0, min(end, other_end) - max(first, other_first))
-        for first, end in windows["collector"]
-        for other_first, other_end in windows["insight"]
-    )
-    return float(both / min(sum(end - first for first, end in each) for each in windows.values()))
 
 
 def verdict(levels: set[str]) -> str:
@@ -120,10 +111,15 @@ def is_sound(trial: Trial, verdicts: dict[str, str]) -> bool:
     return trial.is_ok and verdicts[trial.trial_id] != "INVALID"
 
 
-def is_equal_work(block: dict[str, Trial], arm: str) -> bool:
-    """No agent made more than 10 % more or fewer tokens together than alone."""
-    for role, solo in ALONE.items():
-        alone, together = tokens(block[solo].calls), tokens(of(role, block[arm].calls))
-        if abs(together - alone) > 0.1 * alone:
-            return False
-    return True
+def is_equal_work(calls: dict[str, list[Call]], arm: str) -> bool:
+    """No call made more than 10 % more or fewer tokens together than alone; else no interval."""
+    alone = {
+        (call["role"], call["stage"]): call["counters"]["eval_count"]
+        for solo in ALONE.values()
+        for call in calls.get(solo, [])
+    }
+    return all(
+        abs(call["counters"]["eval_count"] - n) <= 0.1 * n
+        for call in calls.get(arm, [])
+        if (n := alone.get((call["role"], call["stage"])))
+    )

@@ -16,7 +16,13 @@ from dualollama_pipeline_tests.end_to_end.rederive.journals import (
     ttft_ms,
     wall_s,
 )
-from dualollama_pipeline_tests.end_to_end.rederive.ratios import LINEAR, RATES, RATIOS, balance
+from dualollama_pipeline_tests.end_to_end.rederive.ratios import (
+    BY_LENGTH,
+    LINEAR,
+    RATES,
+    RATIOS,
+    balance,
+)
 
 SAMPLING = ("temperature", "top_p", "top_k", "repeat_penalty")
 Class = tuple[Any, ...]
@@ -35,6 +41,7 @@ class Value:
     value: float | None
     counts: bool
     pools: bool
+    equal_work: bool = True
 
     @property
     def known(self) -> float:
@@ -81,23 +88,21 @@ def of_blocks(batch: Batch) -> list[Value]:
         fine = {arm: judged.is_sound(trial, verdicts) for arm, trial in block.items()}
         calls = {arm: trial.calls for arm, trial in block.items() if trial.is_ok}
         alone = fine["solo_a"] and fine["solo_b"]
-        per_token = {arm: alone and fine[arm] for arm in ("dual", "single")}
-        primary = {
-            arm: sound and judged.is_equal_work(block, arm) for arm, sound in per_token.items()
-        }
+        sound = {arm: alone and fine[arm] for arm in ("dual", "single")}
         reloads = judged.n_reloads(block["single"], limit_ms)
         for metric, formula in RATIOS.items():
             arm = "single" if "single" in metric else "dual"
-            counts = (per_token if "per_token" in metric else primary)[arm]
+            counts = sound[arm]
             if metric == "dual_against_single":
-                counts = counts and primary["dual"]
+                counts = counts and sound["dual"]
             try:
                 value = formula(calls)
             except KeyError:  # an arm of the block has not ended well
                 value = None
             where = (batch.config_id, batch.scenario, label, batch.batch_id, number, metric)
             pools = counts and (arm == "dual" or reloads == 0)
-            made.append(Value(*where, value, counts, pools))
+            equal = metric not in BY_LENGTH or judged.is_equal_work(calls, arm)
+            made.append(Value(*where, value, counts, pools, equal))
     return made
 
 

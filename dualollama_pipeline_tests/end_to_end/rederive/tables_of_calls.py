@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from statistics import median
 
+from dualollama_pipeline_tests.end_to_end.rederive import judged
 from dualollama_pipeline_tests.end_to_end.rederive.arithmetic import (
     NOTHING,
     Interval,
@@ -85,8 +86,8 @@ def delays(evidence: Evidence) -> list[Row]:
         name: [
             call
             for batch in evidence.current
-            for call in batch.every_call(*arms)
-            if call["status"] == "ok"
+            for arm in arms
+            for call in judged.counting_calls(batch, arm)
         ]
         for name, arms in ARMS.items()
     }

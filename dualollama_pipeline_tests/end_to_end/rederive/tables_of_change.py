@@ -31,8 +31,8 @@ from dualollama_pipeline_tests.end_to_end.rederive.samples import Value, by_conf
 
 MAD_LIMIT = 14.826
 TREND = {
-    "dual_true_speedup": "True speedup, two servers",
-    "single_true_speedup": "True speedup, one server",
+    "dual_weighted_speedup": "Weighted speedup, two servers",
+    "single_weighted_speedup": "Weighted speedup, one server",
     "dual_against_single": "Two servers against one",
     "balance_efficiency_pct": "Balance efficiency (the report's)",
 }

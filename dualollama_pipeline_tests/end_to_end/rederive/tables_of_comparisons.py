@@ -36,12 +36,12 @@ from dualollama_pipeline_tests.end_to_end.rederive.ratios import RATIOS
 from dualollama_pipeline_tests.end_to_end.rederive.samples import Value
 
 AGAINST_ONE = {
-    "dual_true_speedup": "two servers, against one after the other",
-    "single_true_speedup": "one server, against one after the other",
+    "dual_weighted_speedup": "two servers, against one after the other",
+    "single_weighted_speedup": "one server, against one after the other",
     "dual_against_single": "two servers, against one server",
 }
-BETWEEN = ("dual_true_speedup", "dual_against_single", "balance_efficiency_pct")
-FACTOR_METRICS = ("dual_true_speedup", "balance_efficiency_pct")
+BETWEEN = ("dual_weighted_speedup", "dual_against_single", "balance_efficiency_pct")
+FACTOR_METRICS = ("dual_weighted_speedup", "balance_efficiency_pct")
 
 
 class Comparison(NamedTuple):

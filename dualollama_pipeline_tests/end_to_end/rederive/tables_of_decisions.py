@@ -71,7 +71,7 @@ def candidate(evidence: Evidence, label: Any) -> Candidate:
     """Pool what is really equal: blocks, dual trials and their failures."""
     speedups, balances, flags = (
         [v for v in evidence.counting(metric, pooled=True) if v.really == label]
-        for metric in ("dual_true_speedup", BALANCE, "balance_contention_pct")
+        for metric in ("dual_weighted_speedup", BALANCE, "balance_contention_pct")
     )
     names = [name for name, other in evidence.classes.items() if other == label]
     batches = [batch for batch in evidence.current if batch.config_id in names]
@@ -184,7 +184,7 @@ def anti_patterns(evidence: Evidence) -> list[Row]:
     factors = {
         (row[0].text, row[1]): row[3]
         for row in factor_rows(evidence)
-        if row[2] == "dual_true_speedup" and isinstance(row[0], Words)
+        if row[2] == "dual_weighted_speedup" and isinstance(row[0], Words)
     }
     against, n = headline(evidence, "dual_against_single")
     rows: list[Row] = []

@@ -19,13 +19,13 @@ from dualollama_pipeline_tests.end_to_end.rederive.ratios import RATES
 from dualollama_pipeline_tests.end_to_end.rederive.samples import Value
 
 SHOWN = (
-    "dual_true_speedup",
+    "dual_weighted_speedup",
     "balance_efficiency_pct",
-    "single_true_speedup",
+    "single_weighted_speedup",
     "dual_against_single",
 )
 LABELS = {
-    "dual_true_speedup": "True speedup, two servers",
+    "dual_weighted_speedup": "Weighted speedup, two servers",
     "balance_efficiency_pct": "Balance efficiency (the report's)",
 }
 
@@ -55,7 +55,7 @@ def places(evidence: Evidence, metric: str) -> dict[str, Number]:
 
 
 def configurations(evidence: Evidence) -> list[Row]:
-    place = places(evidence, "dual_true_speedup")
+    place = places(evidence, "dual_weighted_speedup")
     rows: list[Row] = []
     for name, scenario in evidence.by_scenario():
         blocks = len(next(b for b in evidence.current if b.config_id == name).blocks)
@@ -105,7 +105,7 @@ def scenarios(evidence: Evidence) -> list[Row]:
         pooled = {m: evidence.counting(m, scenario=scenario, pooled=True) for m in SHOWN}
         dual, balance, single, against = (of_values(pooled[m], m) for m in SHOWN)
         within = [
-            [v.known for v in pooled["dual_true_speedup"] if v.config_id == name]
+            [v.known for v in pooled["dual_weighted_speedup"] if v.config_id == name]
             for name, _ in evidence.by_scenario()
         ]
         spreads = [100 * stdev(each) / abs(fmean(each)) for each in within if len(each) > 1]
@@ -147,7 +147,8 @@ def appendix_a(evidence: Evidence) -> list[Row]:
                 number(max(v.known for v in balances), len(balances)),
                 of_rate(evidence.counting("balance_contention_pct", config_id=name)),
                 of_values(
-                    evidence.counting("dual_true_speedup", config_id=name), "dual_true_speedup"
+                    evidence.counting("dual_weighted_speedup", config_id=name),
+                    "dual_weighted_speedup",
                 ),
             ]
         )

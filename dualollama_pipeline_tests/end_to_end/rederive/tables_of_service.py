@@ -86,7 +86,7 @@ def pair_wall(evidence: Evidence) -> Interval:
 
 def one_after_the_other_s(evidence: Evidence) -> float:
     """Mean of both solo walls over the blocks that count."""
-    sound = {(v.config_id, v.block) for v in evidence.counting("dual_true_speedup")}
+    sound = {(v.config_id, v.block) for v in evidence.counting("dual_weighted_speedup")}
     return fmean(
         wall_s(block["solo_a"].calls) + wall_s(block["solo_b"].calls)
         for batch in evidence.current
@@ -295,13 +295,13 @@ def observed(evidence: Evidence) -> dict[str, Number]:
     walls = [wall_s(trial.calls) for _, trial in duals]
     deltas = [abs(v.known) for v in counting(evidence.history, "ttft_delta_ms")]
     flags = [v.known for v in counting(evidence.history, "ttft_contention_pct")]
-    speedups = evidence.counting("dual_true_speedup", pooled=True)
+    speedups = evidence.counting("dual_weighted_speedup", pooled=True)
     return {
         "balance_speedup": mean(balance_of, 2.0),
         "balance_efficiency_pct": mean(lambda trial: 50 * balance_of(trial), 100.0),
         "agent_tok_per_s": mean(agent_rate),
         "largest_ttft_delta_ms": number(max(deltas), len(deltas)),
-        "true_speedup": Number(estimate(speedups, "dual_true_speedup"), len(speedups)),
+        "weighted_speedup": Number(estimate(speedups, "dual_weighted_speedup"), len(speedups)),
         "contention_pct": Number(share(sum(flag > 0 for flag in flags), len(flags)), len(flags)),
         "error_pct": Number(share(len(failed), len(calls)), len(calls)),
         "timeout_pct": Number(share(len(late), len(calls)), len(calls)),

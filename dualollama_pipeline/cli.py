@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import sys
 import webbrowser
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 EXIT_NOTHING_COUNTS = 3
 EXIT_STOPPED = 130
 SERVER_KINDS = ["simulated", "external", "managed"]
+DISK = (
+    "make room on that disk, and see that you may read and write there; DUALOLLAMA_WAREHOUSE and "
+    "DAGSTER_HOME name the folders"
+)
 
 
 def _positive(text: str) -> int:
@@ -103,10 +108,14 @@ def _run(arguments: argparse.Namespace) -> int:
     with RunProgress(len(config_ids)) as progress:
         bench = Bench(settings, on_event=progress.trial)
         page = run_pipeline(build_definitions, bench, config_ids, progress.configuration)
-    if settings.servers == "simulated":
+    summary = json.loads((page.parent / "summary.json").read_text(encoding="utf-8"))
+    if "simulated" in summary["origins"]:
         _print("SIMULATED: the numbers come from a simulator, not from Ollama servers")
+    _print(summary["headline"])
     _print(f"report: {page}")
-    return 0
+    validity = summary["validity"]
+    left_out = min(validity["n_left_out_dual"], validity["n_left_out_single"])
+    return EXIT_NOTHING_COUNTS if left_out == validity["n_blocks"] else 0
 
 
 def _chosen(settings: Settings, wanted: Sequence[str] | None) -> list[str]:
@@ -153,19 +162,25 @@ def _doctor(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment(servers=arguments.servers)
 
     from dualollama_pipeline.ollama.servers import open_pair
+    from dualollama_pipeline.worker.checkup import Finding, Verdict
     from dualollama_pipeline.worker.doctor import examine, refuse_to_disturb
     from dualollama_pipeline.worker.lock import pair_lock
+
+    seen = set()
+
+    def tell(finding: Finding) -> None:
+        seen.add(finding.verdict)
+        _print(f"{finding.verdict:<4}  {finding.name}: {finding.found}")
+        if finding.verdict in {Verdict.NOTE, Verdict.FAIL}:
+            _print(f"      way out: {finding.way_out}")
+        sys.stdout.flush()  # whoever reads a pipe waits as well
 
     with (
         open_pair(settings) as pair,
         pair_lock(pair.urls, "dualollama doctor", refuse_to_disturb),
     ):
-        findings = asyncio.run(examine(settings, pair))
-    for finding in findings:
-        _print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.found}")
-        if not finding.ok:
-            _print(f"      way out: {finding.way_out}")
-    return 0 if all(finding.ok for finding in findings) else 1
+        asyncio.run(examine(settings, pair, tell))
+    return int(Verdict.FAIL in seen)
 
 
 def progress_line(event: dict[str, Any]) -> str:
@@ -241,7 +256,10 @@ def _print(text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit code: 0, 1 for an error that is explained, 2 for bad input."""
+    """Run a command; return its exit code.
+
+    0 what was asked for is there, 1 failed, 2 wrong usage, 3 nothing counted, 130 interrupted.
+    """
     parsed = _parser().parse_args(arguments)
     try:
         code = int(parsed.function(parsed))
@@ -255,6 +273,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DualOllamaError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, InputError) else 1
+    except OSError as error:  # a full disk, a folder of another user
+        sys.stderr.write(f"error: {error}\n  way out: {DISK}\n")
+        return 1
     return code
 
 

@@ -32,6 +32,7 @@ class Campaign:
     servers: dict[str, str]
     clock: str
     environments: dict[str, dict[str, str]] = field(default_factory=dict)
+    hold_length: bool = False
     seed: int = DEFAULT_SEED
     deadlines: Deadlines = field(default_factory=Deadlines)
 
@@ -129,6 +130,7 @@ def build_plan(configuration: Configuration, workload: Workload, campaign: Campa
         deadlines=campaign.deadlines,
         servers=campaign.servers,
         environments=campaign.environments,
+        hold_length=campaign.hold_length,
         keep_alive=KEEP_ALIVE,
         ingest_s=workload.ingest_s,
         corpus_sha256=workload.corpus_sha256,

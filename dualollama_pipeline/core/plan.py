@@ -97,7 +97,8 @@ class Plan(Strict):
 
     `environments` are those of servers that were started for this plan. `plan_hash` covers what is
     measured, not where (servers), when (batch) or how patiently; an environment decides what a
-    server does, so it is covered where there is one.
+    server does, so it is covered where there is one. `hold_length` keeps models from stopping
+    before num_predict, by a grammar that costs time a token.
     """
 
     plan_id: str
@@ -105,6 +106,7 @@ class Plan(Strict):
     config_id: Annotated[str, Field(pattern=SAFE_ID)]
     scenario: str
     workload: Literal["standard", "parity"]
+    hold_length: bool = False
     api: Literal["generate", "chat"] = "generate"
     seed: int
     clock: Literal["real", "simulated"]
@@ -137,12 +139,15 @@ class Plan(Strict):
         return self
 
     @property
+    def work(self) -> str:
+        """The workload as the tables name it: what is never pooled has a name of its own."""
+        return f"{self.workload}, length held" if self.hold_length else self.workload
+
+    @property
     def plan_hash(self) -> str:
         """Return the first 16 hex digits of the sha256 over all that decides what is measured."""
-        measured = self.model_dump(
-            mode="json",
-            exclude=NOT_MEASURED | (set() if self.environments else {"environments"}),
-        )
+        as_ever = {name for name in ("environments", "hold_length") if not getattr(self, name)}
+        measured = self.model_dump(mode="json", exclude=NOT_MEASURED | as_ever)
         canonical = json.dumps(measured, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

@@ -46,6 +46,7 @@ class Settings(Strict):
     model: Annotated[str, Field(pattern=PATTERN, max_length=200)] = "gemma3:latest"
     blocks: Annotated[int, Field(ge=1, le=1000, strict=False)] = 5
     workload: Literal["standard", "parity"] = "standard"
+    hold_length: Annotated[bool, Field(strict=False)] = False
     warehouse: Annotated[Path, Field(strict=False)] = PROJECT_ROOT / "data" / "warehouse"
     data: Annotated[Path, Field(strict=False)] = PROJECT_ROOT / "data"
     token: Secret | None = None
@@ -108,6 +109,12 @@ class Settings(Strict):
                 msg = "DUALOLLAMA_URL_A and DUALOLLAMA_URL_B name the same server; two are needed"
                 raise ValueError(msg)
         return self
+
+    @property
+    def published(self) -> Path:
+        """Where TR114's plan and figures lie: beside the user's data, else with the program."""
+        own = self.data / "published"
+        return own if (own / "plan.yaml").exists() else PROJECT_ROOT / "data" / "published"
 
     @property
     def deadlines(self) -> Deadlines:

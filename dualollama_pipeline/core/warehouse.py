@@ -19,6 +19,11 @@ class Warehouse:
         """The evidence of one configuration in one batch."""
         return self.root / "journals" / config_id / f"{batch_id}.jsonl"
 
+    @property
+    def measured(self) -> list[str]:
+        """Configurations that have a journal, in the matrix or not."""
+        return sorted(path.name for path in (self.root / "journals").glob("*") if path.is_dir())
+
     def journals(self, config_id: str) -> list[Path]:
         """All journals of a configuration, the one written last at the end."""
         files = (self.root / "journals" / config_id).glob("*.jsonl")

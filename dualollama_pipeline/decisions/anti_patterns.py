@@ -14,6 +14,7 @@ from dualollama_pipeline.decisions.lint import RULES, lint_configuration
 from dualollama_pipeline.statistics.factors import factor_effects
 from dualollama_pipeline.statistics.means import NAN
 from dualollama_pipeline.statistics.samples import NO_FACTS, option_classes
+from dualollama_pipeline.statistics.verdicts import evidence_of
 from dualollama_pipeline.tables.decisions import ANTI_PATTERNS
 
 if TYPE_CHECKING:
@@ -83,16 +84,20 @@ SUPPORT = {
 
 
 def anti_patterns(
-    statistics: Statistics, imported_runs: pd.DataFrame, matrix: Matrix
+    statistics: Statistics, imported_runs: pd.DataFrame, matrix: Matrix, plan: Matrix
 ) -> pd.DataFrame:
-    """Judge every rule on what was measured here, and on imported runs if there are any."""
-    origin = _first(statistics.population_statistics)
-    here = {"origin": origin["origin"], "evidence": origin["evidence"]}
+    """Judge every rule on what was measured here, and on imported runs if there are any.
+
+    `matrix` is the user's; imported runs are TR114's, of `plan`.
+    """
+    population = statistics.population_statistics
+    origin = "measured" if population.empty else str(_first(population)["origin"])
+    here = {"origin": origin, "evidence": evidence_of(origin)}
     rows = [here | _row(rule, _judge(rule, statistics), matrix) for rule in RULES]
     if len(imported_runs):
-        imported = factor_effects(imported_samples(imported_runs, matrix), matrix)
+        imported = factor_effects(imported_samples(imported_runs, plan), plan)
         there = {"origin": "imported", "evidence": "imported"}
-        rows += [there | _row(rule, _judge_imported(rule, imported), matrix) for rule in RULES]
+        rows += [there | _row(rule, _judge_imported(rule, imported), plan) for rule in RULES]
     for row in rows:
         testable = row["would_be"] != "not testable"
         row["verdict"] = (
@@ -225,7 +230,7 @@ def _where_it_reloads(contrasts: pd.DataFrame) -> str:
 
 def _ttft_delta(population: pd.DataFrame) -> str:
     found = population[population["metric"].eq("ttft_delta_ms")]
-    if found.empty:
+    if found.empty or pd.isna(found.iloc[0]["min"]):
         return ""
     row = _first(found)
     return f"; the deltas seen lie between {row['min']:.0f} and {row['max']:.0f} ms, n {row['n']}"

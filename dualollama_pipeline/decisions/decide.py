@@ -84,7 +84,7 @@ def evaluate_levels(settings: Settings, tables: Tables) -> tuple[pd.DataFrame, d
     """
     inputs = load_slo_inputs(settings.data / "slo.yaml")  # a mistake in it is told first
     config_ids = load_matrix(settings.data / "matrix.yaml").config_ids
-    store = TableStore(Warehouse(settings.warehouse).tables)
+    store = TableStore.of(settings)
     runs, no_runs = load_history(store, "run_table", config_ids)
     calls, no_calls = load_history(store, "call_table", config_ids)
     costs, imported = tables["cost_model"], tables["imported_runs"]

@@ -87,7 +87,7 @@ def observe(
 
     `population` is population_statistics, `costs` is cost_model.
     """
-    origin = origin_of(runs)
+    origin = origin_of(runs) if len(runs) else "measured"
     duals = runs[runs["arm"].eq("dual")]
     sound = duals[duals["status"].eq("ok") & duals["validity"].ne("INVALID")]
     own = calls[calls["arm"].eq("dual")]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 NO_DATA = "nothing has been decided from data yet: make run, or dualollama run"
+USUAL = "balanced"
 GROUP = ("recommended", "not separated")
 
 
@@ -35,8 +36,8 @@ def recommend_lines(
         TableError: a table of the warehouse is damaged.
     """
     advice = advise(vram_gb, priority)
-    matrix = load_matrix(settings.data / "matrix.yaml")
-    store = TableStore(Warehouse(settings.warehouse).tables)
+    matrix = load_matrix(settings.published / "plan.yaml")  # whose configurations the tree names
+    store = TableStore.of(settings)
     leaf = advice.leaf
     source = "section 7.2" if advice.is_published else f"section 7.2, decided here: {advice.reason}"
     lines = [advice.way, f"{leaf.name}: {leaf.what} ({source})", *_warnings(leaf, matrix, store)]
@@ -71,14 +72,17 @@ def _found(leaf: Leaf, tiers: pd.DataFrame, vram_gb: float, settings: Settings) 
     else:
         named = [not wanted.isdisjoint(names.split()) for names in here["configurations"]]
         rows = here[named].drop_duplicates("effective_class")
+    if rows.empty and not leaf.tier:  # none of these was run here: what was?
+        rows = here[here["tier"].eq(USUAL) & here["standing"].isin(GROUP)]
     if rows.empty:
-        return ["the data in hand recommend none: see the reasons in configuration_tiers"]
+        why = "; ".join(dict.fromkeys(here["reason"])) or "nothing that counts has been measured"
+        return [f"the data in hand recommend none: {why}"]
     records: list[Row] = [
         {str(name): value for name, value in row.items()} for row in rows.to_dict("records")
     ]
     chosen = next((row for row in records if row["standing"] == "recommended"), records[0])
     said = f"{chosen['config_id']}, {chosen['reason']}"
-    if not leaf.tier:
+    if not leaf.tier and not wanted.isdisjoint(str(chosen["configurations"]).split()):
         said = f"the servers run them as {chosen['config_id']}"
     expected = (
         f"weighted speedup {chosen['weighted_speedup']:.3f} x, 95 % interval "

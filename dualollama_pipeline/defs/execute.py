@@ -2,33 +2,71 @@
 
 import fcntl
 import os
+import signal
+import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
+from sqlalchemy.exc import SQLAlchemyError
 
 from dualollama_pipeline.core.errors import DualOllamaError, InputError
 from dualollama_pipeline.core.settings import PROJECT_ROOT
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.batches import BATCH_TAG, IN_PROCESS_TAG
 from dualollama_pipeline.defs.resources import Bench
-from dualollama_pipeline.worker.campaign import finish_campaign, open_campaign
+from dualollama_pipeline.ollama.servers import unreachable
+from dualollama_pipeline.worker.campaign import close_campaign, open_campaign
 from dualollama_pipeline.worker.journal import is_finished
 from dualollama_pipeline.worker.measure import Measurement
 
 INTERRUPTED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
+INTERRUPTING = {signal.SIGINT, signal.SIGTERM}  # Dagster takes the second for the first
+RECONCILING_S, POLL_S = 2.0, 0.05  # who only reconciles holds the lock for a moment
+MOST_LOST = 2  # configurations in a row, before the servers are asked whether they are there
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def dagster_home() -> Path:
     """Return DAGSTER_HOME, by default the project's own, and set it for what Dagster starts."""
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(PROJECT_ROOT / "dagster_home")))
-    home.mkdir(parents=True, exist_ok=True)
+    home = Path(os.environ.get("DAGSTER_HOME") or PROJECT_ROOT / "dagster_home").absolute()
+    os.environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+@contextmanager
+def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    """Yield the Dagster instance of a home; processes that create it at once take turns.
+
+    Raises:
+        DualOllamaError: the home, or a database in it, cannot be read or written.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with (home / "opening.lock").open("a") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            instance = dg.DagsterInstance.get()
+    except (OSError, SQLAlchemyError, dg.DagsterError) as error:
+        raise _unusable(home, error) from error
+    with instance:
+        try:
+            yield instance
+        except SQLAlchemyError as error:  # nobody else here uses a database
+            raise _unusable(home, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> DualOllamaError:
+    return DualOllamaError(
+        f"{path}: Dagster cannot keep its records there ({str(error).splitlines()[0]})",
+        "make room on that disk and see that you may write there, or set DAGSTER_HOME to a "
+        "folder of your own",
+    )
 
 
 @contextmanager
@@ -37,15 +75,25 @@ def only_runner(home: Path) -> Iterator[None]:
 
     Raises:
         InputError: another process holds it.
+        DualOllamaError: the lock is another user's.
     """
-    with (home / "in_process.lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                "another `dualollama run` is executing on this Dagster instance",
-                "wait until it has ended, or stop it",
-            ) from error
+    try:
+        file = (home / "in_process.lock").open("a")
+    except OSError as error:
+        raise _unusable(home / "in_process.lock", error) from error
+    with file:
+        deadline_s = time.monotonic() + RECONCILING_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline_s:
+                    raise InputError(
+                        "another `dualollama run` is executing on this Dagster instance",
+                        "wait until it has ended, or stop it",
+                    ) from error
+                time.sleep(POLL_S)
         yield
 
 
@@ -64,7 +112,7 @@ def reconcile(instance: dg.DagsterInstance) -> list[str]:
 def reconcile_if_alone() -> list[str]:
     """Reconcile unless another process is executing runs itself; returns the failed run ids."""
     home = dagster_home()
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(home) as instance:
         try:
             with only_runner(home):
                 return reconcile(instance)
@@ -80,35 +128,37 @@ def run_pipeline(
 ) -> Path:
     """Materialize the partitions `config_ids` and then the report; return the page's path.
 
-    A partition that fails is named at the end; the others and the report are made all the same.
+    A partition that fails is named at the end; the others and the report are made all the same,
+    unless two in a row fail and a server is not there any more: then the rest is not tried.
 
     Raises:
-        DualOllamaError: no partition succeeded, or the report failed.
+        DualOllamaError: a partition or the report failed, or Dagster cannot keep records.
+        KeyboardInterrupt: stopped, at whatever moment; no run is left unfinished.
     """
     warehouse = Warehouse(bench.settings.warehouse)
     home = dagster_home()
-    with only_runner(home), dg.DagsterInstance.get() as instance, bench.open_pair() as pair:
+    with open_instance(home) as instance, only_runner(home), bench.open_pair() as pair:
         reconcile(instance)
         defs = build_definitions(replace(bench, pair=pair))
         measurement = Measurement(bench.settings, pair, bench.on_event)
         hashes = {config_id: measurement.plan_hash(config_id) for config_id in config_ids}
-        campaign = open_campaign(warehouse.campaigns, hashes)
+        campaign = open_campaign(warehouse.campaigns, hashes, bench.settings.servers)
         tags = {BATCH_TAG: campaign.batch_id, IN_PROCESS_TAG: "true"}
         job = defs.resolve_job_def("trials_job")
         failures: dict[str, str] = {}
-        incomplete: dict[str, str] = {}
+        n_lost = 0
         for config_id in config_ids:
+            if n_lost >= MOST_LOST and (gone := unreachable(pair)):
+                failures[config_id] = f"not tried: {' and '.join(gone)} did not answer any more"
+                continue
             on_configuration(config_id)
             result = _execute(job, instance, tags, partition_key=config_id)
             if not result.success:
                 failures[config_id] = _first_error(result)
             elif not is_finished(warehouse.journals(config_id)[-1]):
-                incomplete[config_id] = "its servers were lost; what had been measured counts"
-        if len(failures) == len(config_ids):
-            raise DualOllamaError(next(iter(failures.values())), "correct this, then run again")
-        failures |= incomplete
-        if not failures:
-            finish_campaign(warehouse.campaigns, campaign)
+                failures[config_id] = "its servers were lost; what had been measured counts"
+            n_lost = n_lost + 1 if config_id in failures else 0
+        close_campaign(warehouse.campaigns, campaign, failures)
         on_configuration("report")
         result = _execute(defs.resolve_job_def("report_job"), instance, tags)
     if not result.success:
@@ -117,7 +167,7 @@ def run_pipeline(
         raise DualOllamaError(
             "\n".join(f"{config_id}: {text}" for config_id, text in failures.items()),
             "what had been measured of them before still stands in the report "
-            f"({warehouse.report}); correct this, then run again",
+            f"({warehouse.report / 'index.html'}); correct this, then run again",
         )
     return warehouse.report / "index.html"
 
@@ -126,17 +176,59 @@ def _execute(
     job: dg.JobDefinition, instance: dg.DagsterInstance, tags: dict[str, str], **where: Any
 ) -> dg.ExecuteInProcessResult:
     """Execute one run; a failure is in the result, but Ctrl-C ends everything."""
-    result = job.execute_in_process(
-        instance=instance, tags=tags, raise_on_error=False, run_config=QUIET, **where
-    )
-    if any(error.cls_name in INTERRUPTED for error in _errors(result)):
-        raise KeyboardInterrupt
+    run_id = str(uuid4())
+    with _signals_noted() as interrupted:
+        try:
+            result = job.execute_in_process(
+                instance=instance,
+                tags=tags,
+                raise_on_error=False,
+                run_config=QUIET,
+                run_id=run_id,
+                **where,
+            )
+        except BaseException as error:
+            if interrupted():
+                raise KeyboardInterrupt from error
+            raise
+        finally:
+            run = instance.get_run_by_id(run_id)
+            if run is not None and not run.is_finished:
+                instance.report_run_failed(run, "the process that executed this run was stopped")
+        if interrupted() or any(error.cls_name in INTERRUPTED for error in _errors(result)):
+            raise KeyboardInterrupt
     return result
 
 
+@contextmanager
+def _signals_noted() -> Iterator[Callable[[], bool]]:
+    """Yield what says whether a signal to stop has come since.
+
+    The interpreter itself notes it: Dagster's own handlers come and go while it plans a run, turn
+    the signal into a failure of the run, or forget it.
+    """
+    noted, note = socket.socketpair()
+    with noted, note:
+        noted.setblocking(False)
+        note.setblocking(False)
+        before = signal.set_wakeup_fd(note.fileno(), warn_on_full_buffer=False)
+
+        def came() -> bool:
+            with suppress(BlockingIOError):
+                return not INTERRUPTING.isdisjoint(noted.recv(4096))
+            return False
+
+        try:
+            yield came
+        finally:
+            signal.set_wakeup_fd(before)
+
+
 def _errors(result: dg.ExecuteInProcessResult) -> list[SerializableErrorInfo]:
-    failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
-    return [failure.error for failure in failures if failure.error is not None]
+    """Return why steps failed, and why the run did where no step had."""
+    errors = [e.step_failure_data.error for e in result.all_events if e.is_step_failure]
+    errors += [e.job_failure_data.error for e in result.all_events if e.is_job_failure]
+    return [error for error in errors if error is not None]
 
 
 def _first_error(result: dg.ExecuteInProcessResult) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 import dagster as dg
 
 from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.core.warehouse import Warehouse
 
 
 class TableIOManager(dg.IOManager):
@@ -15,7 +14,7 @@ class TableIOManager(dg.IOManager):
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._root = Warehouse(settings.warehouse).tables
+        self._settings = settings
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Check and publish a table; its rows, columns and file become metadata."""
@@ -23,8 +22,8 @@ class TableIOManager(dg.IOManager):
         from dualollama_pipeline.tables.store import TableStore  # noqa: PLC0415
 
         table = context.asset_key.path[-1]
-        config_id = context.partition_key if context.has_partition_key else None
-        store = TableStore(self._root)
+        config_id = context.partition_key if context.has_asset_partitions else None
+        store = TableStore.of(self._settings)
         published = store.publish(table, obj, config_id)
         columns = [
             dg.TableColumn(
@@ -50,12 +49,14 @@ class TableIOManager(dg.IOManager):
         from dualollama_pipeline.tables.store import TableStore  # noqa: PLC0415 imports pandas
 
         table = context.asset_key.path[-1]
-        store = TableStore(self._root)
+        store = TableStore.of(self._settings)
         if not context.has_asset_partitions:
             return store.load(table)
-        if not context.has_partition_key:
-            rows, missing = store.load_all(table, list(context.asset_partition_keys))
-            for config_id, why in missing.items():
-                context.log.warning(f"{table}: {config_id} is left out: {why}")
-            return rows
-        return store.load(table, context.partition_key)
+        config_ids = list(context.asset_partition_keys)
+        # a run's partition alone says nothing: "materialize all" gives one to every asset
+        if context.has_partition_key and config_ids == [context.partition_key]:
+            return store.load(table, context.partition_key)
+        rows, missing = store.load_all(table, config_ids)
+        for config_id, why in missing.items():
+            context.log.warning(f"{table}: {config_id} is left out: {why}")
+        return rows

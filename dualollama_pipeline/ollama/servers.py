@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from dualollama_pipeline.core.errors import ServerError
+from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.ollama.managed import managed_servers
 
 if TYPE_CHECKING:
@@ -78,3 +80,20 @@ def _simulated_pair(profile: str) -> Iterator[ServerPair]:
             yield ServerPair({"a": ready["a"], "b": ready["b"]}, "simulated")
         finally:
             process.terminate()
+
+
+def unreachable(pair: ServerPair) -> list[str]:
+    """Return the URLs of the pair that do not answer now."""
+    from dualollama_pipeline.ollama.client import OllamaClient  # noqa: PLC0415 imports httpx
+
+    async def ask() -> list[str]:
+        gone = []
+        for url in dict.fromkeys(pair.urls.values()):
+            try:
+                async with OllamaClient(url, Deadlines()) as client:
+                    await client.json("GET", "/api/version")
+            except ServerError:
+                gone.append(url)
+        return gone
+
+    return asyncio.run(ask())

@@ -6,9 +6,8 @@ named. Nothing is judged here: that is the tables' business (imported.py).
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AwareDatetime,
@@ -23,11 +22,14 @@ from pydantic import (
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.matrix import AgentOptions, Scenario
 from dualollama_pipeline.published.float32 import as_meant
+from dualollama_pipeline.published.strict_json import parse
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+NANOSECOND_S = 1e-9  # the program's clocks know nothing shorter
 Amount = Annotated[float, Field(ge=0, lt=1e9)]
+Seconds = Annotated[float, Field(ge=NANOSECOND_S, lt=1e9)]
+Change = Annotated[float, Field(gt=-1e9, lt=1e9)]
+RunNumber = Annotated[int, Field(ge=1, lt=10**6)]
+Document = TypeVar("Document", "RunArtifact", "SummaryFile")
 
 
 def one_spelling(scenario: str) -> str:
@@ -36,9 +38,9 @@ def one_spelling(scenario: str) -> str:
 
 
 class Written(BaseModel):
-    """Base: what the original wrote; keys that are not needed are let pass."""
+    """Base: what the original wrote, of the type that it wrote; other keys are let pass."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
 
 
 class CallMetrics(Written):
@@ -90,6 +92,11 @@ class AgentResult(Written):
     timestamp: AwareDatetime
     system_info: SystemInfo = SystemInfo()
 
+    @field_validator("timestamp", mode="before")
+    @classmethod
+    def _written_as_text(cls, value: Any) -> Any:
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+
 
 class AgentConfig(Written):
     """What one agent was asked to do, options as meant; `others` have no column of ours."""
@@ -114,7 +121,7 @@ class AgentRun(Written):
     """One agent of one run."""
 
     config: AgentConfig
-    execution_time_s: Annotated[float, Field(gt=0, lt=1e9)]
+    execution_time_s: Seconds
     result: AgentResult
 
 
@@ -123,10 +130,10 @@ class RunSummary(Written):
 
     concurrency_speedup: Amount
     efficiency_percent: Amount
-    concurrent_wall_time_s: Annotated[float, Field(gt=0, lt=1e9)]
+    concurrent_wall_time_s: Seconds
     sequential_estimated_s: Amount
-    throughput_delta: float
-    ttft_delta_ms: float
+    throughput_delta: Change
+    ttft_delta_ms: Change
     collector_throughput: Amount
     insight_throughput: Amount
     collector_ttft_ms: Amount
@@ -138,7 +145,7 @@ class RunArtifact(Written):
     """One `metrics.json`."""
 
     scenario: str
-    run_number: Annotated[int, Field(ge=1, lt=10**6)]
+    run_number: RunNumber
     collector: AgentRun
     insight: AgentRun
     summary: RunSummary
@@ -159,25 +166,40 @@ class RunArtifact(Written):
         return max(agent.result.timestamp for _, agent in self.agents)
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; raise InputError naming it if it is damaged."""
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path.name}: cannot be read as JSON ({error})",
-            "copy the file from its source again",
-        ) from error
+class SummaryRun(Written):
+    """One run in a `summary.json`."""
+
+    run_number: RunNumber
+    concurrency_speedup: Amount
 
 
-def read_run(path: Path) -> RunArtifact:
+class SummaryFile(Written):
+    """One `summary.json`: what the original said of a configuration's runs."""
+
+    runs: list[SummaryRun]
+
+
+def read_run(content: bytes, name: str) -> RunArtifact:
     """Read one `metrics.json`.
 
     Raises:
         InputError: it is damaged or foreign; names each field and the value found.
     """
-    content = read_json(path)
+    return _checked(RunArtifact, content, name)
+
+
+def read_summary(content: bytes, name: str) -> dict[int, float]:
+    """Read one `summary.json`: the speedup that it states for each run number.
+
+    Raises:
+        InputError: it is damaged or foreign; names each field and the value found.
+    """
+    listed = _checked(SummaryFile, content, name).runs
+    return {run.run_number: run.concurrency_speedup for run in listed}
+
+
+def _checked(model: type[Document], content: bytes, name: str) -> Document:
     try:
-        return RunArtifact.model_validate(content)
+        return model.model_validate(parse(content, name))
     except ValidationError as error:
-        raise InputError.from_validation(path.name, error) from error
+        raise InputError.from_validation(name, error) from error

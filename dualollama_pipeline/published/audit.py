@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from dualollama_pipeline.core.matrix import load_matrix
 from dualollama_pipeline.published import (
     rules_claims,
     rules_comparison,
@@ -23,7 +22,7 @@ from dualollama_pipeline.published import (
     rules_targets,
     rules_throughput,
 )
-from dualollama_pipeline.published.evidence import Evidence, load_rows
+from dualollama_pipeline.published.evidence import Evidence, load_plan, load_rows
 from dualollama_pipeline.published.figures import Figures
 from dualollama_pipeline.published.rule import Lacking
 from dualollama_pipeline.published.verdict import Verdict, judge, not_checkable, show
@@ -92,20 +91,20 @@ def claim_audit(evidence: Evidence) -> pd.DataFrame:
 
 
 def gather(
-    data: Path, published_figures: Figures, runs: pd.DataFrame, calls: pd.DataFrame
+    published: Path, published_figures: Figures, runs: pd.DataFrame, calls: pd.DataFrame
 ) -> Evidence:
-    """Put the sources beside the imported tables (which may be empty).
+    """Put the sources of the folder `published` beside the imported tables (which may be empty).
 
     Raises:
-        InputError: the matrix or a source table cannot be read.
+        InputError: the plan or a source table cannot be read.
     """
     return Evidence(
         published_figures,
-        load_matrix(data / "matrix.yaml"),
+        load_plan(published),
         runs,
         calls,
-        load_rows(data / "published" / "costs.csv"),
-        load_rows(data / "published" / "sources.csv"),
+        load_rows(published / "costs.csv"),
+        load_rows(published / "sources.csv"),
     )
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from dualollama_pipeline.core.matrix import load_matrix
-from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.published.audit import claim_audit, gather, verdict_counts
+from dualollama_pipeline.published.evidence import load_plan
 from dualollama_pipeline.published.evidence_store import ImportedEvidence
 from dualollama_pipeline.published.figures import load_figures
 from dualollama_pipeline.published.folder import plan_gaps
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.published.folder import RunFolder
 
 IMPORTED = "imported"
+NAMED = 10  # files of the copy that changed; a longer list says how many more
 NOTHING_IMPORTED = "nothing imported; `dualollama import DIR` reads run folders"
 
 
@@ -47,22 +47,37 @@ def import_summary(folder: RunFolder | None, planned: list[str]) -> dict[str, st
     return {
         "source": f"{folder.source}: {len(folder.runs)} runs of {n_configs} configurations",
         "not read": "\n".join(folder.problems),
+        "changed": change_line(folder),
         "notes": "\n".join(folder.notes),
         "gaps": "\n".join(gaps),
     }
 
 
+def change_line(folder: RunFolder) -> str:
+    """Say what became of the imported copy since; empty if it is as it was."""
+    if not folder.lost:
+        return ""
+    n, more = len(folder.runs), len(folder.lost) - NAMED
+    named = ", ".join(folder.lost[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    return (
+        f"the imported copy has changed since: {n} of {n + len(folder.lost)} runs are as imported; "
+        f"changed: {named}; import again"
+    )
+
+
 def import_folder(settings: Settings, folder: Path) -> list[str]:
     """Copy a folder of runs into the warehouse, publish its two tables; return lines to print.
+
+    The last import is replaced only when the new tables are made and fit their schemas.
 
     Raises:
         InputError: nothing in it can be read.
         TableError: the warehouse cannot be written.
     """
-    planned = load_matrix(settings.data / "matrix.yaml").config_ids
-    read = evidence_of(settings.warehouse).take(folder)
-    runs, calls = imported_tables(read)
-    store = TableStore(Warehouse(settings.warehouse).tables)
+    planned = load_plan(settings.published).config_ids
+    with evidence_of(settings.warehouse).take(folder) as read:
+        runs, calls = imported_tables(read)
+    store = TableStore.of(settings)
     store.publish("imported_calls", calls)
     store.publish("imported_runs", runs)
     found = import_summary(read, planned)
@@ -78,12 +93,12 @@ def audit_lines(settings: Settings, as_json: bool) -> list[str]:
     """Audit the published figures against what is imported; return lines to print.
 
     Raises:
-        InputError: figures, matrix or imported copies cannot be read.
+        InputError: figures, plan or imported copies cannot be read.
     """
     folder = evidence_of(settings.warehouse).read()
     runs, calls = imported_tables(folder)
-    figures = load_figures(settings.data / "published" / "figures.csv")
-    audit = conform("claim_audit", claim_audit(gather(settings.data, figures, runs, calls)))
+    figures = load_figures(settings.published / "figures.csv")
+    audit = conform("claim_audit", claim_audit(gather(settings.published, figures, runs, calls)))
     counts = verdict_counts(audit)
     if as_json:
         return [_as_json(audit, counts, folder)]
@@ -94,7 +109,8 @@ def audit_lines(settings: Settings, as_json: bool) -> list[str]:
         for row in wrong.to_dict("records")
     ]
     source = NOTHING_IMPORTED if folder is None else f"{folder.source}, {len(runs)} runs"
-    lines += ["", f"imported: {source}", f"{len(audit)} published figures:"]
+    changed = [] if folder is None else change_line(folder).splitlines()
+    lines += ["", f"imported: {source}", *changed, f"{len(audit)} published figures:"]
     return [*lines, *(f"  {n:4d} {word}" for word, n in counts.items())]
 
 
@@ -102,6 +118,7 @@ def _as_json(audit: pd.DataFrame, counts: dict[str, int], folder: RunFolder | No
     rows = audit.astype(object).where(audit.notna(), None).to_dict("records")
     content: dict[str, Any] = {
         "imported": None if folder is None else folder.source,
+        "changed": [] if folder is None else folder.lost,
         "n_runs": 0 if folder is None else len(folder.runs),
         "counts": counts,
         "figures": rows,

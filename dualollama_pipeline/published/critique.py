@@ -97,7 +97,7 @@ def _length_difference(runs: pd.DataFrame, calls: pd.DataFrame) -> NDArray[np.fl
         dropna=False,
     )
     keys = pd.MultiIndex.from_frame(runs[["config_id", "run_number"]])
-    pair = tokens.reindex(keys)
+    pair = tokens.reindex(index=keys, columns=["collector", "insight"])
     return (pair["collector"] - pair["insight"]).abs().to_numpy("float64")
 
 

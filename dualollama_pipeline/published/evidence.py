@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.errors import InputError
+from dualollama_pipeline.core.matrix import load_matrix
 from dualollama_pipeline.published.rule import Lacking
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Evidence:
     """Everything the rules look at; the imported tables may be empty."""
 
     figures: Figures
-    matrix: Matrix
+    plan: Matrix
     runs: pd.DataFrame
     calls: pd.DataFrame
     costs: tuple[dict[str, str], ...] = ()
@@ -93,7 +94,7 @@ class Evidence:
     def scenario_configs(self, scenario: str) -> list[Configuration]:
         """Return the plan's configurations of a scenario, in either spelling."""
         name = SCENARIOS.get(scenario, scenario)
-        return [c for c in self.matrix.configurations if c.scenario == name]
+        return [c for c in self.plan.configurations if c.scenario == name]
 
     def config_runs(self, config_ids: Sequence[str]) -> pd.DataFrame:
         """Return all runs of some configurations.
@@ -114,7 +115,7 @@ class Evidence:
 
     def population(self) -> pd.DataFrame:
         """Return all runs of the plan; raises Lacking unless they are complete."""
-        return self.config_runs(self.matrix.config_ids)
+        return self.config_runs(self.plan.config_ids)
 
     def one_run(self, config_id: str, number: int) -> pd.Series:
         """Return one run; raises Lacking if it is not imported."""
@@ -137,7 +138,7 @@ class Evidence:
         return self._printed("peak", scenario)
 
     def _printed(self, statistic: str, scenario: str | None) -> dict[str, float]:
-        configs = self.scenario_configs(scenario) if scenario else self.matrix.configurations
+        configs = self.scenario_configs(scenario) if scenario else self.plan.configurations
         keys = {c.config_id: (c.config_id, "efficiency", statistic) for c in configs}
         return {name: self.homes[key].number for name, key in keys.items() if key in self.homes}
 
@@ -146,6 +147,15 @@ def sampled_homo(evidence: Evidence) -> list[str]:
     """Return the homogeneous configurations that section 3.2 prints a row for: its sample."""
     configs = evidence.scenario_configs("chimera-homo")
     return [c.config_id for c in configs if (c.config_id, "speedup", "mean") in evidence.homes]
+
+
+def load_plan(published: Path) -> Matrix:
+    """Return the plan of TR114: what its figures are about, whatever the user's matrix holds.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return load_matrix(published / "plan.yaml")
 
 
 def load_rows(path: Path) -> tuple[dict[str, str], ...]:

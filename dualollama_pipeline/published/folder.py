@@ -9,24 +9,26 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.matrix import SAFE_ID, Scenario
 from dualollama_pipeline.published.artifacts import (
     RunArtifact,
     one_spelling,
-    read_json,
     read_run,
+    read_summary,
 )
+from dualollama_pipeline.published.run_files import SUMMARY, Found, find_files, read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 LAYOUT = "<scenario>/<config_id>/run_N/metrics.json"
 RUN_FOLDER = re.compile(r"run_(\d{1,6})")
+SHOWN = 5  # reasons, where no file can be used
 SAME = 1e-9  # two writings of one double
 
 
@@ -47,86 +49,100 @@ class RunFile:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Everything that was read: runs in order, files that cannot be used, and notes."""
+    """Everything that was read: runs in order, files that cannot be used, and notes.
+
+    `lost` names what of an imported copy is not as it was imported.
+    """
 
     source: str
     runs: tuple[RunFile, ...]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
-def run_files(root: Path) -> list[Path]:
-    """Return every `metrics.json` and `summary.json` below `root`, in order.
+@dataclass
+class RunReader:
+    """Reads one file after the other; each run counts once."""
 
-    Raises:
-        InputError: it is no folder, or holds none in the original's layout.
-    """
-    if not root.is_dir():
-        raise InputError(f"{root.name}: there is no such folder", "give the folder of the runs")
-    runs = [path for path in root.rglob("metrics.json") if path.is_file()]
-    if not runs:
-        raise InputError(
-            f"{root.name}: no metrics.json lies below it", f"the layout is DIR/{LAYOUT}"
-        )
-    beside = {path.parent.parent / "summary.json" for path in runs}
-    return sorted([*runs, *(path for path in beside if path.is_file())])
+    runs: dict[tuple[str, int], RunFile] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
-
-def read_folder(root: Path, source: str | None = None) -> RunFolder:
-    """Read all runs below `root`.
-
-    Raises:
-        InputError: not one file can be used; names the first reasons.
-    """
-    found: dict[tuple[str, int], RunFile] = {}
-    problems: list[str] = []
-    files = run_files(root)
-    for path in files:
-        if path.name != "metrics.json":
-            continue
-        name = path.relative_to(root).as_posix()
+    def add(self, name: str, content: bytes) -> bool:
+        """Read a `metrics.json`; return whether it counts: it can be used, and is no copy."""
         try:
-            run = _read(path, name)
+            run = _run_file(content, name)
         except InputError as error:
-            problems.append(f"{name}: {error.problem}")
-            continue
-        earlier = found.setdefault(run.key, run)
+            self.problems.append(told(error))
+            return False
+        earlier = self.runs.setdefault(run.key, run)
         if earlier.sha256 != run.sha256:
             which = f"{run.config_id} run {run.artifact.run_number}"
-            problems.append(f"{name}: {which} is also in {earlier.file}, with other content")
-    if not found:
-        shown = "\n".join(problems[:5])
-        raise InputError(
-            f"{root.name}: none of {len(problems)} files can be used:\n{shown}",
-            f"give a folder of the layout DIR/{LAYOUT}",
-        )
-    runs = tuple(found[key] for key in sorted(found))
-    summaries = [path for path in files if path.name == "summary.json"]
-    notes = [*_spellings(runs), *_other_options(runs), *_summaries(root, summaries, runs)]
-    return RunFolder(source or root.name, runs, tuple(problems), tuple(notes))
+            self.problems.append(
+                f"{name}: {which} is also in {earlier.file}, with other content; "
+                "way out: remove the one that is wrong"
+            )
+        return earlier is run
+
+    def in_order(self) -> tuple[RunFile, ...]:
+        """Return the runs by configuration and number."""
+        return tuple(self.runs[key] for key in sorted(self.runs))
 
 
-def _read(path: Path, name: str) -> RunFile:
+def told(error: InputError) -> str:
+    """Return an error as a line (or more) of a list: what, and the way out."""
+    return f"{error.problem}; way out: {error.way_out}"
+
+
+def read_folder(root: Path, keep: Callable[[str, bytes], None] | None = None) -> RunFolder:
+    """Read all runs below `root`, each file once; `keep` gets (name, content) of those that count.
+
+    Raises:
+        InputError: it is no folder, or not one file can be used; names the first reasons.
+    """
+    found = find_files(root)
+    reader = RunReader(problems=found.problems)
+    for name, path in found.runs.items():
+        try:
+            content = read_bytes(path, name)
+        except InputError as error:
+            reader.problems.append(told(error))
+            continue
+        if reader.add(name, content) and keep is not None:
+            keep(name, content)
+    if not reader.runs:
+        n = len(found.runs)
+        said = f"none of {n} files can be used" if n else "no metrics.json lies below it"
+        reasons = [f"{root.name}: {said}", *reader.problems[:SHOWN]]
+        raise InputError("\n".join(reasons), f"give a folder of the layout DIR/{LAYOUT}")
+    runs = reader.in_order()
+    notes = [*found.notes, *_spellings(runs), *_other_options(runs)]
+    notes += _summaries(found, runs, reader.problems)
+    source = root.name if root.name.isprintable() else ascii(root.name)
+    return RunFolder(source, runs, tuple(reader.problems), tuple(notes))
+
+
+def _run_file(content: bytes, name: str) -> RunFile:
     parts = name.split("/")
     run = RUN_FOLDER.fullmatch(parts[-2]) if len(parts) > 2 else None  # noqa: PLR2004 config/run_N/file
     if run is None:
-        raise InputError(f"metrics.json: does not lie in {LAYOUT}", "move it there")
+        raise InputError(f"{name}: does not lie in {LAYOUT}", "move it there")
     config_id = parts[-3]
     if re.fullmatch(SAFE_ID, config_id) is None:
-        raise InputError(f"metrics.json: {config_id!r} is no config_id", "rename its folder")
-    artifact = read_run(path)
+        raise InputError(f"{name}: {config_id!r} is no config_id", "rename its folder")
+    artifact = read_run(content, name)
     if artifact.run_number != int(run[1]):
         raise InputError(
-            f"metrics.json: run_number = {artifact.run_number}, but its folder is {parts[-2]}",
+            f"{name}: run_number = {artifact.run_number}, but its folder is {parts[-2]}",
             "correct the one that is wrong",
         )
     above = one_spelling(parts[-4]) if len(parts) > 3 else artifact.scenario  # noqa: PLR2004
     if above in set(Scenario) and above != artifact.scenario:
         raise InputError(
-            f"metrics.json: scenario = {artifact.scenario!r}, but its folder is {parts[-4]}",
+            f"{name}: scenario = {artifact.scenario!r}, but its folder is {parts[-4]}",
             "correct the one that is wrong",
         )
-    return RunFile(name, hashlib.sha256(path.read_bytes()).hexdigest(), config_id, artifact)
+    return RunFile(name, hashlib.sha256(content).hexdigest(), config_id, artifact)
 
 
 def _spellings(runs: Iterable[RunFile]) -> list[str]:
@@ -153,44 +169,39 @@ def _other_options(runs: Iterable[RunFile]) -> list[str]:
     ]
 
 
-def _summaries(root: Path, summaries: Iterable[Path], runs: Sequence[RunFile]) -> list[str]:
+def _summaries(found: Found, runs: Sequence[RunFile], problems: list[str]) -> list[str]:
     """Compare each `summary.json` with the runs beside it; say where they differ."""
     notes = []
     by_folder: defaultdict[str, dict[int, RunFile]] = defaultdict(dict)
     for run in runs:
         by_folder[run.file.rsplit("/", 2)[0]][run.artifact.run_number] = run
-    seen = set()
-    for path in summaries:
-        folder = path.parent.relative_to(root).as_posix()
-        seen.add(folder)
-        try:
-            said = _speedups(read_json(path))
-        except (InputError, TypeError, KeyError, AttributeError) as error:
-            reason = error.problem if isinstance(error, InputError) else f"lacks {error}"
-            notes.append(f"{folder}/summary.json: not used ({reason})")
-            continue
+    for folder in sorted({name.rpartition("/run_")[0] for name in found.runs}):
+        name = f"{folder}/{SUMMARY}"
         here = by_folder.get(folder, {})
+        if name not in found.summaries:
+            notes += [f"{folder}: no {SUMMARY}"] if here else []
+            continue
+        try:
+            said = read_summary(read_bytes(found.summaries[name], name), name)
+        except InputError as error:
+            problems.append(told(error))
+            continue
         notes += [
-            f"{folder}: its summary.json lists run {number}, no readable run_{number} is there"
+            f"{folder}: its {SUMMARY} lists run {number}, no readable run_{number} is there"
             for number in sorted(said.keys() - here.keys())
         ]
         notes += [
-            f"{folder}: run {number} is not in its summary.json"
+            f"{folder}: run {number} is not in its {SUMMARY}"
             for number in sorted(here.keys() - said.keys())
         ]
         notes += [
             f"{folder}: run {number} has speedup "
             f"{here[number].artifact.summary.concurrency_speedup}, "
-            f"its summary.json says {said[number]}"
+            f"its {SUMMARY} says {said[number]}"
             for number in sorted(said.keys() & here.keys())
             if not abs(here[number].artifact.summary.concurrency_speedup - said[number]) <= SAME
         ]
-    notes += [f"{folder}: no summary.json" for folder in sorted(by_folder.keys() - seen)]
     return notes
-
-
-def _speedups(content: Any) -> dict[int, float]:
-    return {int(run["run_number"]): float(run["concurrency_speedup"]) for run in content["runs"]}
 
 
 def plan_gaps(
@@ -198,8 +209,8 @@ def plan_gaps(
 ) -> list[str]:
     """Name what the plan has and the folder has not, and the reverse.
 
-    `runs` are (config_id, run number); `planned` the matrix. A number that is skipped within a
-    hundred (test100, test103) names a configuration that was planned and never run.
+    `runs` are (config_id, run number), `planned` the plan's config_ids. A number that is skipped
+    within a hundred (test100, test103) names a configuration that was planned and never run.
     """
     have: defaultdict[str, set[int]] = defaultdict(set)
     for config_id, number in runs:

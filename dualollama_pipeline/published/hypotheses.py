@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 NAN = float("nan")
+NO_CALL = "nothing: too few calls of these runs ended properly"
 STATED_HTTP_MS = 50.0  # lower end of what section 6.2 puts on the HTTP client of one call
 
 
 def hypotheses(runs: pd.DataFrame, calls: pd.DataFrame) -> list[Row]:
-    """Return a row for each explanation; `value` is the number that decides."""
+    """Return a row for each explanation; `value` is the number that decides, null where none does.
+
+    There is at least one run; its calls may all have failed.
+    """
     ok = calls[calls["status"].eq("ok")]
     rules: tuple[Callable[[pd.DataFrame, pd.DataFrame], Row], ...] = (
         _scheduler,
@@ -40,12 +44,13 @@ def _scheduler(_: pd.DataFrame, ok: pd.DataFrame) -> Row:
     """A client's scheduler cannot slow the server's own clock."""
     beside = ok[ok["alone_s"] < 0.02 * (ok["alone_s"] + ok["together_s"])]
     rate = float(beside["tok_per_s"].median()) if len(beside) else NAN
+    against = (
+        f"the server's own counters give {rate:.1f} tok/s for decodes beside the partner: the "
+        "loss is inside the servers, where no client thread migrates"
+    )
     said = (
         "none in these runs: they hold no run on one thread",
-        (
-            f"the server's own counters give {rate:.1f} tok/s for decodes beside the partner: the "
-            "loss is inside the servers, where no client thread migrates"
-        ),
+        against if len(beside) else "nothing: no decode of these runs lay wholly beside another",
     )
     return _row("work-stealing costs throughput", rate, "tok/s", len(beside), said)
 
@@ -60,7 +65,7 @@ def _http_client(_: pd.DataFrame, ok: pd.DataFrame) -> Row:
             f"{slow} of {len(extra)} calls have more than {STATED_HTTP_MS:.0f} ms before the first "
             "token that no counter holds (connection set-up)"
         ),
-        f"the median is {median:.1f} ms",
+        f"the median is {median:.1f} ms" if len(extra) else NO_CALL,
     )
     return _row("the HTTP client adds 50-100 ms a call", median, "ms", len(extra), said)
 
@@ -92,7 +97,9 @@ def _workload(_: pd.DataFrame, ok: pd.DataFrame) -> Row:
     tokens = ok["n_tokens"].astype("float64")
     spread = float(100 * tokens.std() / tokens.mean()) if len(ok) > 1 else NAN
     said = (
-        f"answers differ in length with a CV of {spread:.0f} %, and the lengths set the figures",
+        f"answers differ in length with a CV of {spread:.0f} %, and the lengths set the figures"
+        if len(ok) > 1
+        else NO_CALL,
         "Python's answers are not at hand, so no difference between the languages is shown",
     )
     return _row("the workloads differ", spread, "% CV of tokens", len(ok), said)

@@ -17,7 +17,7 @@ from dualollama_pipeline.metrics.repetition import is_degenerate, repetition_rat
 from dualollama_pipeline.metrics.run import balance_efficiency_pct, balance_speedup
 from dualollama_pipeline.published.overlap import Window, split
 from dualollama_pipeline.tables.published import IMPORTED_CALLS, IMPORTED_RUNS
-from dualollama_pipeline.tables.validity import warm_limit_ms
+from dualollama_pipeline.tables.usual import warm_limit_ms
 
 if TYPE_CHECKING:
     from dualollama_pipeline.published.artifacts import AgentRun, LlmCall
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NAN = float("nan")
 ROLES, STAGES = ("collector", "insight"), ("analysis", "report")
 CONNECTION_MS = 100.0  # warm calls: 3 to 15 ms before load and prompt; a connection: 309 to 362
+NANOSECOND_MS = 1e-6  # the servers' counters know nothing shorter
 Row = dict[str, Any]
 
 
@@ -143,7 +144,9 @@ def _counters(call: LlmCall) -> Row:
         "residual_ms": metrics.total_duration_ms - load - prompt - decode if ok else NAN,
         "connect_ms": metrics.ttft_ms - load - prompt if ok else NAN,
         "n_tokens": metrics.tokens_generated if ok else None,
-        "tok_per_s": metrics.tokens_generated / (decode / 1000) if ok and decode > 0 else NAN,
+        "tok_per_s": metrics.tokens_generated / (decode / 1000)
+        if ok and decode >= NANOSECOND_MS
+        else NAN,
         "reported_tok_per_s": metrics.throughput_tokens_per_sec,
         "reported_total_ms": metrics.total_duration_ms,
         "n_text_chars": len(call.response),

@@ -125,7 +125,7 @@ def _worse(evidence: Evidence, said_worse: Among, against: Among, what: str) -> 
     Failed calls, loops and cold loads are accidents: they are left out on both sides.
     """
     groups = [
-        [c.config_id for c in evidence.matrix.configurations if among(c)]
+        [c.config_id for c in evidence.plan.configurations if among(c)]
         for among in (said_worse, against)
     ]
     samples = []
@@ -207,7 +207,7 @@ def _one_run_high_gpu(_: Figure, evidence: Evidence) -> Finding:
     others = [
         value
         for other, value in evidence.printed_means("baseline-vs-chimera").items()
-        if (evidence.matrix.get(other).insight.num_gpu or 0) < HIGH_GPU
+        if (evidence.plan.get(other).insight.num_gpu or 0) < HIGH_GPU
     ]
     how = (
         f"it rests on one run of {name} ({worst:g} %); its other four average {rest:.2f} %, the "
@@ -236,7 +236,7 @@ def _one_run_low_temperature(_: Figure, evidence: Evidence) -> Finding:
 
 def _contended(evidence: Evidence) -> str:
     """Return the configuration that the report calls contended."""
-    for config_id in evidence.matrix.config_ids:
+    for config_id in evidence.plan.config_ids:
         home = evidence.homes.get((config_id, "contention", "count"))
         if home is not None and home.number > 0:
             return config_id

@@ -66,7 +66,7 @@ def _python_twin(rust: Figure, evidence: Evidence) -> Figure:
         return evidence.figures.first("python TR110", "efficiency", "peak config")
     scenario = rust.subject
     if re.fullmatch(r"test\d+", rust.subject):
-        scenario = evidence.matrix.get(rust.subject).scenario.replace("_", "-")
+        scenario = evidence.plan.get(rust.subject).scenario.replace("_", "-")
     for figure in evidence.figures:
         python = figure.subject.startswith("python TR110")
         if not python or figure.metric != rust.metric:

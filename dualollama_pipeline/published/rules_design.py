@@ -172,7 +172,7 @@ def _formula_by_words(figure: Figure, evidence: Evidence) -> Finding:
         raise Lacking("needs the stored parts of at least one imported run")
     pairs = [
         (evidence.home(c, "speedup", "mean"), evidence.home(c, "efficiency", "mean"))
-        for c in evidence.matrix.config_ids
+        for c in evidence.plan.config_ids
         if (c, "speedup", "mean") in evidence.homes
     ]
     off = max(
@@ -292,7 +292,7 @@ def _num_gpu(figure: Figure, evidence: Evidence) -> Finding:
 
 
 def _num_gpu_plan(figure: Figure, evidence: Evidence) -> Finding:
-    configuration = evidence.matrix.get(quantity(figure)[0])
+    configuration = evidence.plan.get(quantity(figure)[0])
     asked = [_layers(spec.num_gpu) for _, spec in configuration.agents]
     how, _, holds = _same_layers(figure, asked)
     return Finding(

@@ -192,7 +192,7 @@ def _counted(figure: Figure, evidence: Evidence) -> Finding:
     if figure.subject == "homo sampled 3":
         names = sampled_homo(evidence)
     elif figure.subject in {"population", "dual ollama"}:
-        names = evidence.matrix.config_ids
+        names = evidence.plan.config_ids
     else:
         names = [c.config_id for c in evidence.scenario_configs(figure.subject)]
     homes = evidence.homes
@@ -231,8 +231,8 @@ def _implied_mean(figure: Figure, evidence: Evidence) -> Finding:
     """What the mean over all runs leaves for the scenario whose configurations are not printed."""
     population = evidence.figures.first("population", "efficiency", "mean")
     mine = len(evidence.scenario_configs(figure.subject))
-    total, slack = population.number * len(evidence.matrix.configurations), population.printed.unit
-    slack *= len(evidence.matrix.configurations) / 2
+    total, slack = population.number * len(evidence.plan.configurations), population.printed.unit
+    slack *= len(evidence.plan.configurations) / 2
     for name in ("baseline-vs-chimera", "chimera-hetero"):
         other, n = evidence.home(name, "efficiency", "mean"), len(evidence.scenario_configs(name))
         total -= n * other.number

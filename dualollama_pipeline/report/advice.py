@@ -47,6 +47,7 @@ def advise(
         return (first,)
     return (
         first,
+        *(_where_it_queued(inputs) if origin != "simulated" else ()),
         *_equal_enough(inputs, single),
         *_where_it_reloads(inputs, reloading),
         *_which(inputs, dual),
@@ -70,6 +71,21 @@ def _what_to_run(dual: Verdict, single: Verdict, against: Verdict) -> str:
         return "Run the agents one after the other: nothing shows that both at once finish sooner"
     enough = f"; one server is enough, a second {NO_SECOND}"
     return "Run the agents one after the other" + ("" if single == "undetermined" else enough)
+
+
+def _where_it_queued(inputs: ReportInputs) -> tuple[str, ...]:
+    """Say so where the one server had no chance: with one slot it takes turns by construction."""
+    modes = inputs.runs.loc[inputs.runs["status"].eq("ok"), "single_mode"].dropna()
+    queued = int(modes.eq("queued").sum())
+    if 2 * queued <= len(modes):
+        return ()
+    return (
+        (
+            f"The one server answered one after the other in {queued} of {len(modes)} trials: it "
+            "has one slot (OLLAMA_NUM_PARALLEL, by default 1). Start it with "
+            "`OLLAMA_NUM_PARALLEL=2` and measure again before you keep a second server."
+        ),
+    )
 
 
 def _where_it_reloads(inputs: ReportInputs, reloading: Collection[str]) -> tuple[str, ...]:

@@ -18,7 +18,9 @@ from dualollama_pipeline.statistics.estimate import scenario_statistics
 from dualollama_pipeline.statistics.samples import WHERE, collect_samples
 from dualollama_pipeline.tables.history import history_files
 from dualollama_pipeline.tables.parquet import read_many
-from dualollama_pipeline.tables.store import TableStore
+from dualollama_pipeline.tables.store import NOT_MEASURED, TableStore
+from dualollama_pipeline.worker.campaign import last_campaign
+from dualollama_pipeline.worker.journal import read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,11 +51,11 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
 
     Raises:
         InputError: the matrix cannot be used.
-        TableError: no configuration has been measured yet.
     """
     matrix = load_matrix(settings.data / "matrix.yaml")
-    store = TableStore(Warehouse(settings.warehouse).tables)
+    store = TableStore.of(settings)
     _, missing = store.load_all("block_table", matrix.config_ids)
+    missing = _reasons(settings, missing) | _outside(settings, store, matrix.config_ids)
     runs, blocks, calls = (tables[name] for name in ("run_table", "block_table", "call_table"))
     order = _order(tables.get("trend"))
     nights, nights_left_out = estimate_nights(store, matrix.config_ids, order, runs)
@@ -72,6 +74,38 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
         nights_left_out=nights_left_out,
         bench=_bench(settings.data.parent / "docs" / "benchmarks.json"),
     )
+
+
+def _reasons(settings: Settings, missing: Mapping[str, str]) -> dict[str, str]:
+    """Say why nothing was measured, where the last campaign or a journal knows it."""
+    warehouse = Warehouse(settings.warehouse)
+    last = last_campaign(warehouse.campaigns)
+    failures = {} if last is None else last.failures
+    told = {}
+    for config_id, why in missing.items():
+        failed = failures.get(config_id) or _cut_off_by(warehouse.journals(config_id)[-1:])
+        told[config_id] = f"not measured: {failed}" if failed and why == NOT_MEASURED else why
+    return told
+
+
+def _cut_off_by(journals: Sequence[Path]) -> str | None:
+    try:
+        return next((read_journal(path).cut_off_by for path in journals), None)
+    except DualOllamaError as error:
+        return error.problem
+
+
+def _outside(settings: Settings, store: TableStore, config_ids: Sequence[str]) -> dict[str, str]:
+    """Name what was measured and is not in the matrix: it stands in no estimate here."""
+    others = [name for name in Warehouse(settings.warehouse).measured if name not in config_ids]
+    blocks, _ = store.load_all("block_table", others)
+    counting = blocks[blocks["in_dual_estimate"] | blocks["in_single_estimate"]]
+    sizes = counting.groupby("config_id").size()
+    return {
+        name: f"measured outside the matrix ({sizes.get(name, 0)} blocks count): add it to "
+        "matrix.yaml to have it here"
+        for name in others
+    }
 
 
 def estimate_nights(

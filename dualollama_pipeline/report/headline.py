@@ -28,6 +28,8 @@ ANSWERS: dict[Verdict, str] = {
     "no difference shown": f"No difference is shown: {TOGETHER.lower()}, or one after the other.",
     "undetermined": "Whether two agents at once are faster is not determined yet.",
 }
+NOTHING = "Nothing is known yet: no block counts."
+NOTHING_SURE = "Why, and what to do about it, stands below; nothing here is a result."
 ONE_SERVER: dict[Verdict, str] = {
     "faster": "Both agents on one server also beat one after the other",
     "slower": "Both agents on one server are slower than one after the other",
@@ -46,6 +48,7 @@ STANDING: dict[ReportOrigin, str] = {
     "measured": "Measured on the servers, model and options named under Provenance; it speaks for "
     "those.",
     "imported": "Taken over from runs that others made; conditions are as they recorded them.",
+    "none": "There are no rows to speak of.",
     "mixed": "Rows of different origins are pooled here: do not read it as one measurement.",
 }
 
@@ -67,9 +70,16 @@ def judge_against_one(estimate: Estimate | None) -> Verdict:
     return "slower" if estimate.ci_high < 1 else "no difference shown"
 
 
-def answer(population: Sequence[PooledEstimate], origin: ReportOrigin, n_reloading: int) -> Answer:
+def answer(
+    population: Sequence[PooledEstimate],
+    origin: ReportOrigin,
+    n_reloading: int,
+    *,
+    is_known: bool = True,
+) -> Answer:
     """Answer the first question of a reader from the population's estimates.
 
+    `is_known` is False where no block counts: then there is nothing to say but that.
     `n_reloading` counts the configurations that make the one server reload its model: they are not
     pooled into the one-server figures, and the reader must know (METHOD 2).
     """
@@ -78,6 +88,8 @@ def answer(population: Sequence[PooledEstimate], origin: ReportOrigin, n_reloadi
     seconds = find(population, "dual_true_speedup")
     against = find(population, "dual_against_single")
     verdict = judge_against_one(dual)
+    if not is_known:
+        return Answer("undetermined", NOTHING, (NOTHING_SURE, STANDING[origin]))
     apart = _stand_apart(n_reloading)
     lead = "Simulated illustration. " if origin == "simulated" else ""
     return Answer(
@@ -107,7 +119,8 @@ def _stand_apart(n_reloading: int) -> str:
 def _how_sure(verdict: Verdict, dual: Estimate | None) -> str:
     """Say where the interval of the weighted speedup, which carries the verdict, lies."""
     if dual is None or dual.value is None or dual.ci_low is None or dual.ci_high is None:
-        return "Without an interval nothing is claimed."
+        why = f": {dual.null_reason}" if dual is not None and dual.null_reason else ""
+        return f"Without an interval nothing is claimed{why}."
     if verdict == "no difference shown":
         return "The interval contains 1, so neither a gain nor a loss is shown."
     side = "above" if verdict == "faster" else "below"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Literal[2] = 2
 
-ReportOrigin = Literal["simulated", "measured", "imported", "mixed"]
+ReportOrigin = Literal["simulated", "measured", "imported", "mixed", "none"]
 Verdict = Literal["faster", "slower", "no difference shown", "undetermined"]
 
 
@@ -139,8 +139,8 @@ class Provenance(Part):
     servers: tuple[ServerIdentity, ...]
     batches: tuple[str, ...]
     workloads: tuple[str, ...]
-    first_started_at: str
-    last_started_at: str
+    first_started_at: str | None
+    last_started_at: str | None
     calls: StatusCounts
     trials: StatusCounts
     failures: tuple[FailureCount, ...]

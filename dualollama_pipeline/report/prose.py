@@ -131,7 +131,10 @@ def provenance_in_words(summary: Summary) -> dict[str, str]:
         "Workload": ", ".join(source.workloads),
         "Trials": _statuses(source.trials),
         "Calls, every attempt counted": _statuses(source.calls),
-        "First and last trial started": f"{source.first_started_at}, {source.last_started_at}",
+        "First and last trial started": ", ".join(
+            filter(None, (source.first_started_at, source.last_started_at))
+        )
+        or "none yet",
     }
 
 

@@ -14,7 +14,7 @@ from dualollama_pipeline.report.recompute import (
     publish_published,
     publish_statistics,
 )
-from dualollama_pipeline.tables.build import build_tables
+from dualollama_pipeline.tables.build import Tables, build_tables
 from dualollama_pipeline.tables.latest import journals_to_latest
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline.worker.journal import is_finished, read_journal
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dualollama_pipeline.core.settings import Settings
-    from dualollama_pipeline.tables.build import Tables
 
 MEASURED = ("call_table", "cell_table", "run_table", "block_table")
 
@@ -39,42 +38,64 @@ class Rebuilt(NamedTuple):
 def rebuild_tables(settings: Settings, tell: Callable[[str], object] = lambda _: None) -> Rebuilt:
     """Make all tables anew, those of the history included, each from its journal.
 
-    One journal that cannot be used costs no other its tables. One without its end record, be it
-    still written or damaged, makes tables only where a configuration has no other journal, and
-    none that hold less than those at hand. `tell` hears of each configuration.
+    Configurations that are not in the matrix (any more) too. One journal that cannot be used costs
+    no other its tables. `tell` hears of each configuration.
 
     Raises:
-        InputError: the matrix cannot be used.
         TableError: the tables cannot be written.
     """
-    store = TableStore(Warehouse(settings.warehouse).tables)
     rebuilt = Rebuilt([], {})
-    for config_id in load_matrix(settings.data / "matrix.yaml").config_ids:
-        finished: Tables | None = None
-        unfinished: Tables | None = None
-        for path in journals_to_latest(settings.warehouse, config_id):
-            is_whole = is_finished(path)  # before it is read: it may be being written
-            try:
-                made = build_tables(read_journal(path))
-            except (JournalError, TableError) as error:
-                rebuilt.left_out[str(path)] = error.problem.removeprefix(f"{path}: ")
-                continue
-            if not is_whole:
-                unfinished = made
-                rebuilt.left_out[str(path)] = "it has no end record: still written, or cut off"
-                continue
-            if finished is not None:  # not the latest: that one is published below
-                for table, df in finished._asdict().items():
-                    store.archive(table, df, config_id)
-            finished = made
-        latest = finished or unfinished
-        if latest is None or (finished is None and _holds_more(store, config_id, latest)):
-            continue
-        for table, df in latest._asdict().items():
-            store.publish(table, df, config_id)
-        rebuilt.config_ids.append(config_id)
-        tell(config_id)
+    for config_id in Warehouse(settings.warehouse).measured:
+        if _rebuild(settings, config_id, rebuilt):
+            rebuilt.config_ids.append(config_id)
+            tell(config_id)
     return rebuilt
+
+
+def build_lacking(settings: Settings) -> None:
+    """Make the tables of configurations that have none, or those of an earlier version.
+
+    `dualollama measure` and a run that was cut off leave a journal alone.
+
+    Raises:
+        TableError: the tables cannot be written.
+    """
+    store = TableStore.of(settings)
+    for config_id in Warehouse(settings.warehouse).measured:
+        if not all(store.is_current(table, config_id) for table in Tables._fields):
+            _rebuild(settings, config_id, Rebuilt([], {}))
+
+
+def _rebuild(settings: Settings, config_id: str, rebuilt: Rebuilt) -> bool:
+    """Make the tables of one configuration; return whether it has some now.
+
+    A journal without its end record, be it still written or damaged, makes tables only where there
+    is no other, and none that hold less than those at hand.
+    """
+    store = TableStore.of(settings)
+    finished: Tables | None = None
+    unfinished: Tables | None = None
+    for path in journals_to_latest(settings.warehouse, config_id):
+        is_whole = is_finished(path)  # before it is read: it may be being written
+        try:
+            made = build_tables(read_journal(path))
+        except (JournalError, TableError) as error:
+            rebuilt.left_out[str(path)] = error.problem.removeprefix(f"{path}: ")
+            continue
+        if not is_whole:
+            unfinished = made
+            rebuilt.left_out[str(path)] = "it has no end record: still written, or cut off"
+            continue
+        if finished is not None:  # not the latest: that one is published below
+            for table, df in finished._asdict().items():
+                store.archive(table, df, config_id)
+        finished = made
+    latest = finished or unfinished
+    if latest is None or (finished is None and _holds_more(store, config_id, latest)):
+        return False
+    for table, df in latest._asdict().items():
+        store.publish(table, df, config_id)
+    return True
 
 
 def _holds_more(store: TableStore, config_id: str, made: Tables) -> bool:
@@ -92,11 +113,12 @@ def rebuild_report(settings: Settings) -> Path:
 
     Raises:
         InputError: a file of data/ or what was imported cannot be used.
-        TableError: no configuration has been measured yet, or a table is damaged.
+        TableError: a table cannot be written.
     """
+    build_lacking(settings)
     config_ids = load_matrix(settings.data / "matrix.yaml").config_ids
     warehouse = Warehouse(settings.warehouse)
-    store = TableStore(warehouse.tables)
+    store = TableStore.of(settings)
     tables = {name: store.load_all(name, config_ids)[0] for name in MEASURED}
     for publish in (publish_statistics, publish_published, publish_decisions):
         tables |= publish(settings, store, tables)

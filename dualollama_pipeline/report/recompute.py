@@ -20,6 +20,7 @@ from dualollama_pipeline.published.audit import claim_audit, gather
 from dualollama_pipeline.published.commands import evidence_of, imported_tables
 from dualollama_pipeline.published.comparison import runtime_comparison
 from dualollama_pipeline.published.critique import method_critique
+from dualollama_pipeline.published.evidence import load_plan
 from dualollama_pipeline.published.figures import load_figures
 from dualollama_pipeline.statistics import (
     contrasts,
@@ -74,9 +75,9 @@ def publish_published(settings: Settings, store: TableStore, tables: Tables) -> 
         InputError: the published figures, the matrix or what was imported cannot be used.
         TableError: a table cannot be written.
     """
-    figures = load_figures(settings.data / "published" / "figures.csv")
+    figures = load_figures(settings.published / "figures.csv")
     runs, calls = imported_tables(evidence_of(settings.warehouse).read())
-    evidence = gather(settings.data, figures, runs, calls)
+    evidence = gather(settings.published, figures, runs, calls)
     critique = method_critique(runs, calls)
     return _publish(
         store,
@@ -108,7 +109,9 @@ def publish_decisions(settings: Settings, store: TableStore, tables: Tables) -> 
         store,
         {
             "configuration_tiers": choose_tiers(settings, tables)[0],
-            "anti_patterns": anti_patterns(statistics, tables["imported_runs"], matrix),
+            "anti_patterns": anti_patterns(
+                statistics, tables["imported_runs"], matrix, load_plan(settings.published)
+            ),
             "cost_model": sum_costs(settings, tables),
             "cost_sensitivity": vary_costs(settings, tables),
         },

@@ -25,6 +25,7 @@ from dualollama_pipeline.report.model import (
     Summary,
     ValidityCounts,
 )
+from dualollama_pipeline.report.nothing import nothing_counts
 from dualollama_pipeline.report.provenance import describe_agents, describe_provenance
 from dualollama_pipeline.statistics.samples import reloading_configurations
 from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
@@ -49,7 +50,8 @@ def summarize(inputs: ReportInputs) -> Summary:
     population = tuple(PooledEstimate(**_pooled(row)) for row in pooled)
     configurations = _configurations(inputs)
     reloading = reloading_configurations(inputs.blocks)
-    words = answer(population, origin, len(reloading))
+    why_nothing = nothing_counts(inputs)
+    words = answer(population, origin, len(reloading), is_known=not why_nothing)
     return Summary(
         title=f"SIMULATED: {TITLE}" if origin == "simulated" else TITLE,
         origin=origin,
@@ -57,7 +59,7 @@ def summarize(inputs: ReportInputs) -> Summary:
         verdict=words.verdict,
         headline=words.headline,
         explanation=words.explanation,
-        advice=tuple(map(one_line, advise(inputs, population, origin, reloading))),
+        advice=tuple(map(one_line, why_nothing or advise(inputs, population, origin, reloading))),
         population=population,
         scenarios=_scenarios(inputs, configurations),
         configurations=configurations,
@@ -86,7 +88,7 @@ def _origins(inputs: ReportInputs) -> tuple[str, ...]:
 def _one_origin(origins: tuple[str, ...]) -> ReportOrigin:
     if "simulated" in origins:
         return "simulated"
-    return cast("ReportOrigin", origins[0]) if len(origins) == 1 else "mixed"
+    return cast("ReportOrigin", origins[0]) if len(origins) == 1 else "mixed" if origins else "none"
 
 
 def estimate_of(row: Row) -> Estimate:

@@ -34,7 +34,10 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A sound generate or chat request. None means: not in the request."""
+    """A sound generate or chat request. None means: not in the request.
+
+    `is_held`: a JSON schema as `format` keeps the model from stopping early.
+    """
 
     model: str
     prompt: str
@@ -44,6 +47,7 @@ class Asked:
     num_ctx: int | None
     num_gpu: int | None
     num_predict: int | None
+    is_held: bool = False
     is_chat: bool = False
 
     @property
@@ -101,6 +105,7 @@ def _asked(fields: dict[str, Any], prompt: str, card: ModelCard, *, is_chat: boo
         num_ctx=integers.get("num_ctx"),
         num_gpu=integers.get("num_gpu"),
         num_predict=integers.get("num_predict"),
+        is_held=isinstance(fields.get("format"), dict),
         is_chat=is_chat,
     )
 

@@ -50,6 +50,7 @@ class Request:
     num_ctx: int | None = None
     num_gpu: int | None = None
     num_predict: int | None = None
+    is_held: bool = False
     truncate: bool = True
     keep_alive_ns: int | None = None
 

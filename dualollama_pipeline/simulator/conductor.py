@@ -257,6 +257,7 @@ def _request(server: int, asked: Asked, key: tuple[str, ...], place: tuple[bool,
         num_ctx=asked.num_ctx,
         num_gpu=asked.num_gpu,
         num_predict=asked.num_predict,
+        is_held=asked.is_held,
         truncate=asked.is_truncate,
         keep_alive_ns=asked.keep_alive_ns,
     )

@@ -33,6 +33,8 @@ class Draws:
     is_runaway: bool
     is_repetition: bool
     text_seed: int
+    stop_chance: float
+    stop_place: float
 
 
 def draw(profile: Profile, key: tuple[str, ...], *, is_first: bool) -> Draws:
@@ -62,6 +64,8 @@ def draw(profile: Profile, key: tuple[str, ...], *, is_first: bool) -> Draws:
         is_runaway=u < runaway_below,
         is_repetition=runaway_below <= u < runaway_below + repetition_below,
         text_seed=int(rng.integers(2**63)),
+        stop_chance=float(rng.random()),
+        stop_place=float(rng.random()),
     )
 
 

@@ -14,12 +14,12 @@ from dualollama_pipeline.simulator.profile import Gpu
 _TWO_STREAMS = 2
 
 
-def rate_per_stream(n_active: int, gpu: Gpu) -> float:
+def rate_per_stream(n_active: int, gpu: Gpu, *, reads_prompt: bool = False) -> float:
     """Speed of each of `n_active` streams as a fraction of a stream alone."""
     if n_active <= 1:
         return 1.0
     if n_active == _TWO_STREAMS:
-        return gpu.pair_share
+        return (reads_prompt and gpu.prompt_pair_share) or gpu.pair_share
     return gpu.aggregate_share / n_active
 
 

@@ -53,10 +53,15 @@ class ModelCard(_Frozen):
 
 
 class Gpu(_Frozen):
-    """Speed of one stream alone, and what several streams leave each other."""
+    """Speed of one stream alone, and what several streams leave each other.
+
+    `prompt_pair_share`: what a prompt that is being read gets of the GPU beside another stream;
+    without it, as much as decoding.
+    """
 
     solo_tok_per_s: float = Field(gt=0)
     pair_share: float = Field(gt=0, le=1)
+    prompt_pair_share: float | None = Field(default=None, gt=0, le=1)
     aggregate_share: float = Field(gt=0, le=1)
 
 
@@ -103,6 +108,17 @@ class Accidents(_Frozen):
     repetition_tokens: int = Field(gt=0)
 
 
+class EarlyStops(_Frozen):
+    """Answers that end by themselves before num_predict, as real models' do.
+
+    `per_call` of them, at a share of num_predict that is uniform between the two.
+    """
+
+    per_call: float = Field(ge=0, le=1)
+    least_share: float = Field(gt=0, le=1)
+    most_share: float = Field(gt=0, le=1)
+
+
 class Profile(_Frozen):
     """Everything that decides a simulated number, apart from the requests themselves."""
 
@@ -114,6 +130,7 @@ class Profile(_Frozen):
     prefill: Prefill
     decode: Decode
     accidents: Accidents
+    early_stops: EarlyStops | None = None
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Self:
@@ -132,12 +149,15 @@ class Profile(_Frozen):
     def noise_free(self) -> Self:
         """The same profile with every spread at 0 and no accidents: the truth of the model."""
         quiet: dict[str, object] = _without_spread(self.model_dump())
+        quiet["early_stops"] = None
         return type(self).model_validate({**quiet, "name": f"{self.name}, noise-free"})
 
     @property
     def fingerprint(self) -> str:
         """Identity of the simulated machine: profile and simulator version."""
-        canonical = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+        canonical = json.dumps(
+            self.model_dump(exclude_none=True), sort_keys=True, separators=(",", ":")
+        )
         return hashlib.sha256((canonical + SIMULATOR_VERSION).encode()).hexdigest()[:16]
 
 

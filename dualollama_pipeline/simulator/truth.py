@@ -69,23 +69,35 @@ class _Player:
             self.calls.append(self.call)
 
 
-def _wall_s(
+def play(
     profile: Profile, arm: str, options: Mapping[str, Options], stages: Sequence[Stage]
-) -> float:
+) -> dict[str, list[Call]]:
+    """Play one arm out, both servers holding their own agent's model; return the agents' calls."""
     world = World(profile)
     for server, agent in enumerate(("a", "b")):
         world.preload(server, _request(arm, agent, server, options[agent], (1, None), 0))
-    playing = [
-        _Player([_request(arm, a, s, options[a], stage, i) for i, stage in enumerate(stages)])
+    playing = {
+        a: _Player([_request(arm, a, s, options[a], stage, i) for i, stage in enumerate(stages)])
         for a, s in _ARMS[arm]
-    ]
+    }
     while True:
-        for player in playing:
+        for player in playing.values():
             player.go_on(world)
-        waiting = [p for p in playing if p.is_waiting()]
+        waiting = [player for player in playing.values() if player.is_waiting()]
         if not waiting:
-            return world.now_ns / _NS_PER_S
+            return {agent: player.calls for agent, player in playing.items()}
         world.advance_until(partial(_is_someone_free, waiting))
+
+
+def _wall_s(
+    profile: Profile, arm: str, options: Mapping[str, Options], stages: Sequence[Stage]
+) -> float:
+    ends = [
+        call.ended_ns or 0
+        for calls in play(profile, arm, options, stages).values()
+        for call in calls
+    ]
+    return max(ends) / _NS_PER_S
 
 
 def _is_someone_free(waiting: Sequence[_Player]) -> bool:

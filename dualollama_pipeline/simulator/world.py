@@ -153,8 +153,9 @@ class World:
 
     def _share_gpu(self) -> None:
         active = [c for c in self._live if c.work is not None]
-        rate = rate_per_stream(len(active), self.profile.gpu)
         for call in active:
+            reads = call.phase is Phase.PREFILL
+            rate = rate_per_stream(len(active), self.profile.gpu, reads_prompt=reads)
             if call.work and call.work.rate != rate:
                 if call.work.rate > 0:
                     call.emit_until(self.now_ns)
@@ -232,6 +233,7 @@ class World:
         decode, accidents, draws = self.profile.decode, self.profile.accidents, call.draws
         if call.request.num_predict is not None and call.request.num_predict > 0:
             call.n_tokens, call.done_reason = call.request.num_predict, "length"
+            self._stop_early(call, call.request.num_predict)
             return
         call.done_reason = "stop"
         if draws.is_runaway:
@@ -244,6 +246,13 @@ class World:
             call.n_tokens = draws.long_prompt_default_ctx_tokens
         else:
             call.n_tokens = draws.long_prompt_tokens
+
+    def _stop_early(self, call: Call, num_predict: int) -> None:
+        stops = self.profile.early_stops
+        if stops is None or call.request.is_held or call.draws.stop_chance >= stops.per_call:
+            return
+        share = stops.least_share + (stops.most_share - stops.least_share) * call.draws.stop_place
+        call.n_tokens, call.done_reason = max(1, round(share * num_predict)), "stop"
 
     def _finish_prefill(self, call: Call) -> None:
         call.prompt_eval_ns = self.now_ns - call.phase_since_ns

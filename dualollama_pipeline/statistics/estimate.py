@@ -75,7 +75,7 @@ def config_statistics(samples: pd.DataFrame) -> pd.DataFrame:
         rows += mine
     order = {metric.name: place for place, metric in enumerate(METRICS)}
     rows.sort(key=lambda row: (row["config_id"], order[row["metric"]]))
-    return pd.DataFrame(rows).astype(dict.fromkeys(PLACES, "Int64"))
+    return pd.DataFrame(rows).astype(dict.fromkeys(PLACES if rows else (), "Int64"))
 
 
 def scenario_statistics(samples: pd.DataFrame) -> pd.DataFrame:

@@ -41,6 +41,8 @@ def trend(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     """
     rows = [row for name in TREND_METRICS for row in _of_metric(samples, BY_NAME[name], order)]
     made = pd.DataFrame(rows)
+    if made.empty:
+        return made
     for p_value in ("p_trend", "p_change"):
         made[f"{p_value}_adjusted"] = benjamini_hochberg(made[p_value])
     return made

@@ -98,7 +98,7 @@ def _trial_columns(plan: Plan, trial: TrialRecord) -> dict[str, Any]:
         "batch_id": plan.batch_id,
         "config_id": plan.config_id,
         "scenario": plan.scenario,
-        "workload": plan.workload,
+        "workload": plan.work,
         "ingest_s": plan.ingest_s,
         "block": trial.block,
         "trial_id": trial.trial_id,

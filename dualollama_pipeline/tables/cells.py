@@ -60,7 +60,7 @@ def build_cells(journal: Journal, calls: pd.DataFrame) -> pd.DataFrame:
             "batch_id": plan.batch_id,
             "config_id": plan.config_id,
             "scenario": plan.scenario,
-            "workload": plan.workload,
+            "workload": plan.work,
             "arm": arm,
             "isolation": ISOLATION[plan.workload],
             **_counts(planned, trials),

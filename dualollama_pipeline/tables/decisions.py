@@ -100,7 +100,6 @@ CONFIGURATION_TIERS = table(
             )
         ),
     ),
-    may_be_empty=True,
 )
 
 ANTI_PATTERNS = table(

@@ -165,7 +165,6 @@ FACTOR_EFFECTS = table(
         **_COMPARISON,
     },
     _IN_INTERVAL,
-    may_be_empty=True,
 )
 OUTLIERS = table(
     "outliers",
@@ -193,7 +192,6 @@ OUTLIERS = table(
         "change_pct": number("100 x (without / with - 1)", least=None),
         "moves_result": flag("the estimate moves by more than 10 %"),
     },
-    may_be_empty=True,
 )
 TREND = table(
     "trend",

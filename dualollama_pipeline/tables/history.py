@@ -8,8 +8,7 @@ import pandas as pd
 
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.tables.parquet import read_many
-from dualollama_pipeline.tables.schemas import SCHEMAS, conform
-from dualollama_pipeline.tables.store import of_one_kind
+from dualollama_pipeline.tables.schemas import SCHEMAS, conform, empty
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,11 +30,7 @@ class Nights(NamedTuple):
 
 
 def load_nights(store: TableStore, config_ids: Sequence[str]) -> Nights:
-    """Read what a trend is made of.
-
-    Raises:
-        TableError: no batch is there that can be used.
-    """
+    """Read what a trend is made of; without rows where no batch can be used."""
     runs, no_runs = load_history(store, "run_table", config_ids)
     blocks, no_blocks = load_history(store, "block_table", config_ids)
     starts, no_starts = batch_starts(store, config_ids)
@@ -50,9 +45,6 @@ def load_history(
     """Read a table of all batches; return (rows, {file: why it was left out}).
 
     Rows of one origin and one workload only, as of the current tables (`of_one_kind`).
-
-    Raises:
-        TableError: no batch is there that can be used.
     """
     files = history_files(store, table, config_ids)
     rows, left_out = read_many(files, list(SCHEMAS[table].columns))
@@ -61,15 +53,7 @@ def load_history(
     except TableError:
         rows, broken = _one_by_one(table, [path for path in files if str(path) not in left_out])
         left_out |= broken
-    if rows.empty:
-        raise TableError(
-            "\n".join([
-                f"{store.root / 'history' / table}: no batch is there yet",
-                *(f"{path}: {why}" for path, why in left_out.items()),
-            ]),
-            "materialize at least one configuration first (make run, or the Dagster UI)",
-        )  # fmt: skip
-    return of_one_kind(rows)[0], left_out
+    return store.of_one_kind(rows)[0], left_out
 
 
 def _one_by_one(table: str, files: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -81,7 +65,7 @@ def _one_by_one(table: str, files: Sequence[Path]) -> tuple[pd.DataFrame, dict[s
             sound.append(conform(table, read_many([path], columns)[0]))
         except TableError as error:
             broken[str(path)] = f"damaged: {error.problem}"
-    return (pd.concat(sound, ignore_index=True) if sound else pd.DataFrame()), broken
+    return (pd.concat(sound, ignore_index=True) if sound else empty(table)), broken
 
 
 def batch_starts(store: TableStore, config_ids: Sequence[str]) -> tuple[pd.Series, dict[str, str]]:

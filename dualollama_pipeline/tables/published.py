@@ -84,7 +84,6 @@ IMPORTED_CALLS = table(
             df["status"].ne("failed") | df[["total_ms", "n_tokens", "tok_per_s"]].isna().all(axis=1)
         ),
     ),
-    may_be_empty=True,
 )
 IMPORTED_RUNS = table(
     "imported_runs",
@@ -127,7 +126,6 @@ IMPORTED_RUNS = table(
         "balance_efficiency_pct = 50 * balance_speedup",
         lambda df: near(df["balance_efficiency_pct"], 50 * df["balance_speedup"]),
     ),
-    may_be_empty=True,
 )
 
 CLAIM_AUDIT = table(
@@ -168,7 +166,6 @@ RUNTIME_COMPARISON = table(
         "winner": text("left, right, or empty: not justified"),
         "reason": text("why there is a winner, or why there is none"),
     },
-    may_be_empty=True,
 )
 METHOD_CRITIQUE = table(
     "method_critique",
@@ -183,7 +180,6 @@ METHOD_CRITIQUE = table(
         "n": count("runs or calls it rests on"),
         "statement": text("what the numbers say"),
     },
-    may_be_empty=True,
 )
 
 PUBLISHED_TABLES = (

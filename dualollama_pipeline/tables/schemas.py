@@ -1,14 +1,15 @@
 """The tables' columns: type, unit, range, meaning, and what must hold between columns.
 
-Strict: an unknown or missing column is refused, and so is an empty table. A float
-column that may be missing is null there, never zero; the row's status and reasons say why.
+Strict: an unknown or missing column is refused. A table without rows is legal: nothing was measured
+yet, or nothing counts. A float column that may be missing is null there, never zero; the row's
+status and reasons say why.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
+import pandas as pd
 import pandera.pandas as pa
 
 from dualollama_pipeline.core.errors import TableError
@@ -24,9 +25,6 @@ from dualollama_pipeline.tables.decisions import DECISION_TABLES
 from dualollama_pipeline.tables.estimates import ESTIMATE_TABLES
 from dualollama_pipeline.tables.published import PUBLISHED_TABLES
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 VALIDITIES = ("VALID", "WARN", "INVALID")
 ARMS = ("solo_a", "solo_b", "dual", "single")
 
@@ -36,7 +34,7 @@ _WHERE = {
     "batch_id": _text("campaign that this row belongs to"),
     "config_id": _text("configuration of the matrix, the partition"),
     "scenario": _text("scenario of the report"),
-    "workload": _text("standard or parity"),
+    "workload": _text("standard or parity, and whether its length was held"),
     "effective_class": _text("what the servers really ran; equal texts are equal", null=True),
     "block": _count("repetition of all arms, from 1", least=1),
 }
@@ -120,7 +118,8 @@ CALL_TABLE = _table(
         "an ok call has its tokens, its times and no failure",
         lambda df: (
             df["status"].ne("ok")
-            | (df[["n_tokens", "total_ms", "eval_ms"]].notna().all(axis=1))
+            | df[["n_tokens", "total_ms"]].notna().all(axis=1)
+            & (df["eval_ms"].notna() | df["n_tokens"].eq(1))  # Ollama 0.25 leaves it out for one
             & df["failure_kind"].isna()
         ),
     ),
@@ -340,8 +339,16 @@ def check_columns(table: str, df: pd.DataFrame, source: str) -> None:
         )
 
 
+def empty(table: str) -> pd.DataFrame:
+    """Return the table without rows, its columns in their types."""
+    types = {name: str(column.dtype) for name, column in SCHEMAS[table].columns.items()}
+    return pd.DataFrame(columns=list(types)).astype(types)
+
+
 def conform(table: str, df: pd.DataFrame, source: str | None = None) -> pd.DataFrame:
     """Return `df` with the columns of `table` in their order and types, checked.
+
+    A frame without rows and columns, what is made of no row, is the table without rows.
 
     Raises:
         TableError: a column is missing or too many, or a check fails; names `source` (else the
@@ -349,6 +356,8 @@ def conform(table: str, df: pd.DataFrame, source: str | None = None) -> pd.DataF
     """
     source = source or table
     schema = SCHEMAS[table]
+    if df.empty and not len(df.columns):
+        return empty(table)
     check_columns(table, df, source)
     types = {name: str(column.dtype) for name, column in schema.columns.items()}
     try:

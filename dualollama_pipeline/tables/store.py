@@ -11,28 +11,41 @@ import pyarrow.parquet as pq
 
 from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import TableError
+from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.tables.parquet import read_file
-from dualollama_pipeline.tables.schemas import check_columns, conform
+from dualollama_pipeline.tables.schemas import SCHEMAS, check_columns, conform, empty
+from dualollama_pipeline.worker.campaign import last_campaign
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from dualollama_pipeline.core.settings import Settings
 
+
+STANDARD, HELD = "standard", "standard, length held"
+WORK = (STANDARD, HELD, "parity")
 NOT_MEASURED = "not measured yet"
 REBUILD = "rebuild it from the journal: dualollama report --from-journals"
 
 
-def of_one_kind(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+def of_one_kind(
+    rows: pd.DataFrame, asked_last: str = "", wanted_work: str = STANDARD
+) -> tuple[pd.DataFrame, dict[str, str]]:
     """Keep rows of one origin and one workload; return (rows, why a configuration lost some).
 
-    Where anything has been measured, what was only simulated is left out, and so is `parity` where
-    there is `standard`: a mean over both would be neither.
+    Where anything has been measured, what was only simulated is left out, and so is what is not
+    `wanted_work` (or the first of WORK that is there): a mean over both would be neither.
+    `asked_last` is the batch that real servers were last asked for: where it brought nothing, what
+    was simulated before must not stand for it.
     """
     lost: dict[str, str] = {}
-    for column, preferred in (("origin", "measured"), ("workload", "standard")):
+    brought_nothing = bool(asked_last) and not rows["batch_id"].str.startswith(asked_last).any()
+    present = set(rows["workload"])
+    work = next((each for each in (wanted_work, *WORK) if each in present), wanted_work)
+    for column, preferred in (("origin", "measured"), ("workload", work)):
         wanted = rows[column].eq(preferred)
-        if wanted.any():
+        if wanted.any() or (column == "origin" and brought_nothing):
             others = rows.loc[~wanted, ["config_id", column]].drop_duplicates()
             lost |= {
                 str(config_id): f"only {value} so far"
@@ -44,9 +57,27 @@ def of_one_kind(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
 
 @dataclass(frozen=True)
 class TableStore:
-    """The tables below one folder: the latest by partition, and the history of every batch."""
+    """The tables below one folder: the latest by partition, and the history of every batch.
+
+    `asked_last` and `wanted_work`: see `of_one_kind`.
+    """
 
     root: Path
+    asked_last: str = ""
+    wanted_work: str = STANDARD
+
+    @classmethod
+    def of(cls, settings: Settings) -> TableStore:
+        """Return the store of a warehouse as its user last used it."""
+        warehouse = Warehouse(settings.warehouse)
+        last = last_campaign(warehouse.campaigns)
+        is_real = last is not None and last.servers != "simulated"
+        asked_last = last.batch_id if last is not None and is_real else ""
+        return cls(warehouse.tables, asked_last, HELD if settings.hold_length else STANDARD)
+
+    def of_one_kind(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+        """Keep what may be pooled; see the function of this name."""
+        return of_one_kind(rows, self.asked_last, self.wanted_work)
 
     def path(self, table: str, config_id: str | None = None) -> Path:
         """Return the file of a table, or of its partition."""
@@ -66,6 +97,10 @@ class TableStore:
             TableError: the rows break the schema (nothing is written), or the disk refuses.
         """
         checked = conform(table, df)
+        if config_id is not None and checked.empty:
+            raise TableError(
+                f"{table}: {config_id} has no rows", "materialize benchmark_trials of it first"
+            )
         paths = [self.path(table, config_id)]
         if config_id is not None:
             paths.insert(0, self._place_in_history(table, checked, config_id))
@@ -93,6 +128,14 @@ class TableStore:
         path = self.path(table, config_id)
         return conform(table, read_file(path, REBUILD), str(path))
 
+    def is_current(self, table: str, config_id: str) -> bool:
+        """Say whether a partition is there, can be read, and has the columns of today."""
+        try:
+            names = pq.ParquetFile(self.path(table, config_id)).schema_arrow.names
+        except (OSError, pa.ArrowException):
+            return False
+        return set(names) == set(SCHEMAS[table].columns)
+
     def partitions(self, table: str) -> list[str]:
         """Return the configurations that have this table."""
         return sorted(path.stem for path in (self.root / table).glob("*.parquet"))
@@ -103,10 +146,7 @@ class TableStore:
         """Read all partitions of `config_ids` that can be used; return (rows, why others are not).
 
         Rows of one origin and one workload only (`of_one_kind`). A damaged partition is left out,
-        too, and named like the others.
-
-        Raises:
-            TableError: none can be used.
+        too, and named like the others; where none can be used, there are no rows.
         """
         parts: dict[str, pd.DataFrame] = {}
         left_out = dict.fromkeys(config_ids, NOT_MEASURED)
@@ -120,7 +160,7 @@ class TableStore:
             except TableError as error:
                 left_out[config_id] = f"damaged: {error.problem}"
         rows = self._checked_together(table, parts, left_out)
-        rows, others = of_one_kind(rows)
+        rows, others = self.of_one_kind(rows)
         left_out |= others
         used = set(rows["config_id"])
         return rows, {name: why for name, why in left_out.items() if name not in used}
@@ -133,13 +173,7 @@ class TableStore:
         All at once: one check of all rows is 20 times faster than one for each part.
         """
         if not parts:
-            damaged = [why for why in left_out.values() if why != NOT_MEASURED]
-            raise TableError(
-                "\n".join(damaged) or f"{self.root / table}: no partition is there yet",
-                "rebuild the tables from the journals: dualollama report --from-journals"
-                if damaged
-                else "materialize at least one configuration first (make run, or the Dagster UI)",
-            )
+            return empty(table)
         try:
             return conform(table, pd.concat(parts.values(), ignore_index=True))
         except TableError:

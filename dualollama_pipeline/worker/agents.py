@@ -47,6 +47,14 @@ class Attempt:
     thinking: frozenset[str] = frozenset()
 
 
+# An answer of this form cannot end within 300 tokens: 80 strings of 10 characters are more.
+ENDLESS = {
+    "type": "array",
+    "items": {"type": "string", "minLength": 10},
+    "minItems": 80,
+}
+
+
 def request_body(agent: PlannedAgent, stage: Stage, attempt: Attempt) -> dict[str, Any]:
     """Build the body of a generation; an option that is not set is not sent.
 
@@ -66,6 +74,7 @@ def request_body(agent: PlannedAgent, stage: Stage, attempt: Attempt) -> dict[st
         "options": options,
         "keep_alive": attempt.plan.keep_alive,
         **({"think": False} if agent.model in attempt.thinking else {}),
+        **({"format": ENDLESS} if attempt.plan.hold_length else {}),
         "truncate": False,  # refuse a prompt that does not fit: Ollama would cut it in silence
         "shift": False,
     }

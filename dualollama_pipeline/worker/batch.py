@@ -263,7 +263,8 @@ class _Batch:
             servers = await self._bench.identities(gpus, CONTROL_TRIES)
             twins = await self._twins(servers)
         except ServerError as error:
-            self._writer.append(_note("servers", error))
+            lost = ServerError(f"{arm.value}, {moment}: {error.problem}", error.way_out)
+            self._writer.append(_note("servers", lost))
             return
         if twins is not None:  # `dual` would be `single` under another name
             raise ServerError(

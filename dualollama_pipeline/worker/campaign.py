@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import JournalError
@@ -19,36 +19,49 @@ if TYPE_CHECKING:
 
 
 class CampaignRecord(BaseModel):
-    """What a campaign measures: a plan hash for each configuration, in the order of measuring."""
+    """What a campaign measures: a plan hash for each configuration, in the order of measuring.
+
+    `servers` is the kind it asked (settings' word); `failures` says by configuration what was not
+    measured to its end, and why.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_id: str
     plan_hashes: dict[str, str]
     finished: bool = False
+    servers: str = "simulated"
+    failures: dict[str, str] = Field(default_factory=dict)
 
 
-def open_campaign(folder: Path, plan_hashes: Mapping[str, str]) -> CampaignRecord:
+def last_campaign(folder: Path) -> CampaignRecord | None:
+    """Return what was to be measured last; None if nothing was, or its record is damaged."""
+    last = max(folder.glob("*.json"), default=None)
+    return None if last is None else _read(last)
+
+
+def open_campaign(
+    folder: Path, plan_hashes: Mapping[str, str], servers: str = "simulated"
+) -> CampaignRecord:
     """Return the last campaign if it is unfinished and measures exactly this, else a new one.
 
     Raises:
         JournalError: the folder cannot be written.
     """
-    last = max(folder.glob("*.json"), default=None)
-    if last is not None:
-        record = _read(last)
-        if record is not None and not record.finished and record.plan_hashes == dict(plan_hashes):
-            return record
+    last, asked = last_campaign(folder), dict(plan_hashes)
+    if last is not None and not last.finished and last.plan_hashes == asked:
+        return last
     record = CampaignRecord(
-        batch_id=f"run-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}", plan_hashes=dict(plan_hashes)
+        batch_id=f"run-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}", plan_hashes=asked, servers=servers
     )
     _write(folder, record)
     return record
 
 
-def finish_campaign(folder: Path, record: CampaignRecord) -> None:
-    """Note that every configuration of a campaign has been measured."""
-    _write(folder, record.model_copy(update={"finished": True}))
+def close_campaign(folder: Path, record: CampaignRecord, failures: Mapping[str, str]) -> None:
+    """Note what was not measured to its end; without a failure the campaign is finished."""
+    update = {"finished": not failures, "failures": dict(failures)}
+    _write(folder, record.model_copy(update=update))
 
 
 def _read(path: Path) -> CampaignRecord | None:

@@ -1,135 +1,82 @@
-"""Can this pair be measured? Every question is asked; each finding says what to do about it."""
+"""Can this pair be measured, and how long will it take? Each finding says what to do about it."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
+from collections import defaultdict
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from dualollama_pipeline.core.design import SERVER_A, SERVER_B
-from dualollama_pipeline.core.errors import DualOllamaError, ServerError
-from dualollama_pipeline.core.plan import Deadlines
-from dualollama_pipeline.ollama.client import Exchange, OllamaClient
-from dualollama_pipeline.ollama.identity import same_process, snapshot
+from dualollama_pipeline.core.errors import ServerError
+from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.core.plan import Arm
+from dualollama_pipeline.core.workload import STANDARD_NUM_PREDICT
+from dualollama_pipeline.ollama.gpu import LOOPBACK
 from dualollama_pipeline.worker import calibration
+from dualollama_pipeline.worker.bench import open_bench
+from dualollama_pipeline.worker.checkup import Checkup, Finding, Verdict, refused
 from dualollama_pipeline.worker.machine import describe_machine
+from dualollama_pipeline.worker.measure import Measurement
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from dualollama_pipeline.core.records import ServerIdentity
+    from dualollama_pipeline.core.plan import Plan, PlannedTrial
     from dualollama_pipeline.core.settings import Settings
     from dualollama_pipeline.ollama.servers import ServerPair
+    from dualollama_pipeline.worker.checkup import Speed, Tell
 
-# A model load may take minutes; whether a server is there shows at once.
-PATIENCE = Deadlines(connect_s=3.0, first_token_s=300.0, idle_s=60.0, total_s=300.0)
-ON_GPU = 0.99
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One answer: `ok` False is a reason not to measure; `way_out` says what to do then."""
-
-    name: str
-    ok: bool
-    found: str
-    way_out: str = ""
+WARM_S = 0.5  # a load that takes less found the model in place
+S_PER_MIN, MIN_PER_H = 60, 60
 
 
-async def examine_servers(pair: ServerPair, model: str) -> list[Finding]:
-    """Ask both servers who they are, load the model on both, and look again."""
-    results = await asyncio.gather(*(_ready(url, name, model) for name, url in pair.urls.items()))
-    findings = [finding for finding, _ in results]
-    identities = [identity for _, identity in results if identity is not None]
-    if len(identities) < len(pair.urls):
-        return findings
-    return findings + _compared(identities)
+async def examine(settings: Settings, pair: ServerPair, tell: Tell) -> None:
+    """Ask everything, what needs no load first; the ruler when no model is being loaded any more.
+
+    Raises:
+        InputError: the matrix, the corpus or a setting cannot be used.
+    """
+    tell(examine_warehouse(settings.warehouse))
+    plans = plans_of(settings, pair)
+    async with open_bench(plans[0]) as bench:
+        checkup = Checkup(bench, plans, tell)
+        sound, machine = await asyncio.gather(checkup.introduce(), examine_machine(pair.urls))
+        tell(machine)
+        speeds = await checkup.try_out(sound) if sound else {}
+    tell(await examine_ruler())
+    if speeds.keys() == pair.urls.keys():
+        tell(night(plans, speeds))
 
 
-async def _ready(url: str, name: str, model: str) -> tuple[Finding, ServerIdentity | None]:
-    """Check one server: it answers, has the model, and can load it."""
-    title = f"server {name}"
-    async with OllamaClient(url, PATIENCE) as client:
-        try:
-            before = await snapshot(client, name, model)
-            if not before.loaded:
-                await _load(client, model)
-            identity = await snapshot(client, name, model)
-        except DualOllamaError as error:
-            return Finding(title, False, error.problem, error.way_out), None
-    kind = f"simulated ({identity.simulated_by})" if identity.simulated_by else "Ollama"
-    found = f"{url}: {kind} {identity.version}, {model} {identity.digest[:12]}"
-    return Finding(title, True, found), identity
+def plans_of(settings: Settings, pair: ServerPair) -> list[Plan]:
+    """Return the plans of all configurations of the matrix."""
+    measurement = Measurement(settings, pair, lambda _: None)
+    matrix = load_matrix(settings.data / "matrix.yaml")
+    return [measurement.plan(each, "doctor") for each in matrix.configurations]
 
 
-async def _load(client: OllamaClient, model: str) -> None:
-    exchange = Exchange(url=client.url, model=model)
-    body = {"model": model, "prompt": "", "stream": False, "keep_alive": 60}
-    await client.generate(body, {}, exchange)
-    if exchange.failure is not None:
-        raise DualOllamaError(
-            f"{client.url}: {model} cannot be loaded: {exchange.failure.text}",
-            "free memory (ollama ps, ollama stop), name a smaller model, or read the server's log",
-        )
-
-
-def _compared(identities: list[ServerIdentity]) -> list[Finding]:
-    first, second = identities[0], identities[1]
-    same = same_process(identities)
-    proof = "distinct as far as it shows"
-    if first.pid and second.pid:
-        proof = f"distinct: processes {first.pid} and {second.pid}"
-    equal = (first.version, first.digest) == (second.version, second.digest)
-    findings = [
-        Finding(
-            "two servers",
-            same is None,
-            f"{first.url} and {second.url} are " + ("one and the same server" if same else proof),
-            "start a second `ollama serve` with another OLLAMA_HOST, and name its URL",
-        ),
-        Finding(
-            "same software",
-            equal,
-            "same version and weights"
-            if equal
-            else f"{first.version} {first.digest[:12]} and {second.version} {second.digest[:12]}",
-            "run the same Ollama on both, and `ollama pull` the model on both",
-        ),
-    ]
-    return findings + [_placement(identity) for identity in identities]
-
-
-def _placement(identity: ServerIdentity) -> Finding:
-    share = identity.size_vram_share
-    found = "not known" if share is None else f"{100 * share:.0f} % in GPU memory"
-    where = "".join(f", {uuid}" for uuid in identity.gpu_uuids or ())
-    witness = f" ({identity.placement}{where})" if identity.placement else ""
-    return Finding(
-        f"placement {identity.server}",
-        share is not None
-        and (share >= ON_GPU or share == 0)
-        and identity.placement != "contradicted",
-        f"{found}{witness}, context {identity.context_length}",
-        "a model that is partly on the CPU measures the bus: free GPU memory, or use a smaller one",
-    )
-
-
-async def examine_machine() -> Finding:
-    """Say what machine this is; nothing about it can be wrong here."""
+async def examine_machine(urls: dict[str, str]) -> Finding:
+    """Say what machine this client is; nothing about it can be wrong here."""
     machine = await describe_machine()
     gpus = "not known (no nvidia-smi)" if machine.gpus is None else f"{len(machine.gpus)}"
     named = "".join(f", {gpu.name} driver {gpu.driver}" for gpu in machine.gpus or ())
     found = f"{machine.os}, {machine.cpu}, {machine.n_cpus} CPUs, {machine.memory_mib} MiB"
-    return Finding("machine", True, f"{found}, GPUs {gpus}{named}")
+    remote = [name for name, url in urls.items() if urlsplit(url).hostname not in LOOPBACK]
+    whose = f"; server {' and '.join(remote)} is elsewhere, with its own" if remote else ""
+    return Finding(Verdict.OK, "this client", f"{found}, GPUs {gpus}{named}{whose}")
 
 
 async def examine_ruler() -> Finding:
     """Hold the ruler against a server with a known schedule."""
-    result = await calibration.examine_ruler()
+    try:
+        result = await calibration.examine_ruler()
+    except ServerError as error:
+        return refused("ruler", error)
     return Finding(
+        Verdict.OK if calibration.is_sound(result) else Verdict.FAIL,
         "ruler",
-        calibration.is_sound(result),
         f"TTFT error {result.ttft_error_median_ms:.2f} ms at the median, "
         f"{result.ttft_error_max_ms:.2f} at most; gap error P95 {result.gap_error_p95_ms:.2f} ms; "
         f"rate error {result.rate_error_pct:.2f} % (n {result.n}, two streams)",
@@ -144,9 +91,11 @@ def examine_warehouse(warehouse: Path) -> Finding:
         writable = os.access(warehouse, os.W_OK)
     except OSError:
         writable = False
-    state = "writable" if writable else "not writable"
     return Finding(
-        "warehouse", writable, f"{warehouse} is {state}", "set DUALOLLAMA_WAREHOUSE to another"
+        Verdict.OK if writable else Verdict.FAIL,
+        "warehouse",
+        f"{warehouse} is {'writable' if writable else 'not writable'}",
+        "set DUALOLLAMA_WAREHOUSE to another",
     )
 
 
@@ -159,10 +108,44 @@ def refuse_to_disturb(holder: str) -> None:
     raise ServerError(f"the servers are in use by {holder}", "ask again when it has ended")
 
 
-async def examine(settings: Settings, pair: ServerPair) -> list[Finding]:
-    """Ask everything; the ruler last, when no model is being loaded any more."""
-    if set(pair.urls) != {SERVER_A, SERVER_B}:
-        return [Finding("servers", False, f"there are {sorted(pair.urls)}", "two are needed")]
-    findings = await examine_servers(pair, settings.model)
-    findings += [await examine_machine(), examine_warehouse(settings.warehouse)]
-    return [*findings, await examine_ruler()]
+def night(plans: Sequence[Plan], speeds: dict[str, Speed]) -> Finding:
+    """Estimate how long all plans take: their trials at these speeds, and the loads between them.
+
+    A plan begins with a load; after `single` with two option sets its server loads again, and once
+    at least in it. Agents on two servers are taken not to slow each other.
+    """
+    trials = [trial for plan in plans for trial in plan.trials]
+    n_loads = len(plans) + 2 * sum(_changes_options(trial) for trial in trials)
+    load_s = max(speed.load_s for speed in speeds.values())
+    total_s = sum(_trial_s(trial, speeds) for trial in trials) + n_loads * load_s
+    blocks = max(trial.block for trial in trials)
+    warm = " (it was loaded already; a real load takes longer)" if load_s < WARM_S else ""
+    clock = " of simulated time" if plans[0].clock == "simulated" else ""
+    return Finding(
+        Verdict.OK,
+        "night",
+        f"a night of {len(plans)} configurations × {blocks} blocks takes about "
+        f"{_duration(total_s)}{clock} (an estimate: {len(trials)} trials at the speeds above, "
+        f"{n_loads} loads of {load_s:.1f} s{warm}; two agents at once "
+        "taken not to slow each other)",
+    )
+
+
+def _changes_options(trial: PlannedTrial) -> bool:
+    runners = {(a.model, a.options.num_gpu, a.options.num_ctx) for a in trial.agents}
+    return trial.arm is Arm.SINGLE and len(runners) > 1
+
+
+def _trial_s(trial: PlannedTrial, speeds: dict[str, Speed]) -> float:
+    """Return the time of its busiest server; an answer without a limit counts as a limited one."""
+    busy_s: defaultdict[str, float] = defaultdict(float)
+    for agent in trial.agents:
+        speed = speeds[agent.server]
+        tokens = [stage.num_predict or STANDARD_NUM_PREDICT for stage in agent.stages]
+        busy_s[agent.server] += len(tokens) * speed.ttft_s + sum(tokens) / speed.tok_per_s
+    return max(busy_s.values())
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = divmod(max(round(seconds / S_PER_MIN), 1), MIN_PER_H)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -52,6 +52,7 @@ class Measurement:
             self.pair.urls,
             self.pair.clock,
             self.pair.environments,
+            self.settings.hold_length,
             deadlines=self.settings.deadlines,
         )
         try:

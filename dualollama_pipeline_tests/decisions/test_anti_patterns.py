@@ -62,7 +62,7 @@ def judge(matrix: Matrix, nothing_imported: Imported) -> Judge:
             conform("population_statistics", population_statistics(samples)),
         )
         runs = nothing_imported[0] if imported is None else imported
-        return conform("anti_patterns", anti_patterns(found, runs, matrix))
+        return conform("anti_patterns", anti_patterns(found, runs, matrix, matrix))
 
     return made
 

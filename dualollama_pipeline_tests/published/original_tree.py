@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from dualollama_pipeline.core.matrix import Configuration, Matrix, load_matrix
+from dualollama_pipeline.core.matrix import Configuration, Matrix
+from dualollama_pipeline.published.evidence import load_plan
 
 SOLO_TOK_PER_S = 100.0
 SHARE = 0.38
@@ -27,8 +28,8 @@ LOOP = ("test100", 2)
 FIRST_NUMBERS = {"chimera_homo": "chimera-homo", "baseline_vs_chimera": "baseline-vs-chimera"}
 
 
-def matrix() -> Matrix:
-    return load_matrix(Path(__file__).parents[2] / "data" / "matrix.yaml")
+def plan() -> Matrix:
+    return load_plan(Path(__file__).parents[2] / "data" / "published")
 
 
 def float32(value: float) -> float:
@@ -203,7 +204,7 @@ def write_run(root: Path, configuration: Configuration, number: int, content: An
 def write_tree(root: Path, config_ids: list[str] | None = None, runs: int = 5) -> Path:
     """Write the runs of some configurations (default: all 27) with their `summary.json`."""
     began = START
-    for configuration in matrix().configurations:
+    for configuration in plan().configurations:
         if config_ids is not None and configuration.config_id not in config_ids:
             continue
         summaries = []

@@ -78,7 +78,9 @@ def test_no_rule_names_a_claim() -> None:
 def test_verdicts_do_not_depend_on_names_or_order(without_runs: Evidence, figures: Figures) -> None:
     """Renamed claims are judged alike."""
     renamed = figures.table().assign(claim_id=[f"X{n}" for n in range(len(figures))])
-    again = gather(DATA, Figures.from_table(renamed), without_runs.runs, without_runs.calls)
+    again = gather(
+        DATA / "published", Figures.from_table(renamed), without_runs.runs, without_runs.calls
+    )
     assert list(claim_audit(again)["verdict"]) == list(claim_audit(without_runs)["verdict"])
 
 
@@ -258,7 +260,9 @@ def test_the_stored_sign_is_tried_and_named(with_runs: Evidence) -> None:
     table = with_runs.figures.table()
     lowest = table["metric"].eq("throughput_delta") & table["statistic"].eq("min")
     table.loc[lowest, "value"] = f"{stored.min():.2f}"
-    evidence = gather(DATA, Figures.from_table(table), with_runs.runs, with_runs.calls)
+    evidence = gather(
+        DATA / "published", Figures.from_table(table), with_runs.runs, with_runs.calls
+    )
     (row,) = rows(claim_audit(evidence), "population", "throughput_delta", "min").to_dict("records")
     assert row["verdict"] == "reproduced"
     assert "insight - collector" in row["convention"]
@@ -306,7 +310,7 @@ def test_a_cause_stands_if_the_failed_call_had_it(
     """Had the failed call asked for the layers that are blamed, the rule must say so."""
     calls = with_runs.calls.copy()
     calls.loc[calls["status"].eq("failed"), "num_gpu"] = num_gpu
-    table = claim_audit(gather(DATA, with_runs.figures, with_runs.runs, calls))
+    table = claim_audit(gather(DATA / "published", with_runs.figures, with_runs.runs, calls))
     assert verdict(table, "test005", "root cause", "claim", "GPU=120") == word
 
 
@@ -358,7 +362,7 @@ def test_an_effect_that_is_there_is_found(with_runs: Evidence) -> None:
             ~heavy, with_runs.runs["balance_efficiency_pct"] - 10
         )
     )
-    table = claim_audit(gather(DATA, with_runs.figures, runs, with_runs.calls))
+    table = claim_audit(gather(DATA / "published", with_runs.figures, runs, with_runs.calls))
     assert verdict(table, "gpu 120 mixed", "advice", "rule", "avoid gpu 120") == "reproduced"
 
 
@@ -367,7 +371,9 @@ def test_one_missing_run_unchecks_what_needs_it(
 ) -> None:
     """A mean over 134 runs is not the published one; other configurations are checked as before."""
     gone = with_runs.runs["config_id"].eq("test001") & with_runs.runs["run_number"].eq(3)
-    table = claim_audit(gather(DATA, with_runs.figures, with_runs.runs[~gone], with_runs.calls))
+    table = claim_audit(
+        gather(DATA / "published", with_runs.figures, with_runs.runs[~gone], with_runs.calls)
+    )
     (row,) = rows(table, "population", "ttft_delta", "min").to_dict("records")
     assert "134 are imported" in row["explanation"]
     peak = rows(table, "test001", "efficiency", "peak")
@@ -395,6 +401,8 @@ def test_published_figures_of_the_runs_at_hand_are_reproduced(with_runs: Evidenc
         f"{value:.{places}f}"
         for value, places in zip(audited.loc[numeric, "recomputed"], decimals[numeric], strict=True)
     ]
-    again = claim_audit(gather(DATA, Figures.from_table(table), with_runs.runs, with_runs.calls))
+    again = claim_audit(
+        gather(DATA / "published", Figures.from_table(table), with_runs.runs, with_runs.calls)
+    )
     assert numeric.sum() > 200
     assert set(again.loc[numeric, "verdict"]) == {"reproduced"}

@@ -58,7 +58,7 @@ def test_import_then_audit(
     assert cli.main(["import", str(folder)]) == 0
     said = capsys.readouterr().out
     assert "originals: 9 runs of 2 configurations" in said
-    assert "not read: chimera-homo/test100/run_3/metrics.json: metrics.json: cannot be read" in said
+    assert "not read: chimera-homo/test100/run_3/metrics.json: cannot be read as JSON" in said
     assert "gaps: test100: run 3 missing" in said
     assert "test005 run 4: collector report failed (no final record" in said
     store = TableStore(Warehouse(warehouse).tables)
@@ -68,6 +68,32 @@ def test_import_then_audit(
     assert (found["imported"], found["n_runs"]) == ("originals", 9)
     bases = {f["basis"] for f in found["figures"] if f["subject"] == "test005"}
     assert "imported runs" in bases
+
+
+def test_what_became_of_the_copy_is_said(
+    warehouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """133 of 135 runs were audited, and nobody was told."""
+    assert (
+        cli.main(["import", str(write_tree(tmp_path / "originals", ["test005", "test013"]))]) == 0
+    )
+    copies = sorted((warehouse / "imported").rglob("metrics.json"))
+    copies[0].unlink()
+    copies[7].write_text("{}")
+    capsys.readouterr()
+    assert cli.main(["audit"]) == 0
+    said = capsys.readouterr().out
+    assert (
+        "the imported copy has changed since: 8 of 10 runs are as imported; changed: "
+        "baseline-vs-chimera/test005/run_1/metrics.json (gone), "
+        "chimera_homo/test013/run_3/metrics.json; import again" in said
+    )
+    for copy in copies[1:]:
+        copy.unlink()
+    found = audit(capsys)
+    assert (found["n_runs"], len(found["changed"])) == (0, 10)
+    assert cli.main(["audit"]) == 0
+    assert "0 of 10 runs are as imported" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["nowhere", "."])

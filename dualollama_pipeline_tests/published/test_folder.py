@@ -13,7 +13,7 @@ import pytest
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.published.float32 import as_meant
 from dualollama_pipeline.published.folder import RunFolder, plan_gaps, read_folder
-from dualollama_pipeline_tests.published.original_tree import float32, matrix, write_tree
+from dualollama_pipeline_tests.published.original_tree import float32, plan, write_tree
 
 Change = Callable[[dict[str, Any]], Any]
 
@@ -97,6 +97,17 @@ DAMAGES: list[tuple[Change, str]] = [
     (lambda c: c.update(scenario="chimera_hetero"), "but its folder is"),
     (lambda c: c.update(run_number=7), "run_number = 7, but its folder is run_1"),
     (lambda c: c["insight"]["result"].update(timestamp="yesterday"), "timestamp"),
+    (lambda c: c["insight"]["result"].update(timestamp=1763157600), "timestamp = 1763157600"),
+    (lambda c: c["insight"]["result"].update(timestamp="2025-11-14T20:00:00"), "timestamp"),
+    # Python would take each of these for the number
+    (lambda c: c["summary"].update(efficiency_percent="98.1"), "efficiency_percent = '98.1'"),
+    (lambda c: c["summary"].update(efficiency_percent=True), "efficiency_percent = True"),
+    (lambda c: c["summary"].update(resource_contention_detected=0), "detected = 0"),
+    (lambda c: c["insight"].update(execution_time_s=1e-320), "execution_time_s = 1e-320"),
+    (lambda c: c["summary"].update(throughput_delta=1e300), "throughput_delta = 1e+300"),
+    (lambda c: c["insight"]["result"].update(workflow=[]), "insight.result.workflow = []"),
+    (lambda c: c["insight"].update(prompt="\ud800"), "insight.prompt = '\\ud800'"),
+    (lambda c: c["insight"].update(spread=float("inf")), "insight.spread = inf"),
 ]
 
 
@@ -108,6 +119,7 @@ def test_a_wrong_file_is_named_and_the_rest_loads(small: Path, damage: Change, s
     (problem,) = read.problems
     assert problem.startswith("baseline-vs-chimera/test005/run_1/metrics.json: ")
     assert said in problem
+    assert "; way out: " in problem
 
 
 def test_an_option_without_a_column_is_noted(small: Path) -> None:
@@ -165,15 +177,14 @@ def test_summaries_are_held_against_their_runs(small: Path) -> None:
     assert "test013: run 2 has speedup" in notes
     summary.unlink()
     (small / "baseline-vs-chimera/test005/summary.json").write_text('{"runs": [{"x": 1}]}')
-    notes = "\n".join(read_folder(small).notes)
-    assert "chimera_homo/test013: no summary.json" in notes
-    assert "test005/summary.json: not used" in notes
+    assert "chimera_homo/test013: no summary.json" in read_folder(small).notes
+    assert "runs.0.run_number" in read_folder(small).problems[0]
 
 
 def test_gaps_in_the_plan_are_named(folder: RunFolder) -> None:
     """Skipped numbers were planned once; missing runs and configurations shift every mean."""
     keys = [file.key for file in folder.runs]
-    planned = matrix().config_ids
+    planned = plan().config_ids
     assert plan_gaps(keys, planned) == ["numbers that the plan skips: test101, test102, test105"]
     fewer = [key for key in keys if key[0] != "test018" and key != ("test001", 3)]
     assert plan_gaps([*fewer, ("test300", 1)], planned)[:4] == [

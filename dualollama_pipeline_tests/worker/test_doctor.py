@@ -9,35 +9,69 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.ollama.servers import ServerPair
+from dualollama_pipeline.worker.bench import open_bench
 from dualollama_pipeline.worker.calibration import calibrate, paced_server
-from dualollama_pipeline.worker.doctor import Finding, examine_servers, examine_warehouse
+from dualollama_pipeline.worker.checkup import Checkup, Finding, Speed, Verdict
+from dualollama_pipeline.worker.doctor import (
+    examine_machine,
+    examine_warehouse,
+    night,
+    plans_of,
+)
 from dualollama_pipeline.worker.lock import pair_lock
-from dualollama_pipeline_tests.faults.ollama import ollama
-from dualollama_pipeline_tests.faults.scripted import MODEL, serve
+from dualollama_pipeline_tests.field.stand_in import stand_ins
+
+IMPATIENT = Settings(blocks=1, first_token_s=0.5, load_s=0.5)
+GAP_MS = 5.0  # long enough for each piece to come alone
 
 
-def names_of(findings: list[Finding], *, ok: bool) -> set[str]:
-    return {finding.name for finding in findings if finding.ok is ok}
+async def check(pair: ServerPair, settings: Settings) -> tuple[list[Finding], dict[str, Speed]]:
+    """Ask a pair everything about its servers."""
+    told: list[Finding] = []
+    plans = plans_of(settings, pair)
+    async with open_bench(plans[0]) as bench:
+        checkup = Checkup(bench, plans, told.append)
+        sound = await checkup.introduce()
+        speeds = await checkup.try_out(sound) if sound else {}
+    return told, speeds
 
 
-def examine_scripted(model: str = MODEL, *, same: bool = False) -> list[Finding]:
-    """Examine two scripted servers, or one under two names."""
+def findings(**behaviour: Any) -> list[Finding]:
+    """Check stand-ins that behave so."""
 
     async def act() -> list[Finding]:
-        async with serve(ollama()) as (url_a, _), serve(ollama()) as (url_b, _):
-            pair = ServerPair({"a": url_a, "b": url_a if same else url_b}, "real")
-            return await examine_servers(pair, model)
+        async with stand_ins(**{"gap_ms": GAP_MS, **behaviour}) as urls:
+            return (await check(ServerPair(urls, "real"), IMPATIENT))[0]
 
     return asyncio.run(act())
 
 
+def of(told: list[Finding], verdict: Verdict) -> dict[str, Finding]:
+    return {finding.name: finding for finding in told if finding.verdict is verdict}
+
+
 def test_a_healthy_pair_has_nothing_to_complain_of() -> None:
     """A doctor that always finds something is not asked again."""
-    findings = examine_scripted()
-    assert names_of(findings, ok=False) == set()
-    assert {"server a", "server b", "two servers", "placement a"} <= names_of(findings, ok=True)
+    told = findings()
+    assert of(told, Verdict.FAIL) == of(told, Verdict.NOTE) == {}
+    sound = of(told, Verdict.OK)
+    assert {"server a", "model a", "two servers", "same software", "stream b"} <= sound.keys()
+    assert "16 pieces in 1" in sound["stream a"].found
+    assert "round trip" in sound["server a"].found
+    assert "simulated" not in "".join(finding.found for finding in told)
+
+
+def test_what_takes_long_is_told_before_it_is_done() -> None:
+    """A load takes minutes; until then the screen would be empty."""
+    names = [finding.name for finding in findings(load_error="no", load_errors=9)]
+    assert names.index("loading") < names.index("load a")
+    assert {"server a", "server b"} <= set(names[: names.index("loading")])
 
 
 def test_dead_servers_are_named_within_ten_seconds() -> None:
@@ -45,30 +79,121 @@ def test_dead_servers_are_named_within_ten_seconds() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     started = time.monotonic()
-    findings = asyncio.run(examine_servers(ServerPair({"a": url, "b": url}, "real"), MODEL))
+    told, _ = asyncio.run(check(ServerPair({"a": url, "b": url}, "real"), Settings(blocks=1)))
     assert time.monotonic() - started < 10
-    assert names_of(findings, ok=False) == {"server a", "server b"}
-    assert all(url in finding.found and finding.way_out for finding in findings)
+    failed = of(told, Verdict.FAIL)
+    assert failed.keys() == {"server a", "server b"}
+    assert all(url in finding.found and finding.way_out for finding in failed.values())
 
 
-def test_a_missing_model_is_named_with_the_command_that_helps() -> None:
-    """The second commonest."""
-    findings = examine_scripted("llama3:8b")
-    assert names_of(findings, ok=False) == {"server a", "server b"}
-    assert "ollama pull llama3:8b" in findings[0].way_out
+def test_a_missing_model_is_named_with_what_is_there() -> None:
+    """The second commonest; mostly it is there, under another tag."""
+    models = [{"name": "gemma3:4b"}, {"name": "llama3:8b"}]
+    failed = of(findings(models_a=models), Verdict.FAIL)
+    assert failed.keys() == {"model a"}
+    assert "gemma3:4b, llama3:8b" in failed["model a"].found
+    assert "ollama pull gemma3:latest" in failed["model a"].way_out
+    assert "did you mean gemma3:4b?" in failed["model a"].way_out
 
 
-def test_one_server_under_two_names_is_found() -> None:
-    """It would be measured as two."""
-    assert "two servers" in names_of(examine_scripted(same=True), ok=False)
+@pytest.mark.parametrize("expiry", ["moving", "fixed", "zero"])
+def test_one_process_behind_two_ports_is_never_called_distinct(expiry: str) -> None:
+    """It would be measured as two. An emulator's expiry does not move: then nothing is known."""
+    told = findings(one_process=True, expiry=expiry)
+    verdict = Verdict.FAIL if expiry == "moving" else Verdict.NOTE
+    assert "two servers" in of(told, verdict)
+    assert not any("distinct" in finding.found for finding in told)
+
+
+def test_an_answer_in_clumps_is_named_with_its_cure() -> None:
+    """Behind such a proxy every TTFT is that of the proxy's buffer."""
+    failed = of(findings(buffer_bytes_b=400), Verdict.FAIL)
+    assert failed.keys() == {"stream b"}
+    assert "proxy_buffering off" in failed["stream b"].way_out
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "name", "said"),
+    [
+        ({"load_error": "out of memory"}, "load a", "free GPU memory"),
+        ({"generate_status": 502}, "stream a", "the proxy does not reach"),
+        ({"hangs_from": 1}, "stream a", "does it load, or hang"),
+        ({"token": "a-token"}, "server a", "DUALOLLAMA_TOKEN"),
+        ({"prefix": "/ollama", "control_failures": {"/api/ps": (0, 9)}}, "model a", "server's log"),
+        ({"vram_share": 0.4}, "model a", "free GPU memory"),
+        ({"version_b": "0.25.0"}, "same software", "same Ollama on both"),
+    ],
+)
+def test_an_error_is_a_finding_with_a_way_out(
+    behaviour: dict[str, Any], name: str, said: str
+) -> None:
+    """Never a traceback."""
+    assert said in of(findings(**behaviour), Verdict.FAIL)[name].way_out
+
+
+def test_credentials_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A doctor without them calls a pair dead that can be measured."""
+    monkeypatch.setenv("DUALOLLAMA_TOKEN", "a-token")
+    assert of(findings(token="a-token"), Verdict.FAIL) == {}  # noqa: S106 a test's
+
+
+def test_a_model_that_thinks_is_told() -> None:
+    """Its first token would be a thought."""
+    assert "can think and is told not to" in of(findings(thinks=True), Verdict.OK)["stream a"].found
+
+
+def test_a_model_that_ends_at_once_has_no_speed() -> None:
+    """Its one token took no time: a million tokens/s."""
+    notes = of(findings(end_at_once=True), Verdict.NOTE)
+    assert "not known" in notes["stream a"].found
+
+
+def test_a_context_beyond_the_trained_one_is_noted(
+    simulated_pair: ServerPair, tmp_path: Path
+) -> None:
+    """Ollama answers with less, and says nothing."""
+    options = "{num_ctx: 200000}"
+    (tmp_path / "matrix.yaml").write_text(
+        "configurations:\n"
+        f"- {{config_id: x, scenario: chimera_homo, collector: {options}, insight: {options}}}\n"
+    )
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "a.csv").write_text("x\n1\n")
+    told, speeds = asyncio.run(check(simulated_pair, Settings(blocks=1, data=tmp_path)))
+    assert "a configuration asks for 200000" in of(told, Verdict.NOTE)["context b"].found
+    assert "simulated" in of(told, Verdict.OK)["server a"].found
+    assert speeds.keys() == {"a", "b"}
+
+
+def test_a_night_is_the_sum_of_its_trials_and_loads() -> None:
+    """27 x 5 blocks, two stages of 300 tokens; in `single` one server does the work of two."""
+    pair = ServerPair({"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"}, "real")
+    speed = Speed(load_s=10.0, ttft_s=1.0, tok_per_s=100.0)
+    plans = plans_of(Settings(), pair)
+    finding = night(plans, {"a": speed, "b": speed})
+    agent_s = 2 * (1.0 + 300 / 100.0)
+    agents_s = 27 * 5 * (1 + 1 + 1 + 2) * agent_s  # two alone, dual, single
+    n_loads = 27 + 2 * 5 * 14  # of 14 configurations the agents differ in what makes a server load
+    minutes = round((agents_s + n_loads * 10.0) / 60)
+    assert f"{minutes // 60} h {minutes % 60} min (an estimate" in finding.found
+    assert "27 configurations × 5 blocks" in finding.found
+    assert f"{n_loads} loads of 10.0 s" in finding.found
+
+
+def test_the_gpus_of_a_remote_server_are_not_this_clients() -> None:
+    """A laptop without a GPU in front of a server with four is no fault."""
+    urls = {"a": "http://127.0.0.1:1", "b": "http://gpu-box:11434"}
+    finding = asyncio.run(examine_machine(urls))
+    assert (finding.verdict, finding.name) == (Verdict.OK, "this client")
+    assert "server b is elsewhere" in finding.found
 
 
 def test_a_warehouse_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """Hours of measuring must not end in `permission denied`."""
     (tmp_path / "file").write_text("")
-    assert examine_warehouse(tmp_path / "new").ok
+    assert examine_warehouse(tmp_path / "new").verdict is Verdict.OK
     finding = examine_warehouse(tmp_path / "file" / "below")
-    assert not finding.ok
+    assert finding.verdict is Verdict.FAIL
     assert "DUALOLLAMA_WAREHOUSE" in finding.way_out
 
 

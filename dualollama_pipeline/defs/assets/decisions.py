@@ -57,7 +57,9 @@ def anti_patterns(
 
     matrix = load_matrix(bench.settings.data / "matrix.yaml")
     statistics = judge.Statistics(contrasts, factor_effects, population_statistics)
-    table = judge.anti_patterns(statistics, imported_runs, matrix)
+    table = judge.anti_patterns(
+        statistics, imported_runs, matrix, load_matrix(bench.settings.published / "plan.yaml")
+    )
     counts = {str(verdict): int(n) for verdict, n in table["verdict"].value_counts().items()}
     return dg.Output(table, metadata=counts)
 

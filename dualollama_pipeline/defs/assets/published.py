@@ -7,7 +7,6 @@ from typing import Any
 
 import dagster as dg
 
-from dualollama_pipeline.core.matrix import load_matrix
 from dualollama_pipeline.defs.resources import Bench
 
 _PUBLISHED: dict[str, Any] = {"group_name": "published", "kinds": {"pandas", "pandera", "parquet"}}
@@ -22,7 +21,7 @@ def published_figures(bench: dg.ResourceParam[Bench]) -> dg.Output[Any]:
     """Read the figures from the project's data."""
     from dualollama_pipeline.published.figures import load_figures  # noqa: PLC0415
 
-    path = bench.settings.data / "published" / "figures.csv"
+    path = bench.settings.published / "figures.csv"
     figures = load_figures(path)
     return dg.Output(figures.table(), metadata={"file": path.name, "figures": len(figures)})
 
@@ -34,9 +33,10 @@ def published_figures(bench: dg.ResourceParam[Bench]) -> dg.Output[Any]:
 def imported_calls(bench: dg.ResourceParam[Bench]) -> dg.Output[Any]:
     """Lay out the calls of what `dualollama import` copied; empty if it never ran."""
     from dualollama_pipeline.published import commands, imported  # noqa: PLC0415
+    from dualollama_pipeline.published.evidence import load_plan  # noqa: PLC0415
 
     folder = commands.evidence_of(bench.settings.warehouse).read()
-    planned = load_matrix(bench.settings.data / "matrix.yaml").config_ids
+    planned = load_plan(bench.settings.published).config_ids
     return dg.Output(
         imported.build_imported_calls(folder), metadata=commands.import_summary(folder, planned)
     )
@@ -49,9 +49,10 @@ def imported_calls(bench: dg.ResourceParam[Bench]) -> dg.Output[Any]:
 def imported_runs(bench: dg.ResourceParam[Bench], imported_calls: Any) -> dg.Output[Any]:
     """Lay out the runs of what `dualollama import` copied; empty if it never ran."""
     from dualollama_pipeline.published import commands, imported  # noqa: PLC0415
+    from dualollama_pipeline.published.evidence import load_plan  # noqa: PLC0415
 
     folder = commands.evidence_of(bench.settings.warehouse).read()
-    planned = load_matrix(bench.settings.data / "matrix.yaml").config_ids
+    planned = load_plan(bench.settings.published).config_ids
     return dg.Output(
         imported.build_imported_runs(folder, imported_calls),
         metadata=commands.import_summary(folder, planned),
@@ -70,7 +71,7 @@ def claim_audit(
     from dualollama_pipeline.published.figures import Figures  # noqa: PLC0415
 
     figures = Figures.from_table(published_figures)
-    evidence = audit.gather(bench.settings.data, figures, imported_runs, imported_calls)
+    evidence = audit.gather(bench.settings.published, figures, imported_runs, imported_calls)
     table = audit.claim_audit(evidence)
     return dg.Output(
         table, metadata={**audit.verdict_counts(table), "imported runs": len(imported_runs)}
@@ -106,7 +107,7 @@ def runtime_comparison(  # noqa: PLR0913, PLR0917 one parameter for each source 
     from dualollama_pipeline.published.figures import Figures  # noqa: PLC0415
 
     figures = Figures.from_table(published_figures)
-    evidence = audit.gather(bench.settings.data, figures, imported_runs, imported_calls)
+    evidence = audit.gather(bench.settings.published, figures, imported_runs, imported_calls)
     return comparison.runtime_comparison(
         evidence, method_critique, config_statistics, population_statistics
     )

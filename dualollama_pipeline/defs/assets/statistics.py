@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 
 from dualollama_pipeline.core.matrix import load_matrix
-from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.resources import Bench
 
 _STATISTICS: dict[str, Any] = {"group_name": "statistics", "kinds": {"pandas", "scipy"}}
@@ -96,7 +95,7 @@ def trend(context: dg.AssetExecutionContext, bench: dg.ResourceParam[Bench]) -> 
     from dualollama_pipeline.tables.store import TableStore  # noqa: PLC0415
 
     matrix = load_matrix(bench.settings.data / "matrix.yaml")
-    nights = load_nights(TableStore(Warehouse(bench.settings.warehouse).tables), matrix.config_ids)
+    nights = load_nights(TableStore.of(bench.settings), matrix.config_ids)
     for path, why in nights.left_out.items():
         context.log.warning(f"{path} is left out: {why}")
     return trend.trend(samples.collect_samples(nights.runs, nights.blocks), nights.order)

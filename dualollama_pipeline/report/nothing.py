@@ -1,0 +1,70 @@
+"""What the page says where no block counts: what was tried, why it does not count, what to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from dualollama_pipeline.tables.guards import GUARDS
+from dualollama_pipeline.tables.store import NOT_MEASURED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from dualollama_pipeline.report.inputs import ReportInputs
+
+MOST = 5  # reasons: whoever has more starts with these
+START = "Measure at least 5 complete blocks of a configuration: `dualollama run`."
+
+
+def nothing_counts(inputs: ReportInputs) -> tuple[str, ...]:
+    """Return why no block counts, the commonest reason first; nothing where one does."""
+    blocks = inputs.blocks
+    if (blocks["in_dual_estimate"] | blocks["in_single_estimate"]).any():
+        return ()
+    return (*_tried(inputs), *_reasons(inputs.calls, inputs.runs), *_not_measured(inputs), START)
+
+
+def _tried(inputs: ReportInputs) -> Iterator[str]:
+    n = len(inputs.blocks)
+    if n:
+        trials, calls = inputs.runs, inputs.calls
+        yield (
+            f"{n} block{'s' if n > 1 else ''} of "
+            f"{inputs.blocks['config_id'].nunique()} configuration(s) were tried, none counts: of "
+            f"{len(trials)} trials {int(trials['status'].ne('ok').sum())} did not end well and "
+            f"{int(trials['validity'].eq('INVALID').sum())} are INVALID; "
+            f"{int(calls['status'].eq('failed').sum())} of {len(calls)} calls failed."
+        )
+
+
+def _reasons(calls: pd.DataFrame, runs: pd.DataFrame) -> Iterator[str]:
+    failed = calls[calls["status"].eq("failed")]
+    for (kind, text), n in Counter(
+        zip(failed["failure_kind"], failed["failure_text"], strict=True)
+    ).most_common(MOST):
+        yield f"{n} call{'s' if n > 1 else ''} failed ({kind}): {text}"
+    found = Counter(
+        reason
+        for reasons in runs["validity_reasons"]
+        for reason in str(reasons).split("; ")
+        if reason and not reason.startswith(("ended:", "failures:"))
+    )
+    guards = set()
+    for reason, n in found.most_common(MOST):
+        guard = reason.split(": ", 1)[0]
+        advice = "" if guard in guards else f" What to do: {GUARDS[guard].advice}."
+        guards.add(guard)
+        yield f"{n} trial{'s' if n > 1 else ''}: {reason}.{advice}"
+
+
+def _not_measured(inputs: ReportInputs) -> Iterator[str]:
+    """Say what was to be measured and was not; that nothing was asked for needs no list."""
+    known = Counter(why for why in inputs.missing.values() if why != NOT_MEASURED)
+    for why, n in known.most_common(MOST):
+        names = [name for name, its in inputs.missing.items() if its == why]
+        yield f"{', '.join(names[:MOST])}{' and others' if n > MOST else ''}: {why}"
+    if not known and inputs.blocks.empty:
+        yield "Nothing has been measured yet."

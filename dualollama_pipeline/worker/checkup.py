@@ -1,0 +1,343 @@
+"""What the doctor asks the two servers: first what costs nothing, then with the model loaded."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections import Counter, defaultdict
+from contextlib import suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from dualollama_pipeline.core.design import SERVER_B, nonce
+from dualollama_pipeline.core.errors import DualOllamaError, ServerError
+from dualollama_pipeline.core.model_name import same_model
+from dualollama_pipeline.core.units import MS_PER_S, NS_PER_S
+from dualollama_pipeline.metrics.call import decode_tok_per_s
+from dualollama_pipeline.ollama.client import Exchange, OllamaClient
+from dualollama_pipeline.ollama.failures import way_out_of_failure
+from dualollama_pipeline.ollama.gpu import GpuWatch
+from dualollama_pipeline.ollama.identity import (
+    SIMULATOR_HEADER,
+    moves_together,
+    same_process,
+    snapshot,
+)
+from dualollama_pipeline.worker.agents import asking, request_body
+from dualollama_pipeline.worker.call import Window, call_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from dualollama_pipeline.core.plan import Plan, PlannedAgent
+    from dualollama_pipeline.core.records import ServerIdentity
+    from dualollama_pipeline.worker.bench import Bench
+
+    Tell = Callable[["Finding"], object]
+
+ON_GPU = 0.99
+ROUND_TRIPS = 5
+N_TOKENS = 16  # enough to see how pieces arrive, few enough for a CPU
+KEEP_ALIVE, TOUCH_KEEP_ALIVE = "5m", "6m"  # Ollama's default; a touch has to move the expiry
+CLUMP = 2  # pieces a read, on average; a quick server alone has a few that share one
+MOST_NAMES = 20
+SECOND_SERVER = "start a second `ollama serve` with another OLLAMA_HOST, and name its URL"
+UNBUFFERED = "switch off buffering (nginx: proxy_buffering off) or name the server itself"
+PARTLY_ON_CPU = "partly on the CPU, it measures the bus: free GPU memory, or use a smaller one"
+
+
+class Verdict(StrEnum):
+    """What a finding means: FAIL is a reason not to measure, DOING says what takes its time."""
+
+    OK = "ok"
+    NOTE = "note"
+    FAIL = "FAIL"
+    DOING = "..."
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One answer; `way_out` says what to do where it is not ok."""
+
+    verdict: Verdict
+    name: str
+    found: str
+    way_out: str = ""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a server is: its load and its first token in s, its tokens per s."""
+
+    load_s: float
+    ttft_s: float
+    tok_per_s: float
+
+
+def refused(name: str, error: DualOllamaError) -> Finding:
+    """Return what to tell of a question that ended in an error."""
+    return Finding(Verdict.FAIL, name, error.problem, error.way_out)
+
+
+class Checkup:
+    """One examination of the servers that `bench` is open for; `tell` hears each finding at once.
+
+    `plans` are those of all configurations that may be measured on them.
+    """
+
+    def __init__(self, bench: Bench, plans: Sequence[Plan], tell: Tell) -> None:
+        self._bench = bench
+        self._tell = tell
+        self._wanted = _largest_contexts(plans)
+        self._agent = _agent_to_try(plans)
+
+    async def introduce(self) -> list[str]:
+        """Ask what needs no load; return the servers that have all models."""
+        names = list(self._bench.control)
+        sound = await asyncio.gather(*map(self._introduce, names))
+        return [name for name, is_sound in zip(names, sound, strict=True) if is_sound]
+
+    async def try_out(self, names: Sequence[str]) -> dict[str, Speed]:
+        """Load a model on these servers, look at them when all hold it, and stream from each.
+
+        Returns the speeds of those that answered.
+        """
+        limit_s = self._bench.plan.deadlines.load_s
+        what = f"{self._agent.model} on {' and '.join(names)} (at most {limit_s:.0f} s)"
+        self._tell(Finding(Verdict.DOING, "loading", what))
+        loads = zip(names, await asyncio.gather(*map(self._load, names)), strict=True)
+        load_s = {name: seconds for name, seconds in loads if seconds is not None}
+        identities = await self._look(load_s)
+        if len(identities) == len(self._bench.control):
+            self._tell(await self._two_servers(*identities))
+            self._tell(_same_software(*identities))
+        if identities:
+            self._tell(Finding(Verdict.DOING, "streaming", f"{N_TOKENS} tokens, one by one"))
+        bench = self._bench.knowing(tuple(identities))
+        speeds = {each.server: await self._stream(bench, each, load_s) for each in identities}
+        return {name: speed for name, speed in speeds.items() if speed is not None}
+
+    # -- without a load ------------------------------------------------------------------------
+    async def _introduce(self, name: str) -> bool:
+        client = self._bench.control[name]
+        try:
+            said = await client.version()  # opens the connection
+            trips = [await _round_trip_ms(client) for _ in range(ROUND_TRIPS)]
+            tags = await client.json("GET", "/api/tags")
+        except ServerError as error:
+            self._tell(refused(f"server {name}", error))
+            return False
+        kind = "simulated" if SIMULATOR_HEADER in said.headers else "Ollama"
+        trip = f"round trip {statistics.median(trips):.1f} ms (median of {ROUND_TRIPS})"
+        found = f"{client.url}: {kind} {said.json().get('version')}, {trip}"
+        self._tell(Finding(Verdict.OK, f"server {name}", found))
+        there = _names(tags.get("models"))
+        missing = [m for m in self._wanted[name] if not any(same_model(m, t) for t in there)]
+        for model in missing:
+            self._tell(_missing(name, client.url, model, there))
+        for model, num_ctx in self._wanted[name].items():
+            if model not in missing:
+                await self._check_context(name, model, num_ctx)
+        return not missing
+
+    async def _check_context(self, name: str, model: str, num_ctx: int) -> None:
+        """Compare the largest context that is asked for with what /api/show says, if it does."""
+        info: Any = None
+        with suppress(ServerError):
+            show = await self._bench.control[name].json("POST", "/api/show", {"model": model})
+            info = show.get("model_info")
+        if not isinstance(info, dict):
+            return
+        trained = info.get(f"{info.get('general.architecture')}.context_length")
+        if isinstance(trained, int) and num_ctx > trained:
+            found = f"{model} was trained for {trained} tokens, a configuration asks for {num_ctx}"
+            way_out = "Ollama gives no more than that: lower num_ctx in matrix.yaml"
+            self._tell(Finding(Verdict.NOTE, f"context {name}", found, way_out))
+
+    # -- with the model loaded -----------------------------------------------------------------
+    def _body(self, bench: Bench) -> dict[str, Any]:
+        """Return a request as trials send it, but short, and with a prompt that is in no cache."""
+        fresh = nonce("doctor", time.time_ns())
+        stage = self._agent.stages[0].model_copy(update={"nonce": fresh})
+        body = request_body(self._agent, stage, bench.attempt("doctor", 1))
+        options = {**body["options"], "num_predict": N_TOKENS}
+        return {**body, "options": options, "keep_alive": KEEP_ALIVE}
+
+    def _without_text(self, keep_alive: str) -> dict[str, Any]:
+        """Return a request that only loads, or only moves the expiry of what is loaded."""
+        asked = asking(self._bench.plan, "")
+        return {**self._body(self._bench), **asked, "stream": False, "keep_alive": keep_alive}
+
+    async def _load(self, name: str) -> float | None:
+        """Return how long the load took, s; None if there was none."""
+        client = self._bench.control[name]
+        exchange = Exchange(url=client.url, model=self._agent.model)
+        started = time.perf_counter()
+        await client.generate(self._without_text(KEEP_ALIVE), {}, exchange)
+        if exchange.failure is None:
+            return time.perf_counter() - started
+        found = f"{client.url}: {self._agent.model} cannot be loaded: {exchange.failure.text}"
+        way_out = way_out_of_failure(exchange.failure)
+        self._tell(Finding(Verdict.FAIL, f"load {name}", found, way_out))
+        return None
+
+    async def _look(self, names: Iterable[str]) -> list[ServerIdentity]:
+        gpus, found = GpuWatch(), []
+        for name in names:
+            client = self._bench.control[name]
+            try:
+                identity = await snapshot(client, name, self._agent.model, gpus)
+            except ServerError as error:
+                self._tell(refused(f"model {name}", error))
+                continue
+            self._tell(_placement(identity))
+            found.append(identity)
+        return found
+
+    async def _two_servers(self, first: ServerIdentity, second: ServerIdentity) -> Finding:
+        """Say whether two URLs lead to two processes; by a touch where the machine does not."""
+        name, urls = "two servers", f"{first.url} and {second.url}"
+        if first.simulated_by and second.simulated_by:
+            return Finding(Verdict.OK, name, f"{urls} are simulated, on one clock")
+        proof: str | None = f"processes {first.pid} and {second.pid}"
+        try:
+            if first.pid and second.pid:
+                same = same_process([first, second]) is not None
+            else:
+                same, proof = await self._touch(first, second)
+        except ServerError as error:
+            return refused(name, error)
+        if same:
+            found = f"{urls} are one and the same server"
+            return Finding(Verdict.FAIL, name, found, SECOND_SERVER)
+        if proof is None:
+            found = f"whether {urls} are two does not show: no expiry that moves"
+            return Finding(Verdict.NOTE, name, found, "make sure that they are two processes")
+        return Finding(Verdict.OK, name, f"{urls} are distinct: {proof}")
+
+    async def _touch(
+        self, first: ServerIdentity, second: ServerIdentity
+    ) -> tuple[bool, str | None]:
+        """Return whether a request to the first moves the second, and what proves that it does not.
+
+        Raises:
+            ServerError: a server does not answer.
+        """
+        client, other = (self._bench.control[each.server] for each in (first, second))
+        touch = self._without_text(TOUCH_KEEP_ALIVE)
+        if await moves_together(client, other, first.model, touch):
+            return True, None
+        touched = await snapshot(client, first.server, first.model)
+        if touched.expires_at in {None, first.expires_at}:
+            return False, None
+        return False, f"what is asked of {first.server} does not touch {second.server}"
+
+    async def _stream(
+        self, bench: Bench, identity: ServerIdentity, load_s: dict[str, float]
+    ) -> Speed | None:
+        """Stream a few tokens as a trial would; tell how they came."""
+        name, client = f"stream {identity.server}", bench.control[identity.server]
+        exchange = Exchange(url=client.url, model=self._agent.model)
+        await client.generate(self._body(bench), {}, exchange)
+        window = Window(bench.clock, 0, interrupted=False)
+        call = call_record(self._agent, self._agent.stages[0], exchange, window)
+        if call.failure is not None:
+            found = f"{client.url}: {call.failure.text}"
+            self._tell(Finding(Verdict.FAIL, name, found, way_out_of_failure(call.failure)))
+            return None
+        n, eval_ns = call.counters.eval_count or 0, call.counters.eval_duration or 0
+        if n == 1 or call.sent_ns is None or call.first_token_ns is None:
+            found = "the model ended at once, so its speed is not known"
+            self._tell(Finding(Verdict.NOTE, name, found, "try again, or name another model"))
+            return None
+        ttft_s = (call.first_token_ns - call.sent_ns) / NS_PER_S
+        speed = Speed(load_s[identity.server], ttft_s, decode_tok_per_s(n, eval_ns))
+        pieces, reads = len(call.chunk_ns), len(set(call.chunk_ns))
+        thinks = ", can think and is told not to" if identity.thinks else ""
+        thinks = ", thinks before it answers" if call.thinking else thinks
+        found = (
+            f"TTFT {ttft_s * MS_PER_S:.0f} ms, {speed.tok_per_s:.1f} tokens/s, "
+            f"{pieces} pieces in {reads} reads{thinks}"
+        )
+        verdict = Verdict.OK
+        if pieces >= CLUMP * reads and not identity.simulated_by:
+            verdict = Verdict.FAIL
+            found += ": they come in clumps, TTFT and token times are not the server's"
+        self._tell(Finding(verdict, name, found, UNBUFFERED))
+        return speed
+
+
+def _largest_contexts(plans: Sequence[Plan]) -> dict[str, dict[str, int]]:
+    """Return by server and model the largest num_ctx that is asked for; 0: none is."""
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for plan in plans:
+        for trial in plan.trials:
+            for agent in trial.agents:
+                models = found[agent.server]
+                asked = agent.options.num_ctx or 0
+                models[agent.model] = max(models.get(agent.model, 0), asked)
+    return found
+
+
+def _agent_to_try(plans: Sequence[Plan]) -> PlannedAgent:
+    """Return an agent of server b with its most frequent model, which `single` runs on a, too."""
+    agents = [
+        agent
+        for plan in plans
+        for trial in plan.trials
+        for agent in trial.agents
+        if agent.server == SERVER_B
+    ]
+    ((model, _),) = Counter(agent.model for agent in agents).most_common(1)
+    return next(agent for agent in agents if agent.model == model)
+
+
+async def _round_trip_ms(client: OllamaClient) -> float:
+    started = time.perf_counter()
+    await client.version()
+    return (time.perf_counter() - started) * MS_PER_S
+
+
+def _names(models: object) -> list[str]:
+    """Return the models in the answer of /api/tags; emulators write what they like."""
+    entries = models if isinstance(models, list) else []
+    return [str(entry["name"]) for entry in entries if isinstance(entry, dict) and "name" in entry]
+
+
+def _missing(server: str, url: str, model: str, there: list[str]) -> Finding:
+    more = len(there) - MOST_NAMES
+    names = ", ".join(there[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    way_out = f"`ollama pull {model}` on that server"
+    if near := get_close_matches(model, there):
+        way_out += (
+            f"; or did you mean {' or '.join(near)}? DUALOLLAMA_MODEL names it, for an agent of "
+            "its own matrix.yaml"
+        )
+    found = f"{url}: {model!r} is not there; there are {names or 'no models'}"
+    return Finding(Verdict.FAIL, f"model {server}", found, way_out)
+
+
+def _placement(identity: ServerIdentity) -> Finding:
+    name = f"model {identity.server}"
+    what = f"{identity.model} {identity.digest[:12]} of {identity.url}"
+    if identity.size_vram_share is None:
+        found = f"{what}, the server does not tell where it is"
+        return Finding(Verdict.NOTE, name, found, "see `ollama ps` or the server's log")
+    share = identity.size_vram_share
+    where = "".join(f", {uuid}" for uuid in identity.gpu_uuids or ())
+    witness = f" ({identity.placement}{where})" if identity.placement else ""
+    sound = (share >= ON_GPU or share == 0) and identity.placement != "contradicted"
+    found = f"{what}, {100 * share:.0f} % in GPU memory{witness}, context {identity.context_length}"
+    return Finding(Verdict.OK if sound else Verdict.FAIL, name, found, PARTLY_ON_CPU)
+
+
+def _same_software(first: ServerIdentity, second: ServerIdentity) -> Finding:
+    name = "same software"
+    if (first.version, first.digest) == (second.version, second.digest):
+        return Finding(Verdict.OK, name, "same version and weights")
+    found = " and ".join(f"{each.version} {each.digest[:12]}" for each in (first, second))
+    way_out = "run the same Ollama on both, and `ollama pull` the model on both"
+    return Finding(Verdict.FAIL, name, found, way_out)

@@ -49,7 +49,8 @@ def open_campaign(
         JournalError: the folder cannot be written.
     """
     last, asked = last_campaign(folder), dict(plan_hashes)
-    if last is not None and not last.finished and last.plan_hashes == asked:
+    same = last is not None and (last.plan_hashes, last.servers) == (asked, servers)
+    if last is not None and same and not last.finished:
         return last
     record = CampaignRecord(
         batch_id=f"run-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}", plan_hashes=asked, servers=servers

@@ -19,6 +19,7 @@ import numpy as np
 from scipy import stats
 
 from dualollama_pipeline.statistics import power, verdicts
+from dualollama_pipeline_tests.benchmarks import early_stops
 from dualollama_pipeline_tests.benchmarks.campaigns import LONG_RUN, noise_free, simulated_blocks
 from dualollama_pipeline_tests.benchmarks.promises import (
     FULL,
@@ -126,6 +127,15 @@ to the noise-free one. On one server nothing overlaps, and the noise-free value 
 Balance efficiencies are as skewed as half a normal distribution: the plain t interval of five of
 them covers a little less than it says, so those of fewer than 20 blocks are given a level of 97 %.
 """
+EARLY_STOPS = """
+## Early stops
+
+Geometric means over very many blocks of the simulator, through the project's formulas, with answers
+that end by themselves at 71 to 246 of 300 tokens. The weighted speedup carries the verdicts. What
+still moves it: agents out of step have the GPU to themselves while the other loads or reads. Few
+blocks of which some stop early and others do not are two groups, not one: five of them cover less.
+
+"""
 
 
 def page(found: list[Found], sizes: list[dict[str, Any]]) -> str:
@@ -144,6 +154,7 @@ def page(found: list[Found], sizes: list[dict[str, Any]]) -> str:
                 )
     long_run = float(np.exp(simulated_blocks()[:, 0].mean()))
     text += NOISE_FREE.format(free=noise_free("dual"), long_run=long_run, n=LONG_RUN)
+    text += EARLY_STOPS + early_stops.table()
     if sizes:
         text += "\n## Scale\n\nAll statistics of the group, 27 configurations; limits at 1,000,000 "
         text += "trials: 60 s, 2,048 MiB (the tables themselves included).\n\n" + table(sizes)

@@ -26,6 +26,7 @@ from dualollama_pipeline.statistics.intervals import (
 from dualollama_pipeline.statistics.means import Mean, aligned, difference, mean_of, sample
 from dualollama_pipeline.statistics.multiplicity import benjamini_hochberg, holm
 from dualollama_pipeline.statistics.samples import COLUMNS, option_classes
+from dualollama_pipeline_tests.benchmarks import early_stops
 from dualollama_pipeline_tests.benchmarks.campaigns import (
     N_BLOCKS,
     N_CONFIGURATIONS,
@@ -102,6 +103,16 @@ def _simulated(which: int, n: int, free_of_noise: str = "") -> IntervalCase:
     return case
 
 
+def _stopping(which: int, n: int, stops: float, prompts: str) -> IntervalCase:
+    """Draw from blocks with early stops; truth: their mean over very many of them."""
+
+    def case(chance: np.random.Generator) -> tuple[Interval, float]:
+        blocks = early_stops.stopping_blocks(stops, prompts)[:, which]
+        return t_interval(chance.choice(blocks, n)), float(blocks.mean())
+
+    return case
+
+
 def coverage_cases() -> dict[str, IntervalCase]:
     """Return what must cover its truth in 93 to 97 %: every interval that is not exact."""
     return {
@@ -150,6 +161,14 @@ def coverage_cases() -> dict[str, IntervalCase]:
         "simulator, dual, 5 blocks, long-run truth": _simulated(0, 5),
         "simulator, dual, 15 blocks, long-run truth": _simulated(0, 15),
         "simulator, single, 5 blocks, noise-free truth": _simulated(1, 5, "single"),
+        **{
+            f"weighted, {arm}, {100 * stops:.0f} % early stops, prompts {prompts}, {n} blocks":
+                _stopping(place, n, stops, prompts)
+            for place, arm in enumerate(("dual", "single"))
+            for stops in early_stops.SHARES
+            for prompts in early_stops.PROMPTS
+            for n in (5, 15)
+        },
     }  # fmt: skip
 
 
@@ -171,6 +190,11 @@ def told_cases() -> dict[str, IntervalCase]:
     """Return what is shown and not judged, because its truth is another quantity or n is small."""
     return {
         "simulator, dual, 5 blocks, noise-free truth": _simulated(0, 5, "dual"),
+        **{
+            f"true, dual, {100 * stops:.0f} % early stops, 5 blocks (not printed)":
+                _stopping(2, 5, stops, "like decoding")
+            for stops in early_stops.SHARES[1:]
+        },
     }  # fmt: skip
 
 

@@ -188,7 +188,6 @@ def test_measuring_again_opens_a_new_batch_and_keeps_the_old(home: Path) -> None
         (["run", "--configs", "nonsense"], "nonsense"),
         (["run", "--blocks", "0"], "no whole number"),
         (["run", "--servers", "external"], "DUALOLLAMA_URL_A"),
-        (["report"], "make run"),
         (["simulate", "--ports", "1,x"], "--ports"),
     ],
 )

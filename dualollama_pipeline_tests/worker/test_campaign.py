@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dualollama_pipeline.core.errors import JournalError
-from dualollama_pipeline.worker.campaign import finish_campaign, open_campaign
+from dualollama_pipeline.worker.campaign import close_campaign, last_campaign, open_campaign
 
 PLANS = {"test001": "hash1", "test002": "hash2"}
 
@@ -20,8 +20,19 @@ def test_an_unfinished_campaign_goes_on(tmp_path: Path) -> None:
 def test_a_finished_campaign_is_not_taken_up(tmp_path: Path) -> None:
     """A second night is a second batch."""
     first = open_campaign(tmp_path, PLANS)
-    finish_campaign(tmp_path, first)
+    close_campaign(tmp_path, first, {})
     assert open_campaign(tmp_path, PLANS).batch_id > first.batch_id
+
+
+def test_what_failed_is_kept_with_its_reason(tmp_path: Path) -> None:
+    """The page of a night that brought nothing has to say why; and it is not finished."""
+    first = open_campaign(tmp_path, PLANS, "external")
+    close_campaign(tmp_path, first, {"test002": "cannot connect"})
+    found = last_campaign(tmp_path)
+    assert found is not None
+    assert (found.servers, found.failures) == ("external", {"test002": "cannot connect"})
+    assert open_campaign(tmp_path, PLANS, "external").batch_id == first.batch_id
+    assert open_campaign(tmp_path, PLANS, "managed").batch_id > first.batch_id
 
 
 @pytest.mark.parametrize(

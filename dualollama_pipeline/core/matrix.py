@@ -61,7 +61,10 @@ class AgentOptions(Strict):
     @classmethod
     def _whole_numbers_are_numbers(cls, value: Any) -> Any:
         """YAML reads `1` as an integer; `true` is an int to Python and stays refused."""
-        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        try:
+            return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        except OverflowError:
+            return value  # refused as no float, by its name and value
 
     def given(self) -> dict[str, int | float]:
         """Return the options that were set: what is sent to the server."""

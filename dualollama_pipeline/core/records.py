@@ -128,6 +128,7 @@ class ServerIdentity(Record):
     server on it. `placement` is "verified" where that process holds the GPU memory that the server
     reports, "contradicted" where not even all GPUs hold it, "claimed" where nobody else can say,
     None where the server reports none. `thinks`: the model can think before it answers.
+    `round_trip_ms` is what a request takes that a server answers at once.
     """
 
     server: str
@@ -147,6 +148,7 @@ class ServerIdentity(Record):
     process_started_s: float | None = None
     gpu_uuids: tuple[str, ...] | None = None
     placement: Literal["verified", "claimed", "contradicted"] | None = None
+    round_trip_ms: float | None = None
 
 
 class Gpu(Record):

@@ -83,15 +83,20 @@ async def gpu_use() -> tuple[GpuUse, ...] | None:
     )
 
 
+def is_here(url: str) -> bool:
+    """Say whether a URL leads to this machine: only then its GPU and load are the server's."""
+    return urlsplit(url).hostname in LOOPBACK
+
+
 def server_process(url: str) -> psutil.Process | None:
     """Return the `ollama` process that listens at a loopback URL.
 
     None if the URL leads elsewhere, if something else listens there (a tunnel, a container's
     proxy), or if the system does not tell.
     """
-    parts = urlsplit(url)
-    if parts.hostname not in LOOPBACK:
+    if not is_here(url):
         return None
+    parts = urlsplit(url)
     import psutil  # noqa: PLC0415 the worker's first request does not wait for it
 
     with suppress(psutil.Error, OSError):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from dualollama_pipeline.core.credentials import credentials_of
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.ollama.managed import managed_servers
@@ -88,9 +89,10 @@ def unreachable(pair: ServerPair) -> list[str]:
 
     async def ask() -> list[str]:
         gone = []
-        for url in dict.fromkeys(pair.urls.values()):
+        servers = {url: server for server, url in pair.urls.items()}
+        for url, server in servers.items():
             try:
-                async with OllamaClient(url, Deadlines()) as client:
+                async with OllamaClient(url, Deadlines(), credentials_of(server)) as client:
                     await client.json("GET", "/api/version")
             except ServerError:
                 gone.append(url)

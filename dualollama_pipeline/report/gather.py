@@ -83,8 +83,10 @@ def _reasons(settings: Settings, missing: Mapping[str, str]) -> dict[str, str]:
     failures = {} if last is None else last.failures
     told = {}
     for config_id, why in missing.items():
-        failed = failures.get(config_id) or _cut_off_by(warehouse.journals(config_id)[-1:])
-        told[config_id] = f"not measured: {failed}" if failed and why == NOT_MEASURED else why
+        failed = None if why.startswith("damaged") else failures.get(config_id)
+        if why == NOT_MEASURED and failed is None:
+            failed = _cut_off_by(warehouse.journals(config_id)[-1:])
+        told[config_id] = f"not measured: {failed}" if failed else why
     return told
 
 

@@ -14,6 +14,8 @@ from dualollama_pipeline.report.wording import in_a_sentence, percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
+
     from dualollama_pipeline.report.model import (
         Estimate,
         PooledEstimate,
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
         Verdict,
     )
 
+SOUND_BLOCKS = 15
 TOGETHER = "Two agents at once on two servers"
 ANSWERS: dict[Verdict, str] = {
     "faster": f"{TOGETHER} finish sooner than one after the other.",
@@ -104,6 +107,25 @@ def answer(
             STANDING[origin],
         ),
     )
+
+
+def how_often_stopped(calls: pd.DataFrame, blocks: pd.DataFrame) -> tuple[str, ...]:
+    """Say how many answers ended by themselves, and what that does to intervals of few blocks.
+
+    Simulated with 20 % of such calls (benchmarks/coverage.py), the 95 % interval of 5 blocks covers
+    90 %, of 15 blocks 94 %: no level mends it, since some nights hold no stop at all.
+    """
+    ended = calls.loc[calls["status"].eq("ok"), "done_reason"]
+    n_stopped = int(ended.eq("stop").sum())
+    if not n_stopped:
+        return ()
+    fewest = int(blocks.groupby("config_id", observed=True)["in_dual_estimate"].sum().min())
+    few = (
+        f" The 95 % interval of a configuration then covers about 90 % below {SOUND_BLOCKS} "
+        f"blocks: measure {SOUND_BLOCKS}, or set `hold_length`."
+    )
+    said = f"{n_stopped} of {len(ended)} answers ended before their length limit."
+    return (said + (few if fewest < SOUND_BLOCKS else ""),)
 
 
 def _stand_apart(n_reloading: int) -> str:

@@ -13,7 +13,7 @@ from dualollama_pipeline.core.matrix import Scenario
 from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.report.advice import advise
 from dualollama_pipeline.report.foreign import one_line, shorten
-from dualollama_pipeline.report.headline import answer
+from dualollama_pipeline.report.headline import answer, how_often_stopped
 from dualollama_pipeline.report.model import (
     BlockNote,
     ConfigurationSummary,
@@ -58,7 +58,7 @@ def summarize(inputs: ReportInputs) -> Summary:
         origins=origins,
         verdict=words.verdict,
         headline=words.headline,
-        explanation=words.explanation,
+        explanation=(*words.explanation, *how_often_stopped(inputs.calls, inputs.blocks)),
         advice=tuple(map(one_line, why_nothing or advise(inputs, population, origin, reloading))),
         population=population,
         scenarios=_scenarios(inputs, configurations),

@@ -17,6 +17,7 @@ import pandas as pd
 
 from dualollama_pipeline.core.records import Origin, Status
 from dualollama_pipeline.core.units import NS_PER_MS
+from dualollama_pipeline.ollama.gpu import is_here
 from dualollama_pipeline.ollama.identity import same_process
 from dualollama_pipeline.tables import guards
 from dualollama_pipeline.tables.guards import Finding, verdict
@@ -65,6 +66,7 @@ def build_cells(journal: Journal, calls: pd.DataFrame) -> pd.DataFrame:
             "isolation": ISOLATION[plan.workload],
             **_counts(planned, trials),
             **_servers(seen),
+            "max_round_trip_ms": _largest([s.round_trip_ms for r in seen for s in r.servers]),
             "n_calls": len(mine),
             "n_failed_calls": sum(row["status"] == "failed" for row in mine),
             "n_cold_calls": sum(bool(row["is_reload"]) for row in mine),
@@ -309,13 +311,19 @@ def _ruler_findings(cell: Row, calls: Sequence[Row]) -> list[Finding]:
 
 
 def _machine_findings(seen: Sequence[IdentityRecord], journal: Journal) -> list[Finding]:
+    """Judge what went on on the worker's machine; where all servers are elsewhere, as a client's.
+
+    A client's GPU does nothing for them, and what makes it swap does not slow them down.
+    """
     known = [record.conditions for record in seen if record.conditions is not None]
-    texts = {text for record in known for text in record.gpu_throttling or ()}
+    are_here = any(is_here(server.url) for record in seen for server in record.servers)
+    whose = "machine" if are_here else "client"
+    texts = {text for record in known if are_here for text in record.gpu_throttling or ()}
     findings = [Finding("WARN", "machine", f"the GPU was slowed down: {text}") for text in texts]
     if any(record.on_battery for record in known):
-        findings.append(Finding("WARN", "machine", "the machine ran on its battery"))
+        findings.append(Finding("WARN", "machine", f"the {whose} ran on its battery"))
     if any(record.governor == "powersave" for record in known):
-        findings.append(Finding("WARN", "machine", "the CPU governor is powersave"))
+        findings.append(Finding("WARN", "machine", f"the {whose}'s CPU governor is powersave"))
     foreign = {pid for record in known for pid in record.foreign_gpu_pids or ()}
     if foreign:
         text = f"other processes used the GPU: {', '.join(map(str, sorted(foreign)))}"
@@ -323,12 +331,12 @@ def _machine_findings(seen: Sequence[IdentityRecord], journal: Journal) -> list[
     n_cpus = journal.machines[-1].n_cpus if journal.machines else None
     loads = [record.load_1min for record in known if record.load_1min is not None]
     if n_cpus and loads and max(loads) > guards.MAX_LOAD_PER_CPU * n_cpus:
-        text = f"load {max(loads):.1f} on {n_cpus} CPUs"
+        text = f"load {max(loads):.1f} on the {n_cpus} CPUs of the {whose}"
         findings.append(Finding("WARN", "machine", text))
     swapped = _grown([r.swapped_in_mib for r in known]) + _grown([r.swapped_out_mib for r in known])
     if swapped > guards.MAX_SWAPPED_MIB:
-        text = f"{swapped:.0f} MiB were swapped meanwhile"
-        findings.append(Finding("ERROR", "machine", text))
+        text = f"the {whose} swapped {swapped:.0f} MiB meanwhile"
+        findings.append(Finding("ERROR" if are_here else "WARN", "machine", text))
     return findings
 
 

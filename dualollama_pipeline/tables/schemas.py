@@ -145,6 +145,7 @@ CELL_TABLE = _table(
         "placements": _text("share of the model in GPU memory, and who says so", null=True),
         "contexts": _text("context length in effect on each server", null=True),
         "gpu_uuids": _text("GPUs of each server's processes", null=True),
+        "max_round_trip_ms": _number("a request that a server answers at once, worst server"),
         "n_calls": _count("calls of all attempts"),
         "n_failed_calls": _count("of these: failed"),
         "n_cold_calls": _count("of these: loaded the model"),

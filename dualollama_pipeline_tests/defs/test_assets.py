@@ -116,6 +116,12 @@ def test_simulated_servers_are_observed_without_a_process() -> None:
     assert version.startswith("simulated-")
 
 
+def test_managed_servers_are_not_simulated_ones() -> None:
+    """They have no URL of their own before they are started: that made them simulated."""
+    (version,) = observed_versions(Bench(Settings(servers="managed")), "ollama_server_a")
+    assert version == "managed gemma3:latest"
+
+
 def test_runs_of_a_killed_process_are_failed_and_others_left_alone(tmp_path: Path) -> None:
     """A run that stays STARTED for ever blocks the queue: one run at a time."""
     with dg.DagsterInstance.ephemeral() as instance:

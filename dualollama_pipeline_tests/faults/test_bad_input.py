@@ -36,6 +36,7 @@ NAN = float("nan")
 
 # What is of the wrong type for each type of JSON; `true` is an int to Python, and 1.5 nearly one.
 WRONG_TYPES: dict[str, tuple[Any, ...]] = {
+    "boolean": ("yes please", 2, 0.5, [True], {"a": 1}),
     "integer": ("60", "text", 1.5, True, [1], {"a": 1}),
     "number": ("0.8", "text", True, [0.8], {"a": 1}),
     "string": (5, 0.5, True, ["text"], {"a": 1}),
@@ -121,6 +122,8 @@ def wrong_values(schema: Schema, root: Schema, path: tuple[str | int, ...]) -> I
         yield Bad(path, f"type{i}", value)
     yield Bad(path, "nan", NAN)
     yield Bad(path, "inf", math.inf)
+    if kind == "number":
+        yield Bad(path, "huge", 10**400)
     if not nullable:
         yield Bad(path, "null", None)
     for way, value in beyond(schema):

@@ -208,4 +208,6 @@ def test_a_server_elsewhere_has_only_claims() -> None:
     """The scripted server is no `ollama` process, like one behind a tunnel."""
     found = identify()
     assert (found.pid, found.gpu_uuids, found.placement) == (None, None, "claimed")
+    assert found.round_trip_ms is not None
+    assert 0 < found.round_trip_ms < 60_000
     assert identify(ps={"models": [ENTRY | LOADED | {"size_vram": 0}]}).placement is None

@@ -40,13 +40,13 @@ def imported(folder: RunFolder) -> tuple[pd.DataFrame, pd.DataFrame]:
 @pytest.fixture(scope="session")
 def with_runs(figures: Figures, imported: tuple[pd.DataFrame, pd.DataFrame]) -> Evidence:
     runs, calls = imported
-    return gather(DATA, figures, runs, calls)
+    return gather(DATA / "published", figures, runs, calls)
 
 
 @pytest.fixture(scope="session")
 def without_runs(figures: Figures) -> Evidence:
     runs, calls = imported_tables(None)
-    return gather(DATA, figures, runs, calls)
+    return gather(DATA / "published", figures, runs, calls)
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,20 @@ def test_no_percentage_without_a_shown_difference():
     assert summary.explanation[2].endswith("; the interval contains no change.")
 
 
+def test_early_stops_are_counted_and_few_blocks_of_them_doubted():
+    """Trap: an interval that covers 90 % is printed as one of 95, without a word."""
+    inputs = build({"test001": FASTER})
+    assert not any("length limit" in text for text in summarize(inputs).explanation)
+    ended = ["stop", "length"] * (len(inputs.calls) // 2)
+    stopped = replace(inputs, calls=inputs.calls.assign(done_reason=ended))
+    said = summarize(stopped).explanation[-1]
+    assert said.startswith(f"{len(ended) // 2} of {len(ended)} answers ended before")
+    assert "about 90 % below 15 blocks" in said
+    many = build({"test001": FASTER * 3})
+    stopped = replace(many, calls=many.calls.assign(done_reason="stop"))
+    assert summarize(stopped).explanation[-1].endswith("length limit.")
+
+
 def test_no_interval_no_number():
     """Trap: the mean of three blocks is printed as the answer."""
     summary = summarize(build({"test001": FASTER[:3]}))

@@ -43,7 +43,8 @@ def test_noise_free_draws_are_the_centre(standard: Profile):
     assert draws.token_work_ns == 1e9 / 108
     assert (draws.short_prompt_tokens, draws.long_prompt_tokens) == (1022, 1197)
     other = draw(standard.noise_free(), ("other", "x", "y"), is_first=True)
-    assert replace(other, text_seed=draws.text_seed) == draws
+    drawn = {name: getattr(draws, name) for name in ("text_seed", "stop_chance", "stop_place")}
+    assert replace(other, **drawn) == draws
 
 
 def test_accidents_happen_to_following_calls_of_the_parity_profile_only(standard: Profile):

@@ -232,6 +232,23 @@ def test_the_machine(conditions: list[Conditions], validity: str, text: str) -> 
     assert text in made["validity_reasons"]
 
 
+def test_the_client_is_not_the_servers_machine() -> None:
+    """A laptop that swaps, throttles or has a weak GPU slows no server in the next room."""
+    there = tuple(
+        each.model_copy(update={"pid": None, "url": f"https://gpu.example/{each.server}"})
+        for each in pair()
+    )
+    conditions = [
+        Conditions(gpu_throttling=("power cap",), swapped_in_mib=0),
+        Conditions(on_battery=True, swapped_in_mib=500),
+    ]
+    made = cell(seen(there, there, conditions=conditions))
+    assert made["validity"] == "WARN"
+    assert "the client ran on its battery" in made["validity_reasons"]
+    assert "the client swapped 500 MiB" in made["validity_reasons"]
+    assert "GPU" not in made["validity_reasons"]
+
+
 def five(arm: str, totals: list[float]) -> list[TrialRecord]:
     """Trials of an agent alone whose calls take these times, ms."""
     return [trial(arm, n, stages("collector", total)) for n, total in enumerate(totals, start=1)]

@@ -4,6 +4,7 @@ import asyncio
 
 import dagster as dg
 
+from dualollama_pipeline.core.credentials import credentials_of
 from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.core.records import ServerIdentity
@@ -23,11 +24,16 @@ async def _identity(url: str, server: str, model: str) -> ServerIdentity:
     from dualollama_pipeline.ollama.client import OllamaClient  # noqa: PLC0415 imports httpx
     from dualollama_pipeline.ollama.identity import snapshot  # noqa: PLC0415
 
-    async with OllamaClient(url, Deadlines()) as client:
+    async with OllamaClient(url, Deadlines(), credentials_of(server)) as client:
         return await snapshot(client, server, model)
 
 
 def _observe(settings: Settings, server: str, url: str | None) -> dg.ObserveResult:
+    if settings.servers == "managed":
+        return dg.ObserveResult(
+            data_version=dg.DataVersion(f"managed {settings.model}"),
+            metadata={"servers": "started while trials run; calls say which version"},
+        )
     if url is None or settings.servers == "simulated":
         return dg.ObserveResult(
             data_version=_simulated_version(), metadata={"servers": "simulated, no real Ollama"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.core.records import Origin
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Section
 from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_of
@@ -117,17 +118,33 @@ def _conditions(rows: list[Row]) -> dict[str, str]:
     )
     told = {
         "Placement of the model": "; ".join(places) or "not known",
+        "GPUs": _gpus(rows),
         "The model between configurations": "; ".join(sorted({row["isolation"] for row in rows})),
     }
+    is_virtual = {row["origin"] for row in rows} == {Origin.SIMULATED}
+    nothing = "none: the clock is virtual" if is_virtual else "not known"
     for name, words in (
+        ("max_round_trip_ms", "Round trip from this client to the servers, worst"),
         ("max_loop_lag_p99_ms", "P99 lateness of the event loop, worst trial"),
         ("max_clock_drift_ms", "Wall clock against monotonic clock, worst trial"),
     ):
         known = [row[name] for row in rows if row[name] == row[name]]
-        told[words] = (
-            f"{max(known):.2f} ms (n {len(known)} cells)" if known else "none: the clock is virtual"
-        )
+        told[words] = f"{max(known):.2f} ms (n {len(known)} cells)" if known else nothing
     return told
+
+
+def _gpus(rows: list[Row]) -> str:
+    """Say whether the two servers have a GPU each: they then share no compute."""
+    both = {row["gpu_uuids"] for row in rows if row["arm"] == "dual" and row["gpu_uuids"]}
+    said = set()
+    for text in both:
+        first, *others = [set(part.partition(": ")[2].split()) for part in text.split("; ")]
+        if "not known" in text or not others or not all((first, *others)):
+            said.add("not known")
+        else:
+            shares = any(first & other for other in others)
+            said.add("shared by both servers" if shares else "each server its own")
+    return "; ".join(sorted(said)) or "not known"
 
 
 def _servers(summary: Summary) -> Table:

@@ -47,6 +47,27 @@ def test_reasons_are_counted_with_their_way_out(tables):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("gpu_uuids", "said"),
+    [
+        ("a: GPU-1; b: GPU-2", "each server its own"),
+        ("a: GPU-1; b: GPU-1", "shared by both servers"),
+        ("a: GPU-1 GPU-2; b: GPU-2", "shared by both servers"),
+        ("a: GPU-1; b: not known", "not known"),
+        (None, "not known"),
+    ],
+)
+def test_whether_the_servers_share_a_gpu_is_said(slower, gpu_uuids, said):
+    """Trap: a speedup of two GPUs is read as one that sharing a GPU brings."""
+    cell = _cell("test001", "VALID", "") | {"gpu_uuids": gpu_uuids, "max_round_trip_ms": 3.5}
+    seen = replace(slower, more={"cell_table": conform("cell_table", pd.DataFrame([cell]))})
+    tables = validity.build(seen, summarize(seen)).section.tables
+    (facts,) = [table for table in tables if table.name == "provenance"]
+    told = {row.cells[0].text: row.cells[1].text for row in facts.rows}
+    assert told["GPUs"] == said
+    assert told["Round trip from this client to the servers, worst"] == "3.50 ms (n 1 cells)"
+
+
 def test_the_worst_drift_is_the_largest_either_way(tables):
     """Trap: a fall of 20 % hides behind a rise of 9 %."""
     (row,) = tables["cells"].rows

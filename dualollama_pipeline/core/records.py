@@ -128,7 +128,8 @@ class ServerIdentity(Record):
     server on it. `placement` is "verified" where that process holds the GPU memory that the server
     reports, "contradicted" where not even all GPUs hold it, "claimed" where nobody else can say,
     None where the server reports none. `thinks`: the model can think before it answers.
-    `round_trip_ms` is what a request takes that a server answers at once.
+    `round_trip_ms` is what a request took that a server answers at once; to open the connection
+    is in it where it was not open.
     """
 
     server: str

@@ -31,7 +31,7 @@ def _entry(models: object, model: str) -> dict[str, Any] | None:
 async def snapshot(
     client: OllamaClient, server: str, model: str, gpus: GpuWatch | None = None, tries: int = 1
 ) -> ServerIdentity:
-    """Ask one server for its identity; five small requests, no model is loaded.
+    """Ask one server for its identity; four small requests, no model is loaded.
 
     `gpus` is shared by snapshots of one moment. A server that knows no /api/show is asked all the
     same: layers and whether the model thinks are then not known.
@@ -70,13 +70,8 @@ async def snapshot(
         expires_at=None if loaded is None else _expiry(loaded),
         thinks=_thinks(show.get("capabilities")),
         **({} if simulated_by else await _witnessed(client.url, loaded, gpus or GpuWatch())),
-        round_trip_ms=None if simulated_by else await _round_trip_ms(client, tries),
+        round_trip_ms=None if simulated_by else version.elapsed.total_seconds() * MS_PER_S,
     )
-
-
-async def _round_trip_ms(client: OllamaClient, tries: int) -> float:
-    """Ask for the version once more: the connection is open now, so nothing else is in it."""
-    return (await client.version(tries)).elapsed.total_seconds() * MS_PER_S
 
 
 async def _loaded(client: OllamaClient, model: str, tries: int = 1) -> dict[str, Any] | None:

@@ -66,7 +66,7 @@ def build_cells(journal: Journal, calls: pd.DataFrame) -> pd.DataFrame:
             "isolation": ISOLATION[plan.workload],
             **_counts(planned, trials),
             **_servers(seen),
-            "max_round_trip_ms": _largest([s.round_trip_ms for r in seen for s in r.servers]),
+            "max_round_trip_ms": _round_trip_ms(seen),
             "n_calls": len(mine),
             "n_failed_calls": sum(row["status"] == "failed" for row in mine),
             "n_cold_calls": sum(bool(row["is_reload"]) for row in mine),
@@ -111,6 +111,13 @@ def _servers(seen: Sequence[IdentityRecord]) -> Row:
         "contexts": each(lambda s: s.context_length),
         "gpu_uuids": each(lambda s: " ".join(s.gpu_uuids or ()) or "not known"),
     }
+
+
+def _round_trip_ms(seen: Sequence[IdentityRecord]) -> float:
+    """Return the fastest of each server's requests (no connection had to be opened), the worst."""
+    rows = [{"server": s.server, "ms": s.round_trip_ms} for r in seen for s in r.servers]
+    by_server = grouped([row for row in rows if row["ms"] is not None], "server").values()
+    return _largest([min(column(group, "ms")) for group in by_server])
 
 
 def _placement(server: ServerIdentity) -> str:

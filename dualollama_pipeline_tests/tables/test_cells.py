@@ -249,6 +249,23 @@ def test_the_client_is_not_the_servers_machine() -> None:
     assert "GPU" not in made["validity_reasons"]
 
 
+def test_the_round_trip_is_the_worst_servers_fastest() -> None:
+    """The first look opens the connection: its time would pass for a distance."""
+    looks = [(40.0, 9.0), (3.0, 8.0)]
+    made = cell(
+        seen(
+            *[
+                tuple(
+                    each.model_copy(update={"round_trip_ms": ms})
+                    for each, ms in zip(pair(), look, strict=True)
+                )
+                for look in looks
+            ]
+        )
+    )
+    assert made["max_round_trip_ms"] == 8.0
+
+
 def five(arm: str, totals: list[float]) -> list[TrialRecord]:
     """Trials of an agent alone whose calls take these times, ms."""
     return [trial(arm, n, stages("collector", total)) for n, total in enumerate(totals, start=1)]

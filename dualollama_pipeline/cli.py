@@ -213,7 +213,8 @@ def _reconcile(_: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
 
-    from dualollama_pipeline.report.rebuild import rebuild_report, rebuild_tables
+    from dualollama_pipeline.pipeline import rebuild_report
+    from dualollama_pipeline.tables.rebuild import rebuild_tables
 
     if arguments.from_journals:
         rebuilt = rebuild_tables(settings, lambda config_id: _print(f"tables rebuilt: {config_id}"))

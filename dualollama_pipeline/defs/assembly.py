@@ -2,16 +2,8 @@
 
 import dagster as dg
 
-from dualollama_pipeline.defs.assets import (
-    decisions,
-    inputs,
-    published,
-    report,
-    servers,
-    statistics,
-    tables,
-    trials,
-)
+from dualollama_pipeline.defs.assets import inputs, servers, tables, trials
+from dualollama_pipeline.defs.assets.computed import comparison_report, computed
 from dualollama_pipeline.defs.checks import cells_are_valid
 from dualollama_pipeline.defs.io_managers import TableIOManager
 from dualollama_pipeline.defs.jobs import (
@@ -29,9 +21,11 @@ from dualollama_pipeline.defs.sensors import alarm_sensor, campaign_sensor, repo
 def build_definitions(bench: Bench) -> dg.Definitions:
     """Assemble the definitions around a bench; tests and `dualollama run` bring their own."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(
-            [servers, inputs, trials, tables, statistics, published, decisions, report]
-        ),
+        assets=[
+            *dg.load_assets_from_modules([servers, inputs, trials, tables]),
+            *computed,
+            comparison_report,
+        ],
         asset_checks=[cells_are_valid],
         jobs=[trials_job, report_job, observe_job, alarm_job, *campaign_jobs],
         schedules=[nightly_schedule, observe_schedule],

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 
 class Published(NamedTuple):
-    """Where the page lies, and the answer alone as Markdown."""
+    """Where the page lies, the answer alone as Markdown, and which configurations it lacks."""
 
     page: Path
     answer: str
+    missing: tuple[str, ...]
 
 
 def publish_report(inputs: ReportInputs, folder: Path) -> Published:
@@ -46,4 +47,4 @@ def publish_report(inputs: ReportInputs, folder: Path) -> Published:
                 f"{path}: cannot write the report ({error})",
                 "make room or make the folder writable, then make the report again",
             ) from error
-    return Published(page, render_answer(report.summary))
+    return Published(page, render_answer(report.summary), tuple(inputs.missing))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dualollama_pipeline.core.settings import Settings
+    from dualollama_pipeline.tables.build import Tables
 
 
 STANDARD, HELD = "standard", "standard, length held"
@@ -101,20 +103,32 @@ class TableStore:
             raise TableError(
                 f"{table}: {config_id} has no rows", "materialize benchmark_trials of it first"
             )
+        self._write(table, checked, config_id)
+        return checked
+
+    def publish_all(self, made: Tables, config_id: str) -> None:
+        """Write the tables of a configuration, checked when they were made, to history and latest.
+
+        Raises:
+            TableError: the disk refuses; names the table.
+        """
+        for table, df in made._asdict().items():
+            self._write(table, df, config_id)
+
+    def archive(self, made: Tables, config_id: str) -> None:
+        """Write the tables of a configuration to the history alone: they are not the latest.
+
+        Raises:
+            TableError: as `publish_all`.
+        """
+        for table, df in made._asdict().items():
+            _write(df, [self._place_in_history(table, df, config_id)])
+
+    def _write(self, table: str, checked: pd.DataFrame, config_id: str | None) -> None:
         paths = [self.path(table, config_id)]
         if config_id is not None:
             paths.insert(0, self._place_in_history(table, checked, config_id))
         _write(checked, paths)
-        return checked
-
-    def archive(self, table: str, df: pd.DataFrame, config_id: str) -> None:
-        """Check and write a partition to the history alone: it is not the latest.
-
-        Raises:
-            TableError: as `publish`.
-        """
-        checked = conform(table, df)
-        _write(checked, [self._place_in_history(table, checked, config_id)])
 
     def _place_in_history(self, table: str, checked: pd.DataFrame, config_id: str) -> Path:
         return self.history_path(table, config_id, str(checked["batch_id"].iloc[0]))
@@ -127,6 +141,16 @@ class TableStore:
         """
         path = self.path(table, config_id)
         return conform(table, read_file(path, REBUILD), str(path))
+
+    def stamps(self, table: str, config_ids: Sequence[str] | None) -> tuple[object, ...]:
+        """Return what tells a table's files, or its partitions', from later ones of that name."""
+        found: list[object] = []
+        names: Sequence[str | None] = [None] if config_ids is None else config_ids
+        for path in [self.path(table, each) for each in names]:
+            with suppress(FileNotFoundError):
+                stat = path.stat()
+                found.append((path, stat.st_ino, stat.st_mtime_ns, stat.st_size))
+        return tuple(found)
 
     def is_current(self, table: str, config_id: str) -> bool:
         """Say whether a partition is there, can be read, and has the columns of today."""

@@ -17,8 +17,8 @@ from dualollama_pipeline.decisions.cost_inputs import CostInputs
 from dualollama_pipeline.defs.assembly import build_definitions
 from dualollama_pipeline.defs.resources import Bench
 from dualollama_pipeline.ollama.servers import ServerPair
-from dualollama_pipeline.report.rebuild import rebuild_tables
 from dualollama_pipeline.statistics import samples
+from dualollama_pipeline.tables.rebuild import rebuild_tables
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline.worker.measure import Measurement
 from dualollama_pipeline.worker.run import run_here

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from dualollama_pipeline.core.settings import PROJECT_ROOT, Settings
-from dualollama_pipeline.report.rebuild import rebuild_report, rebuild_tables
+from dualollama_pipeline.pipeline import rebuild_report
+from dualollama_pipeline.tables.rebuild import rebuild_tables
 from dualollama_pipeline_tests.end_to_end.rederive import (
     estimates,
     tables_of_calls,

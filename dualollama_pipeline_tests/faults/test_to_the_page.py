@@ -29,10 +29,11 @@ from dualollama_pipeline.core.records import (
 )
 from dualollama_pipeline.core.settings import PROJECT_ROOT, Settings
 from dualollama_pipeline.core.warehouse import Warehouse
+from dualollama_pipeline.pipeline import rebuild_report
 from dualollama_pipeline.report.model import Summary
-from dualollama_pipeline.report.rebuild import rebuild_report, rebuild_tables
 from dualollama_pipeline.statistics.estimate import config_statistics, population_statistics
 from dualollama_pipeline.statistics.samples import collect_samples
+from dualollama_pipeline.tables.rebuild import rebuild_tables
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline.worker.journal import Journal, JournalWriter
 from dualollama_pipeline_tests.tables.journals import (

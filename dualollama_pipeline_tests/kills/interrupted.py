@@ -1,8 +1,8 @@
 """`dualollama run` of two configurations, interrupted at its 1st Dagster event, its 2nd, and so on.
 
 `interrupted.py FOLDER` prints one JSON object a life: the event at which SIGINT came and what was
-left. It ends when the first configuration has no further event. One table stands for all of them,
-and all lives but the last share a simulated pair: that is what makes it quick.
+left. It ends when the first configuration has no further event. All lives but the last share a simulated
+pair: that is what makes it quick.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 
 from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.defs.assets.tables import call_table
+from dualollama_pipeline.defs.assets.tables import measured_tables
 from dualollama_pipeline.defs.assets.trials import benchmark_trials
 from dualollama_pipeline.defs.execute import run_pipeline
 from dualollama_pipeline.defs.io_managers import TableIOManager
@@ -71,7 +71,7 @@ class NothingLeft(Exception):  # noqa: N818 it names the event
 
 def build_definitions(bench: Bench) -> dg.Definitions:
     return dg.Definitions(
-        assets=[benchmark_trials, call_table],
+        assets=[benchmark_trials, measured_tables],
         jobs=[trials_job],
         resources={"bench": bench, "io_manager": TableIOManager(bench.settings)},
         executor=dg.in_process_executor,

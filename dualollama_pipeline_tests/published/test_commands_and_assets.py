@@ -13,7 +13,7 @@ import pytest
 from dualollama_pipeline import cli
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.warehouse import Warehouse
-from dualollama_pipeline.defs.assets import published
+from dualollama_pipeline.defs.assets.computed import computed
 from dualollama_pipeline.defs.io_managers import TableIOManager
 from dualollama_pipeline.defs.resources import Bench
 from dualollama_pipeline.tables.store import TableStore
@@ -109,7 +109,7 @@ def test_a_wrong_folder_is_bad_input(
 def materialize(warehouse: Path) -> dg.ExecuteInProcessResult:
     settings = Settings(warehouse=warehouse)
     definitions = dg.Definitions(
-        assets=[getattr(published, name) for name in ASSETS],
+        assets=[asset for asset in computed if asset.key.path[-1] in ASSETS],
         jobs=[dg.define_asset_job("audit_job", selection=ASSETS)],
         resources={"bench": Bench(settings), "io_manager": TableIOManager(settings)},
         executor=dg.in_process_executor,
@@ -154,12 +154,9 @@ def test_assets_rebuild_from_the_imported_copies(
 
 def test_lineage_from_file_to_verdict() -> None:
     """What a verdict rests on must be seen in the graph."""
-    assets = dg.load_assets_from_modules([published])
     deps = {
-        key.path[-1]: {dep.path[-1] for dep in asset.asset_deps[key]}
-        for asset in assets
-        if isinstance(asset, dg.AssetsDefinition)
-        for key in asset.keys
+        asset.key.path[-1]: {dep.path[-1] for dep in asset.asset_deps[asset.key]}
+        for asset in computed
     }
     assert deps["claim_audit"] == {"published_figures", "imported_runs", "imported_calls"}
     assert deps["imported_runs"] == {"imported_calls"}

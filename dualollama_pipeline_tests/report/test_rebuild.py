@@ -16,10 +16,11 @@ import pytest
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.ollama.servers import open_pair
+from dualollama_pipeline.pipeline import rebuild_report
 from dualollama_pipeline.report.gather import estimate_nights
 from dualollama_pipeline.report.model import Summary
-from dualollama_pipeline.report.rebuild import rebuild_report, rebuild_tables
 from dualollama_pipeline.report.schema import json_schema
+from dualollama_pipeline.tables.rebuild import rebuild_tables
 from dualollama_pipeline.tables.schemas import MEASURED_TABLES, SCHEMAS
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline.worker.measure import Measurement

@@ -1,19 +1,11 @@
-"""Tables from journals, statistics and report from tables, without Dagster: `dualollama report`."""
+"""The measured tables made anew from journals, without Dagster: `dualollama report` begins here."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from dualollama_pipeline.core.errors import JournalError, TableError
-from dualollama_pipeline.core.matrix import load_matrix
 from dualollama_pipeline.core.warehouse import Warehouse
-from dualollama_pipeline.report.gather import gather_inputs
-from dualollama_pipeline.report.publish import publish_report
-from dualollama_pipeline.report.recompute import (
-    publish_decisions,
-    publish_published,
-    publish_statistics,
-)
 from dualollama_pipeline.tables.build import Tables, build_tables
 from dualollama_pipeline.tables.latest import journals_to_latest
 from dualollama_pipeline.tables.store import TableStore
@@ -21,11 +13,8 @@ from dualollama_pipeline.worker.journal import is_finished, read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from dualollama_pipeline.core.settings import Settings
-
-MEASURED = ("call_table", "cell_table", "run_table", "block_table")
 
 
 class Rebuilt(NamedTuple):
@@ -87,14 +76,12 @@ def _rebuild(settings: Settings, config_id: str, rebuilt: Rebuilt) -> bool:
             rebuilt.left_out[str(path)] = "it has no end record: still written, or cut off"
             continue
         if finished is not None:  # not the latest: that one is published below
-            for table, df in finished._asdict().items():
-                store.archive(table, df, config_id)
+            store.archive(finished, config_id)
         finished = made
     latest = finished or unfinished
     if latest is None or (finished is None and _holds_more(store, config_id, latest)):
         return False
-    for table, df in latest._asdict().items():
-        store.publish(table, df, config_id)
+    store.publish_all(latest, config_id)
     return True
 
 
@@ -104,22 +91,3 @@ def _holds_more(store: TableStore, config_id: str, made: Tables) -> bool:
         return len(store.load("call_table", config_id)) > len(made.call_table)
     except TableError:
         return False
-
-
-def rebuild_report(settings: Settings) -> Path:
-    """Compute all that follows from the measured tables anew, publish it and the report.
-
-    Returns the page's path.
-
-    Raises:
-        InputError: a file of data/ or what was imported cannot be used.
-        TableError: a table cannot be written.
-    """
-    build_lacking(settings)
-    config_ids = load_matrix(settings.data / "matrix.yaml").config_ids
-    warehouse = Warehouse(settings.warehouse)
-    store = TableStore.of(settings)
-    tables = {name: store.load_all(name, config_ids)[0] for name in MEASURED}
-    for publish in (publish_statistics, publish_published, publish_decisions):
-        tables |= publish(settings, store, tables)
-    return publish_report(gather_inputs(settings, tables), warehouse.report).page

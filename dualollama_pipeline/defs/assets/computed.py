@@ -1,0 +1,63 @@
+"""Groups `statistics`, `published`, `decisions`, `report`: assets made from the pipeline's list."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from dualollama_pipeline.defs.resources import Bench
+from dualollama_pipeline.pipeline import PAGE, STEPS, Markdown, Step, make_page
+
+
+def _asset(step: Step) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=step.name,
+        group_name=step.group,
+        kinds=set(step.kinds),
+        description=step.words,
+        deps=step.also,
+        ins={name: dg.AssetIn(name) for name in step.inputs},
+    )
+    def make(
+        context: dg.AssetExecutionContext, bench: dg.ResourceParam[Bench], **tables: Any
+    ) -> dg.Output[Any]:
+        made = step.make(bench.settings, **tables)
+        notes = made.notes()
+        for path, why in notes.get("left out", {}).items():
+            context.log.warning(f"{path} is left out: {why}")
+        return dg.Output(made.table, metadata={name: _shown(note) for name, note in notes.items()})
+
+    return make
+
+
+def _shown(note: Any) -> Any:
+    if isinstance(note, Markdown):
+        return dg.MetadataValue.md(note)
+    return dg.MetadataValue.path(note) if isinstance(note, Path) else note
+
+
+computed = [_asset(step) for step in STEPS.values()]
+
+
+@dg.asset(
+    group_name="report",
+    deps=["run_reports"],
+    kinds={"html", "markdown", "json"},
+    ins={name: dg.AssetIn(name) for name in PAGE},
+    description=(
+        "HTML page, Markdown and summary.json: is it faster together, by how much, how sure, and "
+        "what should I run? Balance figures stand beside the speedups, with n and interval."
+    ),
+)
+def comparison_report(bench: dg.ResourceParam[Bench], **tables: Any) -> dg.MaterializeResult:
+    """Render the report from statistics, audit, decisions and tables."""
+    published = make_page(bench.settings, tables)
+    return dg.MaterializeResult(
+        metadata={
+            "report": dg.MetadataValue.url(published.page.resolve().as_uri()),
+            "path": dg.MetadataValue.path(published.page),
+            "summary": dg.MetadataValue.md(published.answer),
+            "configurations": int(tables["block_table"]["config_id"].nunique()),
+            "missing": ", ".join(published.missing) or "none",
+        }
+    )

@@ -1,8 +1,8 @@
 """`dualollama run` of two configurations, interrupted at its 1st Dagster event, its 2nd, and so on.
 
 `interrupted.py FOLDER` prints one JSON object a life: the event at which SIGINT came and what was
-left. It ends when the first configuration has no further event. All lives but the last share a simulated
-pair: that is what makes it quick.
+left. It ends when the first configuration has no further event. All lives but the last
+share a simulated pair: that is what makes it quick.
 """
 
 from __future__ import annotations

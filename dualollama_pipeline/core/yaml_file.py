@@ -12,10 +12,14 @@ from dualollama_pipeline.core.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from yaml import SafeLoader
+else:  # the same language; where PyYAML was built with libyaml, ten times as fast
+    SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class UniqueKeyLoader(yaml.SafeLoader):
+class UniqueKeyLoader(SafeLoader):
     """PyYAML keeps the last of two equal keys and says nothing; this one refuses."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.tables.guards import MIN_POOLED_TOKENS
@@ -21,9 +20,7 @@ from dualollama_pipeline.tables.rows import (
     column,
     grouped,
     judge,
-    last_attempts,
     pick,
-    plain_rows,
 )
 
 if TYPE_CHECKING:
@@ -35,10 +32,9 @@ def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else NAN
 
 
-def build_agents(calls: pd.DataFrame) -> pd.DataFrame:
-    """Lay out one row for each agent of each trial (last attempt)."""
-    rows = last_attempts(plain_rows(calls))
-    return pd.DataFrame([_agent(group) for group in grouped(rows, "trial_id", "role").values()])
+def build_agents(calls: Sequence[Row]) -> list[Row]:
+    """Lay out one row for each agent of each trial; `calls` are last attempts."""
+    return [_agent(group) for group in grouped(calls, "trial_id", "role").values()]
 
 
 def _agent(calls: list[Row]) -> Row:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from dualollama_pipeline.core.matrix import Role
 from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.metrics import block as formulas
@@ -16,39 +14,38 @@ from dualollama_pipeline.tables.rows import (
     Row,
     grouped,
     judge,
-    last_attempts,
     pick,
-    plain_rows,
 )
-from dualollama_pipeline.tables.work import Work, pair_work
+from dualollama_pipeline.tables.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from dualollama_pipeline.tables.work import Works
 
 SOLO_ARMS = {"solo_a": Role.COLLECTOR, "solo_b": Role.INSIGHT}
 PAIR_ARMS = ("dual", "single")
 NOTHING = Work()
 Agents = dict[tuple[str, str], Row]
-Works = dict[str, list[Work]]
+ArmWorks = dict[str, list[Work]]
 
 
-def build_blocks(runs: pd.DataFrame, agents: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
+def build_blocks(runs: Sequence[Row], agents: Sequence[Row], work: Works) -> list[Row]:
     """Lay out the blocks of one configuration."""
-    agents_of = grouped(plain_rows(agents), "block")
-    work = pair_work(last_attempts(plain_rows(calls)))
+    agents_of = grouped(agents, "block")
     blocks: list[Row] = []
-    for (block,), group in grouped(plain_rows(runs), "block").items():
+    for (block,), group in grouped(runs, "block").items():
         by_arm: Agents = {(agent["arm"], agent["role"]): agent for agent in agents_of[(block,)]}
-        works = {
+        works: ArmWorks = {
             arm: [work.get((block, arm, role), NOTHING) for role in SOLO_ARMS.values()]
             for arm in PAIR_ARMS
         }
         blocks.append(_block({run["arm"]: run for run in group}, by_arm, works))
     blocks.sort(key=lambda row: int(row["block"]))
-    return pd.DataFrame(blocks)
+    return blocks
 
 
-def _block(runs: dict[str, Row], agents: Agents, works: Works) -> Row:
+def _block(runs: dict[str, Row], agents: Agents, works: ArmWorks) -> Row:
     walls = {arm: runs.get(arm, {}).get("wall_s", NAN) for arm in (*SOLO_ARMS, *PAIR_ARMS)}
     solo_walls = [walls[arm] for arm in SOLO_ARMS]
     row = {

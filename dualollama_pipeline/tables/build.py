@@ -1,19 +1,21 @@
-"""All tables of one journal, each made from those before it and checked by its schema."""
+"""All tables of one journal in one pass, each made from those before and checked by its schema."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import pandas as pd
+
 from dualollama_pipeline.tables.agents import build_agents
 from dualollama_pipeline.tables.blocks import build_blocks
 from dualollama_pipeline.tables.calls import build_calls
 from dualollama_pipeline.tables.cells import build_cells
+from dualollama_pipeline.tables.rows import Row, last_attempts, with_numbers
 from dualollama_pipeline.tables.runs import build_runs
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.schemas import conform, numbers
+from dualollama_pipeline.tables.work import pair_work
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from dualollama_pipeline.worker.journal import Journal
 
 
@@ -28,15 +30,22 @@ class Tables(NamedTuple):
 
 
 def build_tables(journal: Journal) -> Tables:
-    """Build what the assets build one by one.
+    """Build them from the journal's records; nothing is a frame on the way.
 
     Raises:
         JournalError: the journal holds no trial.
         TableError: a table breaks its schema.
     """
-    calls = conform("call_table", build_calls(journal))
-    cells = conform("cell_table", build_cells(journal, calls))
-    agents = conform("agent_table", build_agents(calls))
-    runs = conform("run_table", build_runs(calls, agents, cells))
-    blocks = conform("block_table", build_blocks(runs, agents, calls))
-    return Tables(calls, cells, agents, runs, blocks)
+    call_table, calls = _checked("call_table", build_calls(journal))
+    cell_table, cells = _checked("cell_table", build_cells(journal, calls))
+    counting = last_attempts(calls)
+    agent_table, agents = _checked("agent_table", build_agents(counting))
+    work = pair_work(counting)
+    run_table, runs = _checked("run_table", build_runs(counting, agents, cells, work))
+    block_table, _ = _checked("block_table", build_blocks(runs, agents, work))
+    return Tables(call_table, cell_table, agent_table, run_table, block_table)
+
+
+def _checked(table: str, rows: list[Row]) -> tuple[pd.DataFrame, list[Row]]:
+    """Return rows as their table, and as those who build on them read them."""
+    return conform(table, pd.DataFrame(rows)), with_numbers(rows, numbers(table))

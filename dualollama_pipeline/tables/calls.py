@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from dualollama_pipeline.core.errors import JournalError
 from dualollama_pipeline.core.records import Status
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.core.plan import Plan
     from dualollama_pipeline.core.records import CallRecord, TrialRecord
+    from dualollama_pipeline.tables.rows import Row
     from dualollama_pipeline.worker.journal import Journal
 
 NAN = float("nan")
@@ -38,7 +38,7 @@ def _ms(value_ns: float | None) -> float:
     return _or_nan(value_ns) / NS_PER_MS
 
 
-def build_calls(journal: Journal) -> pd.DataFrame:
+def build_calls(journal: Journal) -> list[Row]:
     """Lay out the calls of a journal.
 
     Raises:
@@ -68,7 +68,7 @@ def build_calls(journal: Journal) -> pd.DataFrame:
     usual = usual_of(rows)
     for row in rows:
         row["validity"], row["validity_reasons"] = verdict(call_findings(row, usual))
-    return pd.DataFrame(rows)
+    return rows
 
 
 def _num_predict(plan: Plan) -> dict[tuple[str, str, str], int | None]:

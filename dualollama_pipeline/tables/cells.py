@@ -13,8 +13,6 @@ from itertools import combinations, pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from dualollama_pipeline.core.records import Origin, Status
 from dualollama_pipeline.core.units import NS_PER_MS
 from dualollama_pipeline.ollama.gpu import is_here
@@ -22,7 +20,7 @@ from dualollama_pipeline.ollama.identity import same_process
 from dualollama_pipeline.tables import guards
 from dualollama_pipeline.tables.guards import Finding, verdict
 from dualollama_pipeline.tables.placement import placement_findings
-from dualollama_pipeline.tables.rows import NAN, Row, column, grouped, plain_rows
+from dualollama_pipeline.tables.rows import NAN, Row, column, grouped
 from dualollama_pipeline.tables.usual import usual_of
 from dualollama_pipeline.worker.calibration import is_sound
 
@@ -36,12 +34,11 @@ MIN_TRIALS_FOR_DRIFT = 5
 ISOLATION = {"standard": "unloaded and verified", "parity": "natural eviction"}
 
 
-def build_cells(journal: Journal, calls: pd.DataFrame) -> pd.DataFrame:
-    """Lay out the cells of a journal whose call table is `calls`."""
+def build_cells(journal: Journal, rows: Sequence[Row]) -> list[Row]:
+    """Lay out the cells of a journal whose calls are `rows`."""
     if journal.batch is None:  # build_calls has refused it
         raise AssertionError
     plan = journal.batch.plan
-    rows = plain_rows(calls)
     whole = [
         *_bookkeeping(journal),
         *_same_software(journal),
@@ -84,7 +81,7 @@ def build_cells(journal: Journal, calls: pd.DataFrame) -> pd.DataFrame:
         ]
         cell["validity"], cell["validity_reasons"] = verdict(findings)
         cells.append(cell)
-    return pd.DataFrame(cells)
+    return cells
 
 
 def _counts(planned: Sequence[str], trials: Sequence[TrialRecord]) -> Row:

@@ -13,7 +13,7 @@ from dualollama_pipeline.tables.rows import Row, column, grouped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dualollama_pipeline.tables.work import Work
+    from dualollama_pipeline.tables.work import Works
 
 
 def ttft_flags(calls: Sequence[Row]) -> dict[str, bool]:
@@ -39,9 +39,7 @@ def ttft_flags(calls: Sequence[Row]) -> dict[str, bool]:
     }
 
 
-def slowdown_flags(
-    agents: Sequence[Row], work: dict[tuple[int, str, str], Work]
-) -> dict[str, bool]:
+def slowdown_flags(agents: Sequence[Row], work: Works) -> dict[str, bool]:
     """Return by trial_id whether an agent's slowdown exceeds twice its configuration's median.
 
     Slowdowns are taken within the block and compared within (arm, agent); a trial with an agent

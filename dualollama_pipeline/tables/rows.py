@@ -9,27 +9,39 @@ import numpy as np
 from dualollama_pipeline.tables.guards import Finding, findings_of, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import pandas as pd
 
 Row = dict[str, Any]
 
 NAN = float("nan")
+NUMBERS = {"Int64", "float64"}
 WHERE = ["origin", "batch_id", "config_id", "scenario", "workload", "effective_class", "block"]
 TRIAL = ["trial_id", "arm", "attempt"]
 
 
 def plain_rows(df: pd.DataFrame) -> list[Row]:
     """Return plain rows: missing numbers as nan, missing texts and flags as None."""
-    plain = df.astype(
-        {name: "float64" for name, dtype in df.dtypes.items() if str(dtype) == "Int64"}
-    )
-    others = [name for name in plain.columns if plain[name].dtype != np.float64]
-    texts = plain[others].astype(object)
-    plain = plain.astype(dict.fromkeys(others, object))
-    plain[others] = texts.where(texts.notna(), None)
-    return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
+    names = [str(name) for name in df.columns]
+    columns = [_plain(df.iloc[:, place]) for place in range(len(names))]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain(values: pd.Series) -> list[Any]:
+    if str(values.dtype) in NUMBERS:
+        found: list[Any] = values.to_numpy(dtype="float64", na_value=np.nan).tolist()
+        return found
+    plain = values.astype(object)
+    return plain.where(plain.notna(), None).tolist()
+
+
+def with_numbers(rows: Sequence[Row], numbers: Collection[str]) -> list[Row]:
+    """Return rows as `plain_rows` would give them back from their table, without making one."""
+    return [
+        row | {name: NAN if row[name] is None else float(row[name]) for name in numbers}
+        for row in rows
+    ]
 
 
 def pick(row: Row, names: Sequence[str]) -> Row:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from dualollama_pipeline.core.matrix import Role
 from dualollama_pipeline.core.units import MS_PER_S
@@ -21,35 +21,35 @@ from dualollama_pipeline.tables.rows import (
     column,
     grouped,
     judge,
-    last_attempts,
     pick,
-    plain_rows,
 )
 from dualollama_pipeline.tables.validity import trial_findings
-from dualollama_pipeline.tables.work import pair_work
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dualollama_pipeline.tables.work import Works
 
 BATCHED_OVERLAP = 0.5
 
 
-def build_runs(calls: pd.DataFrame, agents: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+def build_runs(
+    calls: Sequence[Row], agents: Sequence[Row], cells: Sequence[Row], work: Works
+) -> list[Row]:
     """Lay out the trials of one configuration, with what the contention rules say of each.
 
-    What speaks against a whole cell speaks against each of its trials.
+    `calls` are last attempts. What speaks against a whole cell speaks against each of its trials.
     """
-    call_rows, agent_rows = plain_rows(calls), plain_rows(agents)
-    orders = {call["trial_id"]: call["trial_order"] for call in call_rows}
-    call_rows = last_attempts(call_rows)
-    calls_of = grouped(call_rows, "trial_id")
+    calls_of = grouped(calls, "trial_id")
     against = {
-        cell["arm"]: findings_of(cell["validity"], cell["validity_reasons"])
-        for cell in plain_rows(cells)
+        cell["arm"]: findings_of(cell["validity"], cell["validity_reasons"]) for cell in cells
     }
-    by_ttft = ttft_flags(call_rows)
-    by_slowdown = slowdown_flags(agent_rows, pair_work(call_rows))
+    by_ttft = ttft_flags(calls)
+    by_slowdown = slowdown_flags(agents, work)
     runs = []
-    for (trial_id,), group in grouped(agent_rows, "trial_id").items():
-        run = {**_run(group), "trial_order": orders[trial_id], **judge(group)}
+    for (trial_id,), group in grouped(agents, "trial_id").items():
         mine = calls_of[(trial_id,)]
+        run = {**_run(group), "trial_order": mine[-1]["trial_order"], **judge(group)}
         overlap = _overlap(mine)
         run |= {
             "window_s": max(column(mine, "window_ms")) / MS_PER_S,
@@ -63,7 +63,7 @@ def build_runs(calls: pd.DataFrame, agents: pd.DataFrame, cells: pd.DataFrame) -
         run["balance_contention"] = balance_contention(speedup) if judged else None
         run["slowdown_contention"] = by_slowdown.get(trial_id) if judged else None
         runs.append(run)
-    return pd.DataFrame(runs)
+    return runs
 
 
 def _run(agents: list[Row]) -> Row:

@@ -24,6 +24,7 @@ from dualollama_pipeline.tables.columns import text as _text
 from dualollama_pipeline.tables.decisions import DECISION_TABLES
 from dualollama_pipeline.tables.estimates import ESTIMATE_TABLES
 from dualollama_pipeline.tables.published import PUBLISHED_TABLES
+from dualollama_pipeline.tables.rows import NUMBERS
 
 VALIDITIES = ("VALID", "WARN", "INVALID")
 ARMS = ("solo_a", "solo_b", "dual", "single")
@@ -338,6 +339,12 @@ def check_columns(table: str, df: pd.DataFrame, source: str) -> None:
             f"unknown columns {sorted(found - wanted)}",
             "it was written by another version; dualollama report --from-journals rebuilds it",
         )
+
+
+def numbers(table: str) -> list[str]:
+    """Return the names of the columns that hold numbers."""
+    columns = SCHEMAS[table].columns
+    return [name for name, column in columns.items() if str(column.dtype) in NUMBERS]
 
 
 def empty(table: str) -> pd.DataFrame:

@@ -49,9 +49,10 @@ class Alone(NamedTuple):
 
 
 Stages = dict[str, Alone]
+Works = dict[tuple[int, str, str], Work]  # by (block, arm, role)
 
 
-def pair_work(calls: Sequence[Row]) -> dict[tuple[int, str, str], Work]:
+def pair_work(calls: Sequence[Row]) -> Works:
     """Return by (block, arm, role) what the agents of pairs did; `calls` are last attempts."""
     solo = [call for call in calls if call["arm"].startswith("solo")]
     alone = _alone(solo)

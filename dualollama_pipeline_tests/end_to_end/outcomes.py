@@ -50,7 +50,11 @@ def own_matrix(data: Path, names: Sequence[str]) -> None:
         {
             "config_id": name,
             "scenario": "chimera_hetero",
-            "collector": {**OWN, "temperature": round(0.5 + 0.01 * n, 2)},
+            "collector": {
+                **OWN,
+                "num_ctx": 512 + 64 * (n // 8),
+                "temperature": 0.5 + 0.05 * (n % 8),
+            },
             "insight": OWN,
         }
         for n, name in enumerate(names)
@@ -154,10 +158,10 @@ def _of(names: Sequence[str] | None, measure: Callable[[Path], None]) -> Outcome
     return make
 
 
-def _each(names: Sequence[str]) -> Callable[[Path], None]:
+def _each(names: Sequence[str], blocks: int = 5) -> Callable[[Path], None]:
     def measure(home: Path) -> None:
         for name in names:
-            measured(home, name)
+            measured(home, name, blocks)
 
     return measure
 
@@ -194,7 +198,7 @@ OUTCOMES: dict[str, Outcome] = {
     "one configuration": _of(None, lambda home: measured(home, "test013")),
     "one of one's own": _of(["mine"], _each(["mine"])),
     "two of one's own": _of(["mine", "yours"], _each(["mine", "yours"])),
-    "forty of one's own": _of(FORTY, _each(FORTY)),
+    "forty of one's own": _of(FORTY, _each(FORTY, blocks=2)),
     "one of one's own, not measured": _of(["mine"], lambda _: None),
     "import alone": _of(None, _import),
     "import alone, own matrix": _of(["mine"], _import),

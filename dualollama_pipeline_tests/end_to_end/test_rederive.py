@@ -8,8 +8,6 @@ rooms. A number that no derivation covers fails, so a new table must bring its o
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,10 @@ from typing import Any
 import pytest
 
 from dualollama_pipeline.core.settings import PROJECT_ROOT, Settings
+from dualollama_pipeline.ollama.servers import open_pair
 from dualollama_pipeline.pipeline import rebuild_report
 from dualollama_pipeline.tables.rebuild import rebuild_tables
+from dualollama_pipeline.worker.measure import Measurement
 from dualollama_pipeline_tests.end_to_end.rederive import (
     estimates,
     tables_of_calls,
@@ -39,12 +39,10 @@ from dualollama_pipeline_tests.end_to_end.rederive.ledger import (
     as_shown,
     compare,
 )
-from dualollama_pipeline_tests.kills.harness import PIPELINE, environment
 
 # three mixed pairs, two of them alike (their single arm reloads), an uneven pair (so does it),
 # an equal pair that is really the same, and two of other sampling
 CONFIGS = ["test001", "test003", "test007", "test013", "test106", "test108", "test202"]
-PATIENCE_S = 400
 
 DERIVED: dict[tuple[str, str], Callable[[Evidence], list[Row]]] = {
     ("configurations", "configurations"): tables_of_estimates.configurations,
@@ -100,14 +98,16 @@ def in_home(home: Path) -> tuple[Summary, Evidence]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Seven configurations of five blocks, through the whole pipeline."""
+    """Seven configurations of five blocks, from the worker to the page.
+
+    That Dagster's assets make the same page is test_run's.
+    """
     folder = tmp_path_factory.mktemp("rederive")
-    command = [sys.executable, "-m", PIPELINE, "run", "--configs", *CONFIGS, "--blocks", "5"]
-    done = subprocess.run(
-        command, env=environment(folder), cwd=PROJECT_ROOT, capture_output=True, text=True,
-        timeout=PATIENCE_S, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    settings = Settings(warehouse=folder / "warehouse")
+    with open_pair(settings) as pair:
+        for config_id in CONFIGS:
+            Measurement(settings, pair, lambda _: None).run(config_id, "night-0")
+    rebuild_report(settings)
     return folder
 
 

@@ -33,7 +33,9 @@ COUNTS = ["n_tokens", "n_prompt_tokens", "decode_tok_per_s", "tpot_ms"]
 
 
 def calls_table(*records: CallRecord, arm: str = "solo_a") -> pd.DataFrame:
-    return conform("call_table", build_calls(journal([trial(arm, calls=list(records))])))
+    return conform(
+        "call_table", pd.DataFrame(build_calls(journal([trial(arm, calls=list(records))])))
+    )
 
 
 def one(record: CallRecord, arm: str = "solo_a") -> dict[str, object]:
@@ -201,7 +203,7 @@ def test_every_attempt_is_a_row() -> None:
         trial("solo_a", calls=[failed(), unsent()]),
         trial("solo_a", attempt=2),
     ]
-    found = build_calls(journal(trials))
+    found = pd.DataFrame(build_calls(journal(trials)))
     assert list(zip(found["attempt"], found["stage"], found["status"], strict=True)) == [
         (1, "analysis", "failed"),
         (1, "report", "skipped"),
@@ -225,7 +227,7 @@ def test_software_is_that_of_the_server_that_was_asked() -> None:
 
     def digests(arm: str) -> dict[str, str]:
         pair = (identity("a", digest="digest-a"), identity("b", digest="digest-b"))
-        found = build_calls(journal([trial(arm)], servers=pair))
+        found = pd.DataFrame(build_calls(journal([trial(arm)], servers=pair)))
         return dict(zip(found["role"], found["model_digest"], strict=True))
 
     assert digests("single") == {"collector": "digest-a", "insight": "digest-a"}
@@ -234,10 +236,12 @@ def test_software_is_that_of_the_server_that_was_asked() -> None:
 
 def test_simulated_data_says_so_in_every_row() -> None:
     """One row that does not would pass for a measurement."""
-    found = build_calls(journal(block_of(), simulated_by="simulator 1 profile standard"))
+    found = pd.DataFrame(
+        build_calls(journal(block_of(), simulated_by="simulator 1 profile standard"))
+    )
     assert set(found["origin"]) == {"simulated"}
     assert set(found["simulated_by"]) == {"simulator 1 profile standard"}
-    assert set(build_calls(journal(block_of()))["origin"]) == {"measured"}
+    assert set(pd.DataFrame(build_calls(journal(block_of())))["origin"]) == {"measured"}
 
 
 @pytest.mark.parametrize(
@@ -256,7 +260,7 @@ def test_a_load_far_above_the_usual_is_a_reload(load: int, usual: int, expected:
         trial("solo_b", calls=stages("insight", 5_000, load=usual)),
         trial("dual", calls=[call(total=9_000, load=load, ttft=1_000, evaluated=8_000)]),
     ]
-    made = row(build_calls(journal(trials)), arm="dual")
+    made = row(pd.DataFrame(build_calls(journal(trials))), arm="dual")
     assert made["is_reload"] is expected
 
 
@@ -268,14 +272,14 @@ def test_loads_inside_single_do_not_decide_what_is_usual() -> None:
         for record in stages(role, 9_000, load=4_000, ttft=5_000, evaluated=4_000, server="a")
     ]
     trials = [trial("solo_a"), *[trial("single", block, slow) for block in (1, 2, 3)]]
-    found = build_calls(journal(trials))
+    found = pd.DataFrame(build_calls(journal(trials)))
     assert found.groupby("arm")["is_reload"].sum().to_dict() == {"solo_a": 0, "single": 12}
 
 
 def test_without_a_usual_load_the_limit_is_half_a_second() -> None:
     """A journal that ends after its first, failed trial must still be shown."""
     trials = [trial("single", calls=stages("collector", 9_000, load=600, server="a"))]
-    assert build_calls(journal(trials))["is_reload"].all()
+    assert pd.DataFrame(build_calls(journal(trials)))["is_reload"].all()
 
 
 def test_without_any_load_counter_nothing_is_said_of_reloads() -> None:
@@ -308,7 +312,7 @@ def test_a_cold_load_is_an_error_outside_single_only() -> None:
     cold = {"load": 4_000, "ttft": 4_100, "evaluated": 4_900}
     dual = [call(total=9_000, **cold), *stages("insight", 9_000)]
     single = [call(total=9_000, **cold), *stages("insight", 9_000, server="a")]
-    made = build_calls(journal(block_of(dual=dual, single=single)))
+    made = pd.DataFrame(build_calls(journal(block_of(dual=dual, single=single))))
     reloads = made[made["is_reload"].astype(bool)]
     assert dict(zip(reloads["arm"], reloads["validity"], strict=True)) == {
         "dual": "INVALID",

@@ -20,7 +20,7 @@ CALLS = "call_table"
 
 def calls(batch_id: str, day: int, origin: str = "simulated") -> pd.DataFrame:
     """The calls of one block, measured on a day of January."""
-    made = build_calls(journal(block_of(), batch_id=batch_id))
+    made = pd.DataFrame(build_calls(journal(block_of(), batch_id=batch_id)))
     return made.assign(origin=origin, started_at=f"2026-01-{day:02d}T00:00:00+00:00")
 
 

@@ -159,16 +159,19 @@ class GpuWatch:
 
 
 def judge_placement(
-    claimed_bytes: int, own: Sequence[GpuUse], in_use_mib: int | None
+    claimed_bytes: int, own: Sequence[GpuUse], seen: Gpus
 ) -> Literal["verified", "claimed", "contradicted"]:
     """Judge a server's figure for GPU memory by what the machine says (OLLAMA.md A5).
 
-    Verified: its processes hold at least 80 % of it. Contradicted: all GPUs together do not.
-    Between the two (the system lists no processes, as in containers) it stays a claim.
+    Verified: its processes hold at least 80 % of it. Contradicted: what all GPUs hold, less what
+    is known to be other processes', is not that much. Between the two (the system lists no
+    processes, as in containers) it stays a claim.
     """
-    needed = WITNESSED_SHARE * claimed_bytes
-    if sum(use.used_mib for use in own) * BYTES_PER_MIB >= needed:
+    needed_mib = WITNESSED_SHARE * claimed_bytes / BYTES_PER_MIB
+    own_mib = sum(use.used_mib for use in own)
+    if own_mib >= needed_mib:
         return "verified"
-    if in_use_mib is not None and in_use_mib * BYTES_PER_MIB < needed:
-        return "contradicted"
-    return "claimed"
+    if seen.used_mib is None:
+        return "claimed"
+    others_mib = sum(use.used_mib for use in seen.uses or ()) - own_mib
+    return "contradicted" if seen.used_mib - others_mib < needed_mib else "claimed"

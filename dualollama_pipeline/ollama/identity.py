@@ -114,7 +114,7 @@ async def _witnessed(url: str, loaded: dict[str, Any] | None, gpus: GpuWatch) ->
         "pid": process.pid,
         "process_started_s": process.create_time(),
         "gpu_uuids": None if seen.uses is None else tuple(sorted({use.gpu_uuid for use in own})),
-        "placement": judge_placement(claimed_bytes, own, seen.used_mib) if claimed_bytes else None,
+        "placement": judge_placement(claimed_bytes, own, seen) if claimed_bytes else None,
     }
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MIN_BLOCKS = 5  # an interval of one configuration (METHOD section 3)
 MIN_NIGHTS = 5
+MAX_LONE_SHARE = 0.2  # of the weight, in strata whose own variance is not known
 ROUNDING = 1e-12  # equal values have a standard deviation of some 1e-17, not of 0
 NAN = float("nan")
 
@@ -82,10 +83,13 @@ def mean_of(found: Sample) -> Mean:
 
     One night (or each stratum on a single one): variance = sum_h c_h^2 s_h^2 / n_h, degrees of
     freedom after Welch and Satterthwaite (Biometrics Bulletin 2 (1946) 110); with one stratum
-    this is the plain t. Several nights: the night is the resampling unit, variance =
-    k / (k - 1) x sum_b u_b^2 with u_b = sum over its values of c_h / n_h x (value - stratum mean),
-    k - 1 degrees of freedom (cluster-robust, CR1: Cameron and Miller, J. Human Resources 50 (2015)
-    317); with equal nights this is the t of the nightly means.
+    this is the plain t. Strata of one value, where they weigh little, take the pooled variance of
+    the others, sum_h (n_h - 1) s_h^2 / sum_h (n_h - 1).
+
+    Several nights: the night is the resampling unit, variance = k / (k - 1) x sum_b u_b^2 with
+    u_b = sum over its values of c_h / n_h x (value - stratum mean), k - 1 degrees of freedom
+    (cluster-robust, CR1: Cameron and Miller, J. Human Resources 50 (2015) 317); with equal nights
+    this is the t of the nightly means.
     """
     n = np.bincount(found.strata, minlength=len(found.coefficients))
     used = found.coefficients != 0
@@ -118,17 +122,20 @@ def _over_blocks(found: Sample, value: float, n: NDArray[np.int64], means: Float
     if len(sizes) == 1 and sizes[0] < MIN_BLOCKS:
         needs = f"too few degrees of freedom: an interval needs {MIN_BLOCKS} blocks"
         return Mean(value, NAN, NAN, f"{needs}, there are {int(sizes[0])}")
-    alone = int((sizes < 2).sum())  # noqa: PLR2004 a variance needs two values
-    if alone:
-        return Mean(value, NAN, NAN, f"{alone} configuration(s) have a single block that counts")
     free = int(sizes.sum()) - len(sizes)
     if free < MIN_BLOCKS - 1:
         reason = f"an interval needs {MIN_BLOCKS - 1} degrees of freedom, there are {free}"
         return Mean(value, NAN, NAN, reason)
     squares = np.bincount(found.strata, (found.values - means[found.strata]) ** 2, len(n))[used]
-    parts = found.coefficients[used] ** 2 * squares / (sizes - 1) / sizes
+    weights = found.coefficients[used] ** 2
+    own = sizes > 1
+    lone, share = int((~own).sum()), np.abs(found.coefficients[used])
+    if share[~own].sum() > MAX_LONE_SHARE * share.sum():
+        return Mean(value, NAN, NAN, f"{lone} configuration(s) have a single block that counts")
+    shares = weights[own] / sizes[own] + weights[~own].sum() * (sizes[own] - 1) / free
+    parts = shares * squares[own] / (sizes[own] - 1)
     variance = float(parts.sum())
-    spread = float((parts**2 / (sizes - 1)).sum())
+    spread = float((parts**2 / (sizes[own] - 1)).sum())
     freedom = variance**2 / spread if spread > 0 else float(free)
     return _checked(Mean(value, float(np.sqrt(variance)), freedom, ""), found)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,7 +37,7 @@ async def look_around(servers: tuple[ServerIdentity, ...], gpus: GpuWatch) -> Co
         battery = psutil.sensors_battery()
     throttling = await nvidia_smi("gpu", "clocks_throttle_reasons.active")
     return Conditions(
-        load_1min=os.getloadavg()[0],
+        load_1min=psutil.getloadavg()[0],
         swapped_in_mib=None if swap is None else swap.sin / BYTES_PER_MIB,
         swapped_out_mib=None if swap is None else swap.sout / BYTES_PER_MIB,
         governor=_governor(),

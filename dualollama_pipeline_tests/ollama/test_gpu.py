@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from dualollama_pipeline.ollama.gpu import (
+    Gpus,
     GpuUse,
     GpuWatch,
     gpu_use,
@@ -58,23 +59,30 @@ def test_amounts_that_are_hidden_are_not_zero(
 
 
 @pytest.mark.parametrize(
-    ("own_mib", "in_use_mib", "placement"),
+    ("own_mib", "others_mib", "in_use_mib", "placement"),
     [
-        ((800,), 900, "verified"),  # 800 of 1000 claimed: exactly 80 %
-        ((500, 300), 900, "verified"),  # two runners, or two GPUs
-        ((799,), 900, "claimed"),
-        ((), 900, "claimed"),  # in a container the processes are not listed
-        ((), None, "claimed"),
-        ((), 799, "contradicted"),  # all GPUs together hold less than was claimed
-        ((300,), 500, "contradicted"),
+        ((800,), (), 900, "verified"),  # 800 of 1000 claimed: exactly 80 %
+        ((500, 300), (), 900, "verified"),  # two runners, or two GPUs
+        ((799,), (), 900, "claimed"),
+        ((), (), 900, "claimed"),  # in a container the processes are not listed
+        ((), (), None, "claimed"),
+        ((), (), 799, "contradicted"),  # all GPUs together hold less than was claimed
+        ((300,), (), 500, "contradicted"),
+        # as seen on an H100: the neighbour's memory does not bear the claim out
+        ((461,), (661,), 1123, "contradicted"),  # 1123 - 661 = 462 may be its own
+        ((461,), (323,), 1123, "claimed"),  # 1123 - 323 = 800
+        ((461,), (324,), 1123, "contradicted"),
+        ((461,), (661,), None, "claimed"),
     ],
 )
 def test_a_claim_and_its_witness(
-    own_mib: tuple[int, ...], in_use_mib: int | None, placement: str
+    own_mib: tuple[int, ...], others_mib: tuple[int, ...], in_use_mib: int | None, placement: str
 ) -> None:
     """Ollama reports the file's size as GPU memory when it cannot read its runner's log."""
     own = [GpuUse(1, "GPU-x", used) for used in own_mib]
-    assert judge_placement(1000 * MIB, own, in_use_mib) == placement
+    others = [GpuUse(2, "GPU-x", used) for used in others_mib]
+    seen = Gpus((*own, *others), in_use_mib)
+    assert judge_placement(1000 * MIB, own, seen) == placement
 
 
 def test_a_server_has_the_memory_of_its_runners_not_of_its_neighbours() -> None:

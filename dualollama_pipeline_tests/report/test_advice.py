@@ -125,6 +125,15 @@ def test_an_advice_for_two_servers_needs_no_such_bound():
     assert told[0] == "Run both agents at once, each on its own server."
 
 
+@pytest.mark.parametrize(("mode", "is_said"), [("queued", True), ("batched", False)])
+def test_where_the_one_server_queued_its_slots_are_named(mode, is_said):
+    """Trap: a second server is kept because the one had a single slot, which is a default."""
+    inputs = build({"test001": FASTER})
+    told = " ".join(summarize(replace(inputs, runs=inputs.runs.assign(single_mode=mode))).advice)
+    assert ("one after the other in 5 of 5 trials" in told) is is_said
+    assert ("Start it with `OLLAMA_NUM_PARALLEL=2` and measure again" in told) is is_said
+
+
 def test_without_a_verdict_there_is_one_sentence():
     """Trap: `nothing can be advised yet`, and then an advice."""
     told = summarize(_reloading(build({"test001": SLOWER[:2]}), "test001")).advice

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dualollama_pipeline.simulator.call import Call, Ending, Phase, Request
-from dualollama_pipeline.simulator.profile import Profile
+from dualollama_pipeline.simulator.profile import EarlyStops, Profile
 from dualollama_pipeline.simulator.world import World
 
 MS = 1_000_000
@@ -82,6 +82,30 @@ def test_stream_that_joins_in_mid_decode(round_profile: Profile):
     assert second.first_token_ns == 449 * MS
     assert second.ended_ns == 555 * MS
     assert first.take_instants()[:5] == [263 * MS, 273 * MS, 283 * MS, 293 * MS, 313_500_000]
+
+
+@pytest.mark.parametrize(("is_held", "expected"), [(False, (5, "stop")), (True, (10, "length"))])
+def test_an_answer_stops_early_unless_its_length_is_held(
+    round_profile: Profile, is_held: bool, expected: tuple[int, str]
+):
+    """Real models end by themselves; a simulator that never does hides what that breaks."""
+    half = EarlyStops(per_call=1.0, least_share=0.5, most_share=0.5)
+    world = warm_world(round_profile.model_copy(update={"early_stops": half}))
+    call = world.submit(request(is_held=is_held))
+    finish(world, call)
+    assert (call.n_tokens, call.done_reason) == expected
+    assert len(call.take_instants()) == expected[0]
+
+
+def test_a_prompt_may_get_less_beside_another_stream_than_decoding(round_profile: Profile):
+    """60 ms of prompt at a share of 0.3: 200 ms each; decoding keeps 0.4."""
+    gpu = round_profile.gpu.model_copy(update={"prompt_pair_share": 0.3})
+    world = warm_world(round_profile.model_copy(update={"gpu": gpu}))
+    calls = [world.submit(request(0, "a")), world.submit(request(1, "b", order=1))]
+    finish(world, *calls)
+    for call in calls:
+        assert call.prompt_eval_ns == 200 * MS
+        assert call.eval_ns == 250 * MS
 
 
 def test_one_server_serves_one_call_at_a_time(round_profile: Profile):

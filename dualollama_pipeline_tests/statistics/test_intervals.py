@@ -131,8 +131,8 @@ def test_one_stratum_is_the_plain_interval() -> None:
 @pytest.mark.parametrize(
     ("strata", "says"),
     [
-        ([[1.0, 2.0, 3.0, 4.0, 5.0], [7.0]], "1 configuration"),
-        ([[1.0], [2.0], [3.0]], "3 configuration"),
+        ([[1.0, 2.0, 3.0], [3.0, 4.0, 5.0], [7.0], [8.0]], "2 configuration"),  # 2 of 8: above 0.2
+        ([[1.0], [2.0], [3.0]], "4 degrees of freedom, there are 0"),
         ([[1.0, 2.0], [3.0, 5.0], [4.0, 5.0]], "4 degrees of freedom, there are 3"),
     ],
 )

@@ -72,6 +72,19 @@ def test_too_few_nights_are_told(strata: list[int], nights: list[int], says: str
     assert says in found.reason
 
 
+def test_a_single_block_borrows_the_variance_of_the_others() -> None:
+    """One interrupted configuration of eleven blocks took the interval from all of them."""
+    doubled = [2 * value for value in FIVE]  # s^2 = 4 x 2.5 = 10
+    found = mean_of(sample([*FIVE, *doubled, 7.0], [0] * 5 + [1] * 5 + [2]))
+    pooled = (4 * 2.5 + 4 * 10) / 8  # = 6.25
+    variance = (5 / 11) ** 2 * 2.5 / 5 + (5 / 11) ** 2 * 10 / 5 + (1 / 11) ** 2 * pooled
+    assert found.value == pytest.approx((15 + 30 + 7) / 11)
+    assert found.standard_error == pytest.approx(math.sqrt(variance))
+    a = ((5 / 11) ** 2 / 5 + (1 / 11) ** 2 * 4 / 8) * 2.5
+    b = ((5 / 11) ** 2 / 5 + (1 / 11) ** 2 * 4 / 8) * 10
+    assert found.freedom == pytest.approx((a + b) ** 2 / (a**2 / 4 + b**2 / 4))
+
+
 def test_difference_by_hand() -> None:
     """Welch: 3 - 1.5; variance 2.5/5 + 0.5/2... with strata of their own, sizes 5 and 4."""
     other = [1.0, 1.0, 2.0, 2.0]  # mean 1.5, s^2 = 4 x 0.25 / 3 = 1/3

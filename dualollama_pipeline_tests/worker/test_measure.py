@@ -13,6 +13,8 @@ from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.records import BatchRecord, EndRecord, TrialRecord
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.ollama.servers import ServerPair
+from dualollama_pipeline.worker.agents import Attempt, request_body
+from dualollama_pipeline.worker.clock import RealClock
 from dualollama_pipeline.worker.journal import JournalWriter
 from dualollama_pipeline.worker.launch import WorkerError
 from dualollama_pipeline.worker.measure import Measurement
@@ -26,10 +28,14 @@ class Worker:
 
     def __init__(self, *, finishes: bool = True, changed: str | None = None) -> None:
         self.finishes, self.changed = finishes, changed
-        self.batches: list[str] = []
+        self.plans: list[Plan] = []
+
+    @property
+    def batches(self) -> list[str]:
+        return [plan.batch_id for plan in self.plans]
 
     def __call__(self, plan: Plan, path: Path, _: Callable[[dict[str, Any]], None]) -> None:
-        self.batches.append(plan.batch_id)
+        self.plans.append(plan)
         if plan.batch_id == self.changed:
             raise ServersChangedError("changed", "open a new batch")
         with JournalWriter(path) as writer:
@@ -63,6 +69,21 @@ def test_an_unfinished_batch_of_another_plan_is_left_alone(tmp_path: Path) -> No
     """Six blocks are another plan than five; the journal of five stays as it is."""
     measure(tmp_path, Worker(finishes=False), "first")
     assert measure(tmp_path, Worker(), "second", blocks=6) == "second"
+
+
+def test_a_length_that_is_held_is_asked_of_the_server_and_is_another_plan(tmp_path: Path) -> None:
+    """Numbers of answers of equal length must not mix with those that stopped early."""
+    measure(tmp_path, Worker(finishes=False), "first")
+    held = Worker()
+    assert measure(tmp_path, held, "second", hold_length=True) == "second"
+    bodies = []
+    for plan in (held.plans[0], held.plans[0].model_copy(update={"hold_length": False})):
+        agent = plan.trials[0].agents[0]
+        bodies.append(request_body(agent, agent.stages[0], Attempt("t", 1, plan, RealClock())))
+    form = bodies[0]["format"]
+    # a token is at most some four characters: 80 texts of 10 are more than the 300 asked for
+    assert form["minItems"] * form["items"]["minLength"] >= 2 * bodies[0]["options"]["num_predict"]
+    assert "format" not in bodies[1]
 
 
 def test_the_same_batch_with_another_plan_gets_a_number(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from dualollama_pipeline_tests.end_to_end.rederive.ratios import BOUNDS, RATIOS
 from dualollama_pipeline_tests.end_to_end.rederive.samples import Value, by_config
 
 MIN_BLOCKS = 5
+MAX_LONE_SHARE = 0.2
 MIN_NIGHTS = 5
 ROUNDING = 1e-12
 
@@ -84,11 +85,22 @@ def mean_of(strata: Sequence[Stratum]) -> Mean | None:
 
 
 def over_blocks(strata: Sequence[Stratum]) -> tuple[float | None, float]:
-    """Variance = sum w^2 s^2 / n, freedom after Welch and Satterthwaite; 4 of freedom at least."""
-    sizes = [len(each.values) for each in strata]
-    if min(sizes) < 2 or sum(sizes) - len(sizes) < MIN_BLOCKS - 1:
+    """Variance = sum w^2 s^2 / n, freedom after Welch and Satterthwaite; 4 of freedom at least.
+
+    Strata of one value, up to a fifth of the weight, have the pooled variance of the others.
+    """
+    free = sum(len(each.values) - 1 for each in strata)
+    lone = [each.weight for each in strata if len(each.values) == 1]
+    weight = sum(abs(each.weight) for each in strata)
+    if free < MIN_BLOCKS - 1 or sum(map(abs, lone)) > MAX_LONE_SHARE * weight:
         return None, math.nan
-    parts = [w**2 * stdev(values) ** 2 / len(values) for values, _, w in strata]
+    several = [each for each in strata if len(each.values) > 1]
+    borrowed = sum(w**2 for w in lone) / free
+    sizes = [len(each.values) for each in several]
+    parts = [
+        (w**2 / n + borrowed * (n - 1)) * stdev(values) ** 2
+        for (values, _, w), n in zip(several, sizes, strict=True)
+    ]
     spread = sum(part**2 / (n - 1) for part, n in zip(parts, sizes, strict=True))
     if spread == 0:
         return None, math.nan

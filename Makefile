@@ -24,8 +24,9 @@ ui: install
 	@$(BIN)/dualollama reconcile
 	@$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
 
+# Three at a time, for many of them wait for processes; in order, so that no long one comes last.
 test: check
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: install
 	$(BIN)/ruff format --check .

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,16 @@ from dualollama_pipeline.ollama.servers import ServerPair, open_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+IS_AS_IN_CI = shutil.which("cargo") is not None and getattr(os, "geteuid", lambda: 1)() == 0
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what only CI's time allows, unless it is asked for by `-m daemons`."""
+    is_asked = "daemons" in item.config.option.markexpr
+    if item.get_closest_marker("daemons") and not (IS_AS_IN_CI or is_asked):
+        pytest.skip("runs where cargo and root are, as in CI, or by `pytest -m daemons`")
 
 
 @pytest.fixture(autouse=True)

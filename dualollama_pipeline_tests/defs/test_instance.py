@@ -41,6 +41,7 @@ def started(home: Path, *command: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.daemons
 def test_three_starts_at_once_on_an_empty_home(tmp_path: Path) -> None:
     """One of two runs measures, the other says that it does not; reconciling finds nothing."""
     cli = ("-m", "dualollama_pipeline.cli")

@@ -20,6 +20,7 @@ from typing import Any
 import dagster as dg
 import httpx
 import psutil
+import pytest
 
 from dualollama_pipeline.core.settings import PROJECT_ROOT
 from dualollama_pipeline.worker.journal import read_journal
@@ -98,6 +99,7 @@ def run_process(journals: Path) -> psutil.Process | None:
     return None
 
 
+@pytest.mark.daemons
 def test_a_killed_run_is_retried_and_the_next_one_runs(tmp_path: Path) -> None:
     """Killed while it measures; its retry goes on with the same journal."""
     with (

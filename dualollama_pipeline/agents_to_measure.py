@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from dualollama_pipeline.advice.lint import lint_configuration, lint_deployment
 from dualollama_pipeline.core.agents_file import read_agents_file
-from dualollama_pipeline.core.matrix import Configuration, load_matrix
+from dualollama_pipeline.core.matrix import Configuration, matrix_of
 from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.decisions.lint import lint_configuration, lint_deployment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ def read_request(
     environment = os.environ if environment is None else environment
     if agents_file is None:
         settings = Settings.from_environment(environment, **overrides)
-        configuration = load_matrix(settings.data / "matrix.yaml").get(config_id or "")
+        configuration = matrix_of(settings).get(config_id or "")
         return Request(configuration, settings, [])
     found = read_agents_file(agents_file)
     urls = {

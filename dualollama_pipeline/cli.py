@@ -119,9 +119,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _chosen(settings: Settings, wanted: Sequence[str] | None) -> list[str]:
-    from dualollama_pipeline.core.matrix import load_matrix
+    from dualollama_pipeline.core.matrix import matrix_of
 
-    matrix = load_matrix(settings.data / "matrix.yaml")
+    matrix = matrix_of(settings)
     for config_id in wanted or ():
         matrix.get(config_id)  # names those that exist
     return [name for name in matrix.config_ids if not wanted or name in wanted]
@@ -228,7 +228,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from dualollama_pipeline.published.commands import import_folder
+    from dualollama_pipeline.tr114.commands import import_folder
 
     for line in import_folder(Settings.from_environment(), arguments.folder):
         _print(line)
@@ -236,7 +236,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _recommend(arguments: argparse.Namespace) -> int:
-    from dualollama_pipeline.decisions.recommend import recommend_lines
+    from dualollama_pipeline.tr114.choices.recommend import recommend_lines
 
     settings = Settings.from_environment()
     for line in recommend_lines(settings, arguments.vram_gb, arguments.priority, arguments.needs):
@@ -245,7 +245,7 @@ def _recommend(arguments: argparse.Namespace) -> int:
 
 
 def _audit(arguments: argparse.Namespace) -> int:
-    from dualollama_pipeline.published.commands import audit_lines
+    from dualollama_pipeline.tr114.commands import audit_lines
 
     for line in audit_lines(Settings.from_environment(), arguments.json):
         _print(line)

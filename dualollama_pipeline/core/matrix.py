@@ -18,6 +18,8 @@ from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dualollama_pipeline.core.settings import Settings
+
 # '|' joins Dagster's multi-partition keys, '/' and '..' would leave the warehouse: letters,
 # digits, '-' and '_' only.
 SAFE_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -159,6 +161,11 @@ class Matrix(Strict):
         for configuration in self.configurations:
             groups[configuration.collector, configuration.insight].append(configuration.config_id)
         return [tuple(ids) for ids in groups.values() if len(ids) > 1]
+
+
+def matrix_of(settings: Settings) -> Matrix:
+    """Read the matrix that the settings name; errors as `load_matrix`."""
+    return load_matrix(settings.data / "matrix.yaml")
 
 
 def load_matrix(path: Path) -> Matrix:

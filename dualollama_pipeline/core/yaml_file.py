@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from dualollama_pipeline.core.errors import InputError
 
@@ -30,6 +30,23 @@ class UniqueKeyLoader(SafeLoader):
                 line = node.start_mark.line + 1
                 raise yaml.YAMLError(f"key {key!r} appears twice in the mapping at line {line}")
         return super().construct_mapping(node, deep=deep)
+
+
+class Written(BaseModel):
+    """A frozen model that refuses unknown keys; a whole number may stand for a number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _truth_values_and_texts_are_no_numbers(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for name, field in cls.model_fields.items():
+                is_number = field.annotation in {int, float}
+                if is_number and isinstance(values.get(name), (bool, str)):
+                    msg = f"{name} = {values[name]!r} is no number; write it without quotes"
+                    raise ValueError(msg)
+        return values
 
 
 def load_yaml(path: Path, model: type[Model]) -> Model:

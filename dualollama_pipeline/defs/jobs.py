@@ -10,7 +10,7 @@ from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.partitions import MATRIX
 from dualollama_pipeline.defs.resources import Bench
 
-COMPUTED = ("statistics", "published", "decisions", "report")
+COMPUTED = ("statistics", "tr114", "report")
 CAMPAIGN_TAG = "dualollama/configurations"
 
 trials_job = dg.define_asset_job(

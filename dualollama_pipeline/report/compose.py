@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from dualollama_pipeline.report.sections.contents import build_sections
 from dualollama_pipeline.report.summary import summarize
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dualollama_pipeline.report.inputs import ReportInputs
     from dualollama_pipeline.report.model import Summary
+    from dualollama_pipeline.report.sections.chapter import Builder
 
 
 class Report(NamedTuple):
@@ -19,10 +21,10 @@ class Report(NamedTuple):
     drawings: dict[str, str]
 
 
-def compose(inputs: ReportInputs) -> Report:
-    """Gather everything that the report shows."""
+def compose(inputs: ReportInputs, builders: Sequence[Builder]) -> Report:
+    """Gather everything that the report shows, one section for each of `builders`."""
     summary = summarize(inputs)
-    chapters = build_sections(inputs, summary)
+    chapters = [build(inputs, summary) for build in builders]
     drawings = {name: svg for chapter in chapters for name, svg in chapter.drawings.items()}
     sections = tuple(chapter.section for chapter in chapters)
     return Report(summary.model_copy(update={"sections": sections}), drawings)

@@ -9,10 +9,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.errors import DualOllamaError
-from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.core.matrix import matrix_of
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.metrics.catalog import BY_NAME
-from dualollama_pipeline.report.inputs import REPORT_TABLES, ReportInputs
+from dualollama_pipeline.report.inputs import ReportInputs
 from dualollama_pipeline.report.pair import load_pair
 from dualollama_pipeline.statistics.estimate import scenario_statistics
 from dualollama_pipeline.statistics.samples import WHERE, collect_samples
@@ -31,14 +31,6 @@ if TYPE_CHECKING:
     from dualollama_pipeline.core.settings import Settings
     from dualollama_pipeline.report.pair import PairBlock
 
-CORE_TABLES = (
-    "config_statistics",
-    "scenario_statistics",
-    "population_statistics",
-    "block_table",
-    "run_table",
-    "call_table",
-)
 NIGHT_METRICS = ("dual_weighted_speedup", "single_weighted_speedup")
 BLOCK_COLUMNS = (
     *WHERE, "block", *NIGHT_METRICS, "in_dual_estimate", "in_single_estimate", "n_single_reloads",
@@ -47,12 +39,12 @@ BLOCK_COLUMNS = (
 
 
 def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> ReportInputs:
-    """Put tables by name (CORE_TABLES, and what there is of REPORT_TABLES) together with the rest.
+    """Put tables by name together with the rest.
 
     Raises:
         InputError: the matrix cannot be used.
     """
-    matrix = load_matrix(settings.data / "matrix.yaml")
+    matrix = matrix_of(settings)
     store = TableStore.of(settings)
     _, missing = store.load_all("block_table", matrix.config_ids)
     missing = _reasons(settings, missing) | _outside(settings, store, matrix.config_ids)
@@ -68,7 +60,7 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
         calls=calls,
         missing=missing,
         equal_groups=tuple(matrix.equal_groups()),
-        more={name: tables[name] for name in REPORT_TABLES if name in tables},
+        more=tables,
         pair=_pair(settings, blocks, calls),
         nights=nights,
         nights_left_out=nights_left_out,

@@ -16,28 +16,12 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.report.pair import PairBlock
 
-REPORT_TABLES = (
-    "cell_table",
-    "contrasts",
-    "factor_effects",
-    "outliers",
-    "trend",
-    "claim_audit",
-    "method_critique",
-    "runtime_comparison",
-    "configuration_tiers",
-    "anti_patterns",
-    "cost_model",
-    "cost_sensitivity",
-    "slo_evaluation",
-)
-
 
 @dataclass(frozen=True)
 class ReportInputs:
     """Tables in their schemas' types; `missing` says why a config_id is not in them.
 
-    `more` holds those of REPORT_TABLES that are at hand, `pair` the block whose course is drawn,
+    `more` holds all tables by name, `pair` the block whose course is drawn,
     `nights` the population's estimates night by night (columns of population_statistics and
     batch_id), `nights_left_out` {file of the history: why it is in no course}, `bench` what
     `make bench` found out about the ruler (docs/benchmarks.json).

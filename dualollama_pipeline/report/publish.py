@@ -13,9 +13,11 @@ from dualollama_pipeline.report.compose import compose
 from dualollama_pipeline.report.page import render_answer, render_html, render_markdown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from dualollama_pipeline.report.inputs import ReportInputs
+    from dualollama_pipeline.report.sections.chapter import Builder
 
 
 class Published(NamedTuple):
@@ -26,13 +28,13 @@ class Published(NamedTuple):
     missing: tuple[str, ...]
 
 
-def publish_report(inputs: ReportInputs, folder: Path) -> Published:
+def publish_report(inputs: ReportInputs, folder: Path, builders: Sequence[Builder]) -> Published:
     """Write the report into `folder`.
 
     Raises:
         TableError: the disk refuses; what was there before stays readable.
     """
-    report = compose(inputs)
+    report = compose(inputs, builders)
     page = folder / "index.html"
     contents = {  # the page last: whoever sees it new finds the other two new as well
         folder / "summary.json": report.summary.model_dump_json(indent=1) + "\n",

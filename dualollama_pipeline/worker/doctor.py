@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dualollama_pipeline.core.errors import ServerError
-from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.core.matrix import matrix_of
 from dualollama_pipeline.core.plan import Arm
 from dualollama_pipeline.core.workload import STANDARD_NUM_PREDICT
 from dualollama_pipeline.ollama.gpu import LOOPBACK
@@ -53,7 +53,7 @@ async def examine(settings: Settings, pair: ServerPair, tell: Tell) -> None:
 def plans_of(settings: Settings, pair: ServerPair) -> list[Plan]:
     """Return the plans of all configurations of the matrix."""
     measurement = Measurement(settings, pair, lambda _: None)
-    matrix = load_matrix(settings.data / "matrix.yaml")
+    matrix = matrix_of(settings)
     return [measurement.plan(each, "doctor") for each in matrix.configurations]
 
 

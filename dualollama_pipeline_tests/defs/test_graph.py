@@ -31,15 +31,13 @@ GROUPS = {
         "outliers",
         "trend",
     },
-    "published": {
+    "tr114": {
         "published_figures",
         "imported_calls",
         "imported_runs",
         "claim_audit",
         "method_critique",
         "runtime_comparison",
-    },
-    "decisions": {
         "configuration_tiers",
         "anti_patterns",
         "cost_model",
@@ -102,13 +100,10 @@ def test_the_two_jobs_share_no_asset() -> None:
         for name in ("trials_job", "report_job")
     )
     assert trials == GROUPS["trials"] | GROUPS["tables"]
-    assert (
-        report
-        == GROUPS["statistics"] | GROUPS["published"] | GROUPS["decisions"] | GROUPS["report"]
-    )
+    assert report == GROUPS["statistics"] | GROUPS["tr114"] | GROUPS["report"]
 
 
 def test_every_table_asset_has_a_schema() -> None:
     """A table without a schema would be published unchecked."""
-    tables = GROUPS["tables"] | GROUPS["statistics"] | GROUPS["published"] | GROUPS["decisions"]
+    tables = GROUPS["tables"] | GROUPS["statistics"] | GROUPS["tr114"]
     assert set(SCHEMAS) == tables - {"run_reports"}

@@ -24,7 +24,6 @@ from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 from dualollama_pipeline.worker.campaign import close_campaign, open_campaign
 from dualollama_pipeline.worker.journal import JournalWriter
-from dualollama_pipeline_tests.published.original_tree import write_tree
 from dualollama_pipeline_tests.tables.journals import (
     ANALYSIS,
     CALL_MS,
@@ -36,6 +35,7 @@ from dualollama_pipeline_tests.tables.journals import (
     trial,
     unsent,
 )
+from dualollama_pipeline_tests.tr114.imported.original_tree import write_tree
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 URLS = {"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"}

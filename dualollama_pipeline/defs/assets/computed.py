@@ -1,4 +1,4 @@
-"""Groups `statistics`, `published`, `decisions`, `report`: assets made from the pipeline's list."""
+"""Groups `statistics`, `tr114`, `report`: assets made from the pipeline's list."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 
 from dualollama_pipeline.defs.resources import Bench
-from dualollama_pipeline.pipeline import PAGE, STEPS, Markdown, Step, make_page
+from dualollama_pipeline.pipeline import PAGE, STEPS, make_page
+from dualollama_pipeline.tables.step import Markdown, Step
 
 
 def _asset(step: Step) -> dg.AssetsDefinition:

@@ -51,7 +51,7 @@ def benchmark_corpus(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
 )
 def cost_inputs(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
     """Fingerprint what the costs are computed from; a mistake in it is an error here already."""
-    from dualollama_pipeline.decisions.cost_inputs import load_cost_inputs  # noqa: PLC0415
+    from dualollama_pipeline.tr114.costs.cost_inputs import load_cost_inputs  # noqa: PLC0415
 
     path = bench.settings.data / "cost.yaml"
     load_cost_inputs(path)
@@ -65,7 +65,7 @@ def cost_inputs(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
 )
 def service_levels(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
     """Fingerprint what the nights are held against; a mistake in it is an error here already."""
-    from dualollama_pipeline.decisions.slo_inputs import load_slo_inputs  # noqa: PLC0415
+    from dualollama_pipeline.tr114.service_levels.slo_inputs import load_slo_inputs  # noqa: PLC0415
 
     path = bench.settings.data / "slo.yaml"
     load_slo_inputs(path)

@@ -9,7 +9,8 @@ from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.io_managers import table_metadata
 from dualollama_pipeline.defs.partitions import configurations
 from dualollama_pipeline.defs.resources import Bench
-from dualollama_pipeline.pipeline import MEASURED, MEASURED_DEPS, TABULAR
+from dualollama_pipeline.pipeline import MEASURED, MEASURED_DEPS
+from dualollama_pipeline.tables.step import TABULAR
 
 
 @dg.multi_asset(

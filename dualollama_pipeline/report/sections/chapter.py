@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from dualollama_pipeline.report.model import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from dualollama_pipeline.report.inputs import ReportInputs
+    from dualollama_pipeline.report.model import Summary
     from dualollama_pipeline.tables.rows import Row
+
+    Builder = Callable[[ReportInputs, Summary], "Chapter"]
 
 Evidence = Literal["illustration", "measured", "imported", "published", "assumed", "none"]
 # the weakest that was mixed in decides

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dualollama_pipeline.report.sections.contents import BUILDERS
+from dualollama_pipeline.pipeline import sections
 from dualollama_pipeline.report.summary import summarize
 
 NEEDS_A_TABLE = {
@@ -16,7 +16,7 @@ NEEDS_A_TABLE = {
 @pytest.fixture(scope="module")
 def chapters(slower):
     summary = summarize(slower)
-    return [build(slower, summary) for build in BUILDERS]
+    return [build(slower, summary) for build in sections()]
 
 
 def test_ids_are_unique(chapters):

@@ -1,0 +1,114 @@
+"""The audit: every published figure recomputed, with basis, verdict and one line of explanation.
+
+A rule selects figures by subject, metric and statistic; none knows a figure by its name. The first
+rule that selects a figure decides: by the imported runs where they suffice, else by the report's
+own figures, else not checkable, with what is lacking.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from dualollama_pipeline.tables.published import VERDICTS
+from dualollama_pipeline.tr114.audit import (
+    rules_claims,
+    rules_comparison,
+    rules_costs,
+    rules_design,
+    rules_restated,
+    rules_results,
+    rules_sources,
+    rules_targets,
+    rules_throughput,
+)
+from dualollama_pipeline.tr114.audit.evidence import Evidence, load_plan, load_rows
+from dualollama_pipeline.tr114.audit.figures import Figures
+from dualollama_pipeline.tr114.audit.rule import Lacking
+from dualollama_pipeline.tr114.audit.verdict import Verdict, judge, not_checkable, show
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dualollama_pipeline.tr114.audit.figures import Figure
+    from dualollama_pipeline.tr114.audit.rule import Rule
+
+RULES: tuple[Rule, ...] = (
+    *rules_restated.RULES,
+    *rules_results.RULES,
+    *rules_design.RULES,
+    *rules_comparison.RULES,
+    *rules_throughput.RULES,
+    *rules_claims.RULES,
+    *rules_targets.RULES,
+    *rules_costs.RULES,
+    *rules_sources.RULES,
+)
+
+
+def rule_for(figure: Figure) -> Rule | None:
+    """Return the rule that decides about a figure; None if nobody wrote one."""
+    return next((rule for rule in RULES if rule.selects(figure)), None)
+
+
+def audit_figure(figure: Figure, evidence: Evidence) -> Verdict:
+    """Recompute one figure and say what came of it."""
+    rule = rule_for(figure)
+    if rule is None:
+        return not_checkable("no rule selects it: add one to tr114/audit/rules_*.py")
+    lacking = [rule.reason] if rule.reason else []
+    for check in (rule.runs, rule.report):
+        if check is None:
+            continue
+        try:
+            return judge(figure, check(figure, evidence))
+        except Lacking as lack:
+            lacking.append(str(lack))
+    return not_checkable("; ".join(lacking))
+
+
+def claim_audit(evidence: Evidence) -> pd.DataFrame:
+    """Return the table `claim_audit`: a row for every published figure, in the report's order."""
+    rows = []
+    for figure in evidence.figures:
+        verdict = audit_figure(figure, evidence)
+        ends = [v for v in (verdict.recomputed, verdict.recomputed_high) if v == v]  # noqa: PLR0124 not nan
+        rows.append(
+            {
+                "origin": "published",
+                **vars(figure),
+                "recomputed": verdict.recomputed,
+                "recomputed_high": verdict.recomputed_high,
+                "recomputed_text": " to ".join(show(end) for end in ends),
+                "basis": verdict.basis,
+                "convention": verdict.convention,
+                "verdict": verdict.word,
+                "explanation": verdict.explanation,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def gather(
+    published: Path, published_figures: Figures, runs: pd.DataFrame, calls: pd.DataFrame
+) -> Evidence:
+    """Put the sources of the folder `published` beside the imported tables (which may be empty).
+
+    Raises:
+        InputError: the plan or a source table cannot be read.
+    """
+    return Evidence(
+        published_figures,
+        load_plan(published),
+        runs,
+        calls,
+        load_rows(published / "costs.csv"),
+        load_rows(published / "sources.csv"),
+    )
+
+
+def verdict_counts(audit: pd.DataFrame) -> dict[str, int]:
+    """Return how many figures have each verdict, in the order of the words."""
+    counts = audit["verdict"].value_counts()
+    return {word: int(counts.get(word, 0)) for word in VERDICTS}

@@ -1,0 +1,202 @@
+"""Rules for Rust against Python: differences of efficiency and contention (sections 4.4, 5.1)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from dualollama_pipeline.tr114.audit.evidence import SCENARIOS
+from dualollama_pipeline.tr114.audit.rule import (
+    Lacking,
+    Rule,
+    arithmetic,
+    from_runs,
+    point,
+)
+from dualollama_pipeline.tr114.audit.rules_results import RULES as RESULT_RULES
+from dualollama_pipeline.tr114.audit.verdict import Candidate, Finding, judge
+
+if TYPE_CHECKING:
+    from dualollama_pipeline.tr114.audit.evidence import Evidence
+    from dualollama_pipeline.tr114.audit.figures import Figure
+
+SCENARIO_SECTIONS = {f"3.2/S{n}": name for n, name in enumerate(list(SCENARIOS)[:3], start=1)}
+
+
+# --- differences of what two tables say ---------------------------------------------------------
+
+
+def _recomputed(figure: Figure, evidence: Evidence) -> float:
+    """Return what the runs give for a figure of ours.
+
+    Raises:
+        Lacking: they are not all imported.
+    """
+    if figure.statistic == "best config" and figure.subject in SCENARIOS:
+        return _best_config(figure, evidence).candidates[0].low
+    for rule in RESULT_RULES:
+        if rule.selects(figure) and rule.runs is not None:
+            return judge(figure, rule.runs(figure, evidence)).recomputed
+    raise Lacking("the runs do not hold it")
+
+
+def _operands(figure: Figure, evidence: Evidence) -> tuple[Figure, Figure]:
+    """Return (python, rust): those of the same line, else those that state the quantity."""
+    line = [f for f in evidence.figures if f.line == figure.line and f is not figure]
+    rust = [f for f in line if not f.subject.startswith(("python", "delta", "rust vs"))]
+    python = [f for f in line if f.subject.startswith("python")]
+    if not rust:
+        rust = [_stated_rust(figure, evidence)]
+    return (python[0] if python else _python_twin(rust[0], evidence)), rust[0]
+
+
+def _stated_rust(figure: Figure, evidence: Evidence) -> Figure:
+    """A difference in running text: of the means, or of the best configurations."""
+    best = max(evidence.printed_means().items(), key=lambda item: item[1])[0]
+    subject = "population" if "mean" in figure.statistic else best
+    if figure.section in SCENARIO_SECTIONS:
+        means = evidence.printed_means(SCENARIO_SECTIONS[figure.section])
+        subject = max(means, key=lambda name: means[name])
+    return evidence.home(subject, "efficiency", "mean")
+
+
+def _python_twin(rust: Figure, evidence: Evidence) -> Figure:
+    """Return Python's figure of the same kind; for a scenario's best, that of its section."""
+    if rust.subject != "population" and rust.statistic in {"mean", "peak config"}:
+        return evidence.figures.first("python TR110", "efficiency", "peak config")
+    scenario = rust.subject
+    if re.fullmatch(r"test\d+", rust.subject):
+        scenario = evidence.plan.get(rust.subject).scenario.replace("_", "-")
+    for figure in evidence.figures:
+        python = figure.subject.startswith("python TR110")
+        if not python or figure.metric != rust.metric:
+            continue
+        if rust.statistic == "best config":
+            if SCENARIO_SECTIONS.get(figure.section) == scenario:
+                return figure
+        elif figure.statistic == rust.statistic:
+            return figure
+    raise Lacking(f"no figure of Python's {rust.statistic} is printed")
+
+
+def _best_of_scenario(rust: Figure, evidence: Evidence) -> tuple[str, float] | None:
+    """Return a better configuration that the report prints for the scenario than it names."""
+    if rust.statistic != "best config" or rust.subject not in SCENARIOS:
+        return None
+    means = evidence.printed_means(rust.subject)
+    best = max(means, key=lambda name: means[name])
+    return (best, means[best]) if means[best] > rust.number else None
+
+
+def _delta(figure: Figure, evidence: Evidence) -> Finding:
+    python, rust = _operands(figure, evidence)
+    value = _recomputed(rust, evidence)
+    how = (
+        f"{value:.4f} from the runs less Python's {python.value} (line {python.line}, not checked)"
+    )
+    return from_runs(how, *_ends(python, value))
+
+
+def _delta_printed(figure: Figure, evidence: Evidence) -> Finding:
+    python, rust = _operands(figure, evidence)
+    better = _best_of_scenario(rust, evidence)
+    if better is not None:
+        name, value = better
+        how = f"line {evidence.home(name, 'efficiency', 'mean').line} prints a better one, {name}: "
+        return arithmetic(f"{how}{value:g} less {python.value}", value - python.number)
+    return arithmetic(f"{rust.value} less Python's {python.value}", *_ends(python, rust.number))
+
+
+def _ends(python: Figure, rust: float) -> tuple[Candidate, ...]:
+    low, high = python.printed.low, python.printed.high
+    return (Candidate(rust - low, high=rust - high if python.printed.is_range else None),)
+
+
+def _best_config(figure: Figure, evidence: Evidence) -> Finding:
+    means = evidence.scenario_runs(figure.subject).groupby("config_id")["reported_efficiency_pct"]
+    best = means.mean().sort_values(ascending=False)
+    return from_runs(
+        f"best configuration mean of its scenario, {best.index[0]}", float(best.iloc[0])
+    )
+
+
+def _best_config_printed(figure: Figure, evidence: Evidence) -> Finding:
+    means = evidence.printed_means(figure.subject)
+    best = max(means, key=lambda name: means[name])
+    return arithmetic(f"best configuration mean printed for its scenario, {best}", means[best])
+
+
+def _python_cv(_: Figure, evidence: Evidence) -> Finding:
+    sd, mean = (
+        evidence.figures.number("python TR110", "efficiency", name) for name in ("std", "mean")
+    )
+    return arithmetic(f"100 x {sd:g} / {mean:g}", 100 * sd / mean)
+
+
+def _earlier_gain(_: Figure, evidence: Evidence) -> Finding:
+    before, after = (
+        evidence.figures.number(r, "efficiency", "peak") for r in ("TR113", "TR114 v1")
+    )
+    return arithmetic(
+        "peaks printed on the same page",
+        Candidate(after - before, f"{after:g} less {before:g}, pp"),
+        Candidate(100 * (after / before - 1), f"{after:g} over {before:g}, percent"),
+    )
+
+
+def _peak_is_mean(figure: Figure, evidence: Evidence) -> Finding:
+    mean = evidence.figures.number("python TR110", "efficiency", "peak config")
+    how = (
+        f"the best run is printed as {figure.value}, the best configuration's mean as {mean:g}: "
+        "a best run equals a mean only if all its runs are equal"
+    )
+    return Finding("internal arithmetic", how, holds=figure.number > mean)
+
+
+def _lead(figure: Figure, evidence: Evidence) -> Finding:
+    """Python is said to be ahead; the report's own figures put Rust ahead."""
+    deltas = evidence.figures.number("rust vs python", "efficiency", "delta of best configs")
+    means = evidence.figures.number("rust vs python", "efficiency", "mean delta")
+    how = (
+        f"Python is said to lead by {figure.value} %; the report's own tables put Rust ahead, by "
+        f"{deltas:+g} pp (best configuration) and {means:+g} pp (mean)"
+    )
+    return Finding("internal arithmetic", how, holds=deltas < 0 and means < 0)
+
+
+def _hetero_against_homo(_: Figure, evidence: Evidence) -> Finding:
+    means = [
+        evidence.scenario_runs(name)["reported_efficiency_pct"].astype("float64").mean()
+        for name in ("chimera-hetero", "chimera-homo")
+    ]
+    return from_runs("hetero less homo, means of the runs", point(float(means[0] - means[1])))
+
+
+def _hetero_against_homo_printed(_: Figure, evidence: Evidence) -> Finding:
+    hetero = evidence.home("chimera-hetero", "efficiency", "mean").number
+    homo = evidence.home("chimera-homo all 13", "efficiency", "mean").number
+    return arithmetic(f"{hetero:g} less {homo:g}", point(hetero - homo))
+
+
+DELTA = ".*delta.*"
+RULES = (
+    Rule(
+        "rust vs python|python vs rust",
+        "multi-agent gap|coordination efficiency",
+        "delta",
+        None,
+        _lead,
+    ),
+    Rule("delta|rust vs python", "efficiency|contention", DELTA, _delta, _delta_printed),
+    Rule("chimera-homo", "efficiency", "best config", _best_config, _best_config_printed),
+    Rule("TR114 v1", "efficiency", "delta vs TR113", None, _earlier_gain),
+    Rule("python TR110", "efficiency", "cv", None, _python_cv),
+    Rule("python TR110", "efficiency", "peak run", None, _peak_is_mean),
+    Rule(
+        "hetero vs homo",
+        "efficiency",
+        "mean delta",
+        _hetero_against_homo,
+        _hetero_against_homo_printed,
+    ),
+)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dualollama_pipeline.advice.lint import lint_configuration, lint_deployment
 from dualollama_pipeline.core.agents_file import read_agents_file
-from dualollama_pipeline.core.matrix import Configuration, matrix_of
 from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.core.study import Configuration, study_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ def read_request(
     environment = os.environ if environment is None else environment
     if agents_file is None:
         settings = Settings.from_environment(environment, **overrides)
-        configuration = matrix_of(settings).get(config_id or "")
+        configuration = study_of(settings).get(config_id or "")
         return Request(configuration, settings, [])
     found = read_agents_file(agents_file)
     urls = {

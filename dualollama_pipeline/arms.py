@@ -9,33 +9,31 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from dualollama_pipeline.core.study import APART, ARMS, SHARED
+from dualollama_pipeline.metrics.catalog import (
+    APART_SECONDS,
+    APART_SPEEDUP,
+    BALANCE,
+    SHARED_SECONDS,
+    SHARED_SPEEDUP,
+    key_of,
+)
 from dualollama_pipeline.statistics.estimate import config_statistics
 from dualollama_pipeline.statistics.samples import collect_samples
-from dualollama_pipeline.tables.build import build_tables
+from dualollama_pipeline.tables.build import agents_of, build_tables
 from dualollama_pipeline.tables.guards import GUARDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
     from dualollama_pipeline.worker.journal import Journal
 
-ARMS = {
-    "solo_a": "collector",
-    "solo_b": "insight",
-    "dual": "2 servers",
-    "single": "1 server",
-}
-ROLES = ("collector", "insight")
+WORDS = {APART: "2 servers", SHARED: "1 server"}
 WHAT = ("tok/s", "TTFT ms")
-SHOWN = (
-    "dual_weighted_speedup",
-    "single_weighted_speedup",
-    "dual_true_speedup",
-    "single_true_speedup",
-    "balance_efficiency_pct",
-)
+COLUMNS = ("mean_decode_tok_per_s", "mean_ttft_ms")
+SHOWN = (APART_SPEEDUP, SHARED_SPEEDUP, APART_SECONDS, SHARED_SECONDS, BALANCE)
 
 
 def print_arms(journal: Journal) -> int:
@@ -46,28 +44,31 @@ def print_arms(journal: Journal) -> int:
         TableError: a table of it breaks its schema.
     """
     tables = build_tables(journal)
-    runs, blocks = tables.run_table, tables.block_table
+    runs, agents, blocks = tables.run_table, tables.agent_table, tables.block_table
     console = Console()
     if journal.origin == "simulated":
         console.print("SIMULATED: these numbers come from a simulator", style="bold")
-    console.print(_arms(runs))
-    for line in (*_reasons(runs), *_estimates(runs, blocks)):
+    console.print(_arms(runs, agents, agents_of(journal)))
+    for line in (*_reasons(runs), *_estimates(runs, agents, blocks)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    counting = blocks["in_dual_estimate"] | blocks["in_single_estimate"]
-    return int(counting.sum())
+    return int(blocks.loc[blocks["counts"], "block"].nunique())
 
 
-def _arms(runs: pd.DataFrame) -> Table:
+def _arms(runs: pd.DataFrame, agents: pd.DataFrame, names: Sequence[str]) -> Table:
     table = Table(caption="medians over trials that count; tok/s by the server's counters")
     table.add_column("arm", no_wrap=True)
-    for column in ("count", "wall s", *(f"{role}\n{what}" for role in ROLES for what in WHAT)):
+    for column in ("count", "wall s", *(f"{name}\n{what}" for name in names for what in WHAT)):
         table.add_column(column, justify="right")
-    for arm, words in ARMS.items():
+    for arm in ARMS:
         rows = runs[runs["arm"] == arm]
         sound = rows[rows["status"].eq("ok") & rows["validity"].ne("INVALID")]
-        names = [f"{role}_{name}" for role in ROLES for name in ("tok_per_s", "ttft_ms")]
-        values = (_median(sound, name) for name in ("wall_s", *names))
-        table.add_row(f"{arm} ({words})", f"{len(sound)}/{len(rows)}", *values)
+        mine = agents[agents["trial_id"].isin(sound["trial_id"])]
+        values = [
+            _median(mine[mine["agent"].eq(name)], column) for name in names for column in COLUMNS
+        ]
+        words = f" ({WORDS[arm]})" if arm in WORDS else ""
+        count = f"{len(sound)}/{len(rows)}"
+        table.add_row(f"{arm}{words}", count, _median(sound, "wall_s"), *values)
     return table
 
 
@@ -93,14 +94,16 @@ def _reasons(runs: pd.DataFrame) -> Iterator[str]:
             yield f"  way out ({guard}): {GUARDS[guard].advice}"
 
 
-def _estimates(runs: pd.DataFrame, blocks: pd.DataFrame) -> Iterator[str]:
-    for _, row in config_statistics(collect_samples(runs, blocks)).iterrows():
-        if row["metric"] in SHOWN:
+def _estimates(runs: pd.DataFrame, agents: pd.DataFrame, blocks: pd.DataFrame) -> Iterator[str]:
+    for _, row in config_statistics(collect_samples(runs, agents, blocks)).iterrows():
+        if key_of(row) in SHOWN:
             yield _sentence(row)
 
 
 def _sentence(row: pd.Series) -> str:
-    name = f"{row['metric']} [{row['unit']}], n {row['n']}, {row['n_left_out']} left out"
+    name = (
+        f"{row['metric']}, {row['arm']} [{row['unit']}], n {row['n']}, {row['n_left_out']} left out"
+    )
     if math.isnan(row["value"]):
         return f"{name}: {row['null_reason']}"
     if row["null_reason"]:

@@ -114,14 +114,14 @@ def _run(arguments: argparse.Namespace) -> int:
     _print(summary["headline"])
     _print(f"report: {page}")
     validity = summary["validity"]
-    left_out = min(validity["n_left_out_dual"], validity["n_left_out_single"])
+    left_out = min(validity["n_left_out"].values())
     return EXIT_NOTHING_COUNTS if left_out == validity["n_blocks"] else 0
 
 
 def _chosen(settings: Settings, wanted: Sequence[str] | None) -> list[str]:
-    from dualollama_pipeline.core.matrix import matrix_of
+    from dualollama_pipeline.core.study import study_of
 
-    matrix = matrix_of(settings)
+    matrix = study_of(settings)
     for config_id in wanted or ():
         matrix.get(config_id)  # names those that exist
     return [name for name in matrix.config_ids if not wanted or name in wanted]

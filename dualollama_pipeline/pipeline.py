@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dualollama_pipeline.core.matrix import matrix_of
+from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.tables.step import Made, Markdown, Steps
 from dualollama_pipeline.tr114.steps import WING
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from dualollama_pipeline.core.matrix import Matrix
     from dualollama_pipeline.core.settings import Settings
     from dualollama_pipeline.report.publish import Published
     from dualollama_pipeline.report.sections.chapter import Builder
@@ -29,16 +28,17 @@ MEASURED = {
     "call_table": "A row for every call attempt: client stamps, the server's counters, its end.",
     "cell_table": "A row for every arm: how its trials ended, what servers and machine were like "
     "around them, and whether that lets it count.",
-    "agent_table": "A row for every agent of every trial: durations, rates, TTFT.",
+    "agent_table": "A row for every agent of every trial: durations, rates, TTFT, slowdown.",
     "run_table": "A row for every trial: wall time, the report's balance figures, contention.",
-    "block_table": "A row for every block: speedups, slowdowns and scaling from its four arms.",
+    "block_table": "A row for every block and arm of several agents: speedups and scaling against "
+    "their solo arms.",
 }
 MEASURED_DEPS = {
     "call_table": ("benchmark_trials",),
     "cell_table": ("benchmark_trials", "call_table"),
     "agent_table": ("call_table",),
     "run_table": ("call_table", "agent_table", "cell_table"),
-    "block_table": ("run_table", "agent_table", "call_table"),
+    "block_table": ("run_table", "call_table"),
 }
 STATISTICS = Steps("statistics")
 
@@ -56,7 +56,7 @@ def rebuild_report(settings: Settings) -> Path:
     from dualollama_pipeline.tables.store import TableStore
 
     build_lacking(settings)
-    store, config_ids = TableStore.of(settings), matrix_of(settings).config_ids
+    store, config_ids = TableStore.of(settings), study_of(settings).config_ids
     tables = {name: store.load_all(name, config_ids)[0] for name in MEASURED}
     for each in STEPS.values():
         made = each.make(settings, **{name: tables[name] for name in each.inputs})
@@ -86,81 +86,80 @@ def sections() -> tuple[Builder, ...]:
     return (*contents.CORRIDOR, *OF_TR114, *contents.APPENDICES)
 
 
-def _samples(
-    run_table: pd.DataFrame, block_table: pd.DataFrame, matrix: Matrix | None = None
-) -> pd.DataFrame:
-    """Return what statistics are made of, with a matrix by effective class."""
+@STATISTICS.step("Which value counts for which metric, arm and agent.", also=("study",))
+def samples(
+    settings: Settings,
+    run_table: pd.DataFrame,
+    agent_table: pd.DataFrame,
+    block_table: pd.DataFrame,
+) -> Made:
+    """Lay out what all statistics are made of."""
     from dualollama_pipeline.statistics.samples import collect_samples, option_classes
 
-    if matrix is None:
-        return collect_samples(run_table, block_table)
-    return collect_samples(run_table, block_table, option_classes(matrix))
+    classes = option_classes(study_of(settings))
+    return Made(collect_samples(run_table, agent_table, block_table, classes))
 
 
 @STATISTICS.step("Every metric of every configuration, with its interval.")
-def config_statistics(_: Settings, run_table: pd.DataFrame, block_table: pd.DataFrame) -> Made:
+def config_statistics(_: Settings, samples: pd.DataFrame) -> Made:
     """Estimate by configuration."""
     from dualollama_pipeline.report.pictures import speedups_picture
     from dualollama_pipeline.statistics import estimate
 
-    table = estimate.config_statistics(_samples(run_table, block_table))
+    table = estimate.config_statistics(samples)
     return Made(table, lambda: {"plot": Markdown(speedups_picture(table))})
 
 
 @STATISTICS.step("Every metric of every scenario, with its interval.")
-def scenario_statistics(_: Settings, run_table: pd.DataFrame, block_table: pd.DataFrame) -> Made:
+def scenario_statistics(_: Settings, samples: pd.DataFrame) -> Made:
     """Estimate by scenario, over blocks."""
     from dualollama_pipeline.statistics import estimate
 
-    return Made(estimate.scenario_statistics(_samples(run_table, block_table)))
+    return Made(estimate.scenario_statistics(samples))
 
 
 @STATISTICS.step("Every metric over all configurations, with its interval.")
-def population_statistics(_: Settings, run_table: pd.DataFrame, block_table: pd.DataFrame) -> Made:
+def population_statistics(_: Settings, samples: pd.DataFrame) -> Made:
     """Estimate over all configurations, over blocks."""
     from dualollama_pipeline.statistics import estimate
 
-    return Made(estimate.population_statistics(_samples(run_table, block_table)))
+    return Made(estimate.population_statistics(samples))
 
 
 @STATISTICS.step(
     "Together or one after the other, two servers or one, scenario against scenario: each with "
-    "its test, effect sizes, power and verdict.",
-    also=("config_matrix",),
+    "its test, effect sizes, power and verdict."
 )
-def contrasts(settings: Settings, run_table: pd.DataFrame, block_table: pd.DataFrame) -> Made:
+def contrasts(_: Settings, samples: pd.DataFrame) -> Made:
     """Compare, by effective class."""
     from dualollama_pipeline.report.pictures import contrasts_picture
     from dualollama_pipeline.statistics.contrasts import contrasts as compare
 
-    table = compare(_samples(run_table, block_table, matrix_of(settings)))
+    table = compare(samples)
     return Made(table, lambda: {"plot": Markdown(contrasts_picture(table))})
 
 
 @STATISTICS.step(
     "What num_gpu, num_ctx, temperature and asymmetry do, all other options equal.",
-    also=("config_matrix",),
+    also=("study",),
 )
-def factor_effects(settings: Settings, run_table: pd.DataFrame, block_table: pd.DataFrame) -> Made:
-    """Compare matched pairs of the matrix."""
+def factor_effects(settings: Settings, samples: pd.DataFrame) -> Made:
+    """Compare matched pairs of the study."""
     from dualollama_pipeline.report.pictures import factors_picture
     from dualollama_pipeline.statistics import factors
 
-    matrix = matrix_of(settings)
-    table = factors.factor_effects(_samples(run_table, block_table, matrix), matrix)
+    table = factors.factor_effects(samples, study_of(settings))
     return Made(table, lambda: {"plot": Markdown(factors_picture(table))})
 
 
-@STATISTICS.step(
-    "Values far from the others of their configuration, each with its cause; kept.",
-)
+@STATISTICS.step("Values far from the others of their configuration, each with its cause; kept.")
 def outliers(
-    _: Settings, call_table: pd.DataFrame, run_table: pd.DataFrame, block_table: pd.DataFrame
+    _: Settings, samples: pd.DataFrame, run_table: pd.DataFrame, call_table: pd.DataFrame
 ) -> Made:
     """Label outliers and look for their causes."""
     from dualollama_pipeline.statistics.outliers import outliers as label
 
-    return Made(label(_samples(run_table, block_table), run_table, call_table))
+    return Made(label(samples, run_table, call_table))
 
 
 @STATISTICS.step(
@@ -169,13 +168,16 @@ def outliers(
 )
 def trend(settings: Settings) -> Made:
     """Follow each metric over all batches that were published."""
+    from dualollama_pipeline.statistics.samples import collect_samples
+    from dualollama_pipeline.statistics.trend import METRICS
     from dualollama_pipeline.statistics.trend import trend as follow
     from dualollama_pipeline.tables.history import load_nights
+    from dualollama_pipeline.tables.schemas import empty
     from dualollama_pipeline.tables.store import TableStore
 
-    nights = load_nights(TableStore.of(settings), matrix_of(settings).config_ids)
-    table = follow(_samples(nights.runs, nights.blocks), nights.order)
-    return Made(table, lambda: {"left out": nights.left_out})
+    nights = load_nights(TableStore.of(settings), study_of(settings).config_ids)
+    values = collect_samples(nights.runs, empty("agent_table"), nights.blocks, metrics=METRICS)
+    return Made(follow(values, nights.order), lambda: {"left out": nights.left_out})
 
 
 STEPS = {**STATISTICS, **WING}

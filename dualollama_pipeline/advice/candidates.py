@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from dualollama_pipeline.core.study import APART, SHARED
 from dualollama_pipeline.core.yaml_file import Written
-from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, BALANCE, BY_NAME, Key
 from dualollama_pipeline.statistics.contrasts import batches_of, side
 from dualollama_pipeline.statistics.estimate import codes, origin_of
 from dualollama_pipeline.statistics.intervals import (
@@ -24,14 +25,14 @@ from dualollama_pipeline.statistics.intervals import (
     proportion_interval,
 )
 from dualollama_pipeline.statistics.means import NAN, Mean, mean_of, sample
+from dualollama_pipeline.statistics.samples import of_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
-SPEEDUP, BALANCE = "dual_weighted_speedup", "balance_efficiency_pct"
-CONTENTION = "balance_contention_pct"
+CONTENTION = Key("balance_contention_pct", APART)
 BYTES_PER_GB = 1e9
 Positive = Annotated[float, Field(gt=0)]
 
@@ -93,40 +94,46 @@ class Candidate:
 def find_candidates(
     samples: pd.DataFrame,
     runs: pd.DataFrame,
+    agents: pd.DataFrame,
     calls: pd.DataFrame,
     models: Mapping[str, ModelMemory],
 ) -> list[Candidate]:
-    """Pool samples (of `samples.collect_samples`), trials and calls by effective class."""
+    """Pool samples, trials, agents and calls by effective class."""
     where = samples[["config_id", "effective_class"]].astype(str).drop_duplicates()
     class_of = dict(zip(where["config_id"], where["effective_class"], strict=True))
-    duals = runs[runs["arm"].eq("dual")]
-    own = duals["config_id"].map(class_of)
+    mine = agents[agents["arm"].eq(APART)]
+    waits = mine.groupby("trial_id")["mean_ttft_ms"].agg(_longest)
+    apart = runs[runs["arm"].eq(APART)].join(waits.rename("wait_ms"), on="trial_id")
+    own = apart["config_id"].map(class_of)
     groups = samples.groupby("effective_class", observed=True, sort=True)
     memory_of = {name: _memory(part, models) for name, part in _own_calls(calls, class_of)}
     return [
-        _candidate(str(name), part, duals[own.eq(name)], memory_of.get(str(name)))
+        _candidate(str(name), part, apart[own.eq(name)], memory_of.get(str(name)))
         for name, part in groups
     ]
+
+
+def _longest(waits: pd.Series) -> float:
+    return float(waits.max(skipna=False))
 
 
 def _own_calls(
     calls: pd.DataFrame, class_of: Mapping[str, str]
 ) -> Iterable[tuple[str, pd.DataFrame]]:
     """Yield each class with its calls on the agents' own servers."""
-    own = calls[calls["arm"].ne("single")]
+    own = calls[calls["arm"].ne(SHARED)]
     for name, part in own.groupby(own["config_id"].map(class_of), sort=True):
         yield str(name), part
 
 
 def _candidate(
-    name: str, samples: pd.DataFrame, duals: pd.DataFrame, memory: Memory | None
+    name: str, samples: pd.DataFrame, apart: pd.DataFrame, memory: Memory | None
 ) -> Candidate:
     counting = {
-        metric: samples[samples["metric"].eq(metric) & samples["pools"]]
-        for metric in (SPEEDUP, BALANCE, CONTENTION)
+        key: of_key(samples, key).query("pools") for key in (APART_SPEEDUP, BALANCE, CONTENTION)
     }
-    sound = duals[duals["status"].eq("ok") & duals["validity"].ne("INVALID")]
-    waits = sound[["collector_ttft_ms", "insight_ttft_ms"]].max(axis=1, skipna=False).dropna()
+    sound = apart[apart["status"].eq("ok") & apart["validity"].ne("INVALID")]
+    waits = sound["wait_ms"].dropna()
     waiting = sound.loc[waits.index]
     ttft = sample(
         np.log(waits.to_numpy("float64")), codes(waiting["config_id"]), codes(waiting["batch_id"])
@@ -138,17 +145,19 @@ def _candidate(
         effective_class=name,
         config_ids=tuple(sorted(map(str, samples["config_id"].unique()))),
         scenario=str(samples["scenario"].iloc[0]),
-        speedup=mean_of(side(BY_NAME[SPEEDUP], counting[SPEEDUP])),
+        speedup=mean_of(side(BY_NAME[APART_SPEEDUP.metric], counting[APART_SPEEDUP])),
         ttft=mean_of(ttft),
-        n_blocks=len(counting[SPEEDUP]),
+        n_blocks=len(counting[APART_SPEEDUP]),
         n_ttft=len(waits),
-        balance=bounded_interval_of(mean_of(side(BY_NAME[BALANCE], counting[BALANCE])), 100.0),
+        balance=bounded_interval_of(
+            mean_of(side(BY_NAME[BALANCE.metric], counting[BALANCE])), 100.0
+        ),
         peak_balance=float(balances.max()) if len(balances) else NAN,
         n_balance=len(balances),
         contention=proportion_interval(int((flags > 0).sum()), len(flags)),
         n_contention=len(flags),
-        n_trials=len(duals),
-        n_failed=len(duals) - len(sound),
+        n_trials=len(apart),
+        n_failed=len(apart) - len(sound),
         memory=memory or Memory(NAN, "no call on a server of its own"),
         batches=tuple(batches_of(samples)),
     )
@@ -160,7 +169,7 @@ def _memory(calls: pd.DataFrame, models: Mapping[str, ModelMemory]) -> Memory:
     Formula, of each server: weights_gb x layers on the GPU / n_layers + context x
     kv_bytes_per_token / 10^9. An upper bound where a model's layers see only part of the context.
     """
-    wanted = ["role", "model", "effective_num_gpu", "effective_num_ctx"]
+    wanted = ["agent", "model", "effective_num_gpu", "effective_num_ctx"]
     servers = calls[wanted].drop_duplicates()
     if servers.isna().any(axis=None):
         return Memory(NAN, "a server has not shown what it loaded")
@@ -169,10 +178,10 @@ def _memory(calls: pd.DataFrame, models: Mapping[str, ModelMemory]) -> Memory:
         return Memory(NAN, f"data/cost.yaml does not know the memory of {', '.join(unknown)}")
     total, parts = 0.0, []
     worst = servers.assign(need=[_need_gb(row, models) for row in servers.to_dict("records")])
-    for role, part in worst.groupby("role", sort=True):
+    for agent, part in worst.groupby("agent", sort=True):
         need = float(part["need"].max())
         total += need
-        parts.append(f"{role} {need:.2f}")
+        parts.append(f"{agent} {need:.2f}")
     return Memory(total, f"computed from what was loaded: {' + '.join(parts)} GB; not measured")
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dualollama_pipeline.core.matrix import Scenario
+from dualollama_pipeline.core.study import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dualollama_pipeline.core.matrix import Configuration
+    from dualollama_pipeline.core.study import Configuration
 
 FULL_OFFLOAD, LOW_OFFLOAD, LOW_TEMPERATURE = 120, 60, 0.8
 
@@ -31,7 +31,7 @@ class Rule:
 
 
 def _full_offload_beside_default(each: Configuration) -> bool:
-    asked = each.insight.num_gpu
+    asked = each.agents[-1][1].num_gpu
     is_mixed = each.scenario is Scenario.BASELINE_VS_CHIMERA
     return is_mixed and asked is not None and asked >= FULL_OFFLOAD
 
@@ -51,7 +51,7 @@ def _symmetric(each: Configuration) -> bool:
 
 
 def _symmetric_low(each: Configuration) -> bool:
-    asked = each.collector.num_gpu
+    asked = each.agents[0][1].num_gpu
     return _symmetric(each) and asked is not None and asked <= LOW_OFFLOAD
 
 

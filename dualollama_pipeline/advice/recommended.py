@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from dualollama_pipeline.core.matrix import AgentSpec, Matrix
+    from dualollama_pipeline.core.study import AgentSpec, Study
 
 URLS = ("http://localhost:11434", "http://localhost:11435")  # section 7.1
 EXPECTED = ("weighted_speedup", "ttft_ms", "balance_efficiency_pct", "balance_contention_pct")
 DIGITS = 6
 
 
-def write_recommended(tiers: pd.DataFrame, matrix: Matrix, folder: Path) -> list[Path]:
+def write_recommended(tiers: pd.DataFrame, matrix: Study, folder: Path) -> list[Path]:
     """Write one file for each recommended row of `configuration_tiers`; return them.
 
     A file of a tier that is no longer recommended is removed.
@@ -46,10 +46,10 @@ def write_recommended(tiers: pd.DataFrame, matrix: Matrix, folder: Path) -> list
     return list(texts)
 
 
-def tier_toml(row: Mapping[Any, Any], tiers: pd.DataFrame, matrix: Matrix) -> str:
+def tier_toml(row: Mapping[Any, Any], tiers: pd.DataFrame, matrix: Study) -> str:
     """Return the file of one recommended row: agents, and what to expect with n and interval."""
     configuration = matrix.get(str(row["config_id"]))
-    a, b = configuration.collector, configuration.insight
+    (_, a), (_, b) = configuration.agents
     if a == b:
         agents = {"agents": {**_given(a), "base_urls": list(URLS)}}
     else:

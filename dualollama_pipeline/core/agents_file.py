@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.matrix import (
+from dualollama_pipeline.core.study import (
     AgentSpec,
     Configuration,
     Scenario,

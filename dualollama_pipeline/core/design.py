@@ -9,13 +9,12 @@ import hashlib
 import random
 from dataclasses import dataclass, field
 
-from dualollama_pipeline.core.matrix import AgentOptions, AgentSpec, Configuration, Role
-from dualollama_pipeline.core.plan import Arm, Deadlines, Plan, PlannedAgent, PlannedTrial, Stage
+from dualollama_pipeline.core.plan import Deadlines, Plan, PlannedAgent, PlannedTrial, Stage
+from dualollama_pipeline.core.study import ARMS, AgentOptions, AgentSpec, Configuration, former
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 
 DEFAULT_SEED = 114
 KEEP_ALIVE = "30m"
-SERVER_A, SERVER_B = "a", "b"
 
 # Each arm follows each other arm exactly once over four blocks, so that what one arm leaves behind
 # (heat, caches) falls on all alike. Williams, Aust. J. Sci. Res. A 2 (1949) 149.
@@ -51,10 +50,10 @@ def nonce(*parts: object) -> str:
     return f"[run {_digest(*parts)[:16]}] "
 
 
-def arm_orders(blocks: int, seed: int) -> list[tuple[Arm, ...]]:
+def arm_orders(blocks: int, seed: int) -> list[tuple[str, ...]]:
     """The order of the four arms in each block: the square's rows shuffled, then random orders."""
     chance = random.Random(seed)
-    arms = list(Arm)
+    arms = list(ARMS)
     rows = [tuple(arms[i] for i in row) for row in WILLIAMS_SQUARE]
     chance.shuffle(rows)
     while len(rows) < blocks:
@@ -63,45 +62,34 @@ def arm_orders(blocks: int, seed: int) -> list[tuple[Arm, ...]]:
 
 
 def _stage(
-    template: StageTemplate, campaign: Campaign, block: int, role: Role, trial: str
+    template: StageTemplate, campaign: Campaign, block: int, agent: str, trial: str
 ) -> Stage:
     # The sampling seed is the same in every arm of a block, so the arms do the same work; the
     # nonce differs, so that no arm pays for the prompt cache of another.
     return Stage(
         name=template.name,
         prompt=template.prompt,
-        nonce=nonce(trial, role, template.name),
+        nonce=nonce(trial, agent, template.name),
         num_predict=template.num_predict,
-        seed=_keyed_int(campaign.seed, block, role, template.name),
+        seed=_keyed_int(campaign.seed, block, agent, template.name),
         follows=template.follows,
     )
 
 
-def _placed(arm: Arm) -> list[tuple[Role, str]]:
-    """Who runs where in an arm."""
-    a, b = (Role.COLLECTOR, SERVER_A), (Role.INSIGHT, SERVER_B)
-    return {
-        Arm.SOLO_A: [a],
-        Arm.SOLO_B: [b],
-        Arm.DUAL: [a, b],
-        Arm.SINGLE: [a, (Role.INSIGHT, SERVER_A)],
-    }[arm]
-
-
 def _trial(
-    configuration: Configuration, workload: Workload, campaign: Campaign, block: int, arm: Arm
+    configuration: Configuration, workload: Workload, campaign: Campaign, block: int, arm: str
 ) -> PlannedTrial:
-    trial_id = f"{configuration.config_id}.s{campaign.seed}.b{block}.{arm}"
-    specs: dict[Role, AgentSpec] = dict(configuration.agents)
+    trial_id = f"{configuration.config_id}.s{campaign.seed}.b{block}.{former(arm)}"
+    specs: dict[str, AgentSpec] = dict(configuration.agents)
     agents = [
         PlannedAgent(
-            role=role,
+            name=name,
             server=server,
-            model=specs[role].model or campaign.model,
-            options=AgentOptions.model_validate(specs[role].given()),
-            stages=tuple(_stage(s, campaign, block, role, trial_id) for s in workload.stages),
+            model=specs[name].model or campaign.model,
+            options=AgentOptions.model_validate(specs[name].given()),
+            stages=tuple(_stage(s, campaign, block, name, trial_id) for s in workload.stages),
         )
-        for role, server in _placed(arm)
+        for name, server in ARMS[arm]
     ]
     random.Random(_keyed_int("submission", trial_id)).shuffle(agents)
     return PlannedTrial(trial_id=trial_id, block=block, arm=arm, agents=tuple(agents))

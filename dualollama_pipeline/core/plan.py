@@ -7,32 +7,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.matrix import SAFE_ID, AgentOptions, Strict
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
+from dualollama_pipeline.core.study import SAFE_ID, SHARED, AgentOptions, Strict, former, of_former
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+ArmName = Annotated[str, BeforeValidator(of_former), Field(pattern=SAFE_ID)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 NOT_MEASURED = {"plan_id", "batch_id", "deadlines", "servers", "ingest_s", "max_attempts"}
-
-
-class Arm(StrEnum):
-    """The four trials of a block (METHOD section 2)."""
-
-    SOLO_A = "solo_a"
-    SOLO_B = "solo_b"
-    DUAL = "dual"
-    SINGLE = "single"
 
 
 class Deadlines(Strict):
@@ -66,7 +64,7 @@ class Stage(Strict):
 class PlannedAgent(Strict):
     """One agent of a trial: where it runs and what it sends, stage after stage."""
 
-    role: str
+    name: Annotated[str, Field(validation_alias=AliasChoices("name", "role"))]
     server: str
     model: Annotated[str, Field(pattern=PATTERN), AfterValidator(refuse_cloud)]
     options: AgentOptions
@@ -88,8 +86,13 @@ class PlannedTrial(Strict):
 
     trial_id: str
     block: Annotated[int, Field(ge=1)]
-    arm: Annotated[Arm, Field(strict=False)]
+    arm: ArmName
     agents: Annotated[tuple[PlannedAgent, ...], Field(min_length=1, strict=False)]
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether each agent has a server to itself."""
+        return self.arm != SHARED
 
 
 class Plan(Strict):
@@ -126,9 +129,9 @@ class Plan(Strict):
             msg = "trial_id appears twice; every trial needs an id of its own"
             raise ValueError(msg)
         for trial in self.trials:
-            roles = [agent.role for agent in trial.agents]
-            if len(roles) != len(set(roles)):
-                msg = f"{trial.trial_id}: a role appears twice; every agent needs one of its own"
+            names = [agent.name for agent in trial.agents]
+            if len(names) != len(set(names)):
+                msg = f"{trial.trial_id}: an agent appears twice; every agent needs its own name"
                 raise ValueError(msg)
         unknown = {
             agent.server for trial in self.trials for agent in trial.agents
@@ -137,6 +140,16 @@ class Plan(Strict):
             msg = f"an agent runs on server {sorted(unknown)}, which `servers` does not name"
             raise ValueError(msg)
         return self
+
+    @property
+    def agents(self) -> dict[str, str]:
+        """Each agent and the server that it has to itself, in the order of the servers."""
+        own: dict[str, str] = {}
+        for trial in sorted(self.trials, key=lambda trial: not trial.is_apart):
+            for agent in trial.agents:
+                own.setdefault(agent.name, agent.server)
+        places = list(self.servers)
+        return dict(sorted(own.items(), key=lambda each: places.index(each[1])))
 
     @property
     def work(self) -> str:
@@ -148,6 +161,10 @@ class Plan(Strict):
         """Return the first 16 hex digits of the sha256 over all that decides what is measured."""
         as_ever = {name for name in ("environments", "hold_length") if not getattr(self, name)}
         measured = self.model_dump(mode="json", exclude=NOT_MEASURED | as_ever)
+        for trial in measured["trials"]:  # in the words of before: the same work, the same hash
+            trial["arm"] = former(trial["arm"])
+            for agent in trial["agents"]:
+                agent["role"] = agent.pop("name")
         canonical = json.dumps(measured, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from dualollama_pipeline.core.plan import Plan
+from dualollama_pipeline.core.plan import ArmName, Plan
+
+AgentName = Annotated[str, Field(validation_alias=AliasChoices("agent", "role"))]
 
 
 class FailureKind(StrEnum):
@@ -94,7 +96,7 @@ class CallRecord(Record):
     read share an instant, `max_lines_per_read` says how many did at most.
     """
 
-    role: str
+    agent: AgentName
     server: str
     model: str
     stage: str
@@ -193,7 +195,7 @@ class IdentityRecord(Record):
     """
 
     record: Literal["identity"] = "identity"
-    arm: str
+    arm: ArmName
     moment: Literal["before", "after"]
     servers: tuple[ServerIdentity, ...]
     conditions: Conditions | None = None
@@ -208,7 +210,7 @@ class PreparationRecord(Record):
     record: Literal["preparation"] = "preparation"
     before_trial: str
     server: str
-    role: str
+    agent: AgentName
     status: Status
     failure: Failure | None = None
     load_s: float | None = None
@@ -238,7 +240,7 @@ class TrialRecord(Record):
     trial_id: str
     attempt: Annotated[int, Field(ge=1)]
     block: int
-    arm: str
+    arm: ArmName
     order: int
     status: Status
     started_at: str

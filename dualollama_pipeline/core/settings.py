@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.matrix import Strict
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
 from dualollama_pipeline.core.plan import Deadlines
+from dualollama_pipeline.core.study import Strict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

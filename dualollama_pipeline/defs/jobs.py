@@ -5,7 +5,7 @@ One job of measuring and report would render the report once for each partition.
 
 import dagster as dg
 
-from dualollama_pipeline.core.matrix import Scenario
+from dualollama_pipeline.core.study import Scenario
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.partitions import MATRIX
 from dualollama_pipeline.defs.resources import Bench
@@ -27,7 +27,7 @@ observe_job = dg.define_asset_job(
     "observe_job",
     selection=[
         *("ollama_server_a", "ollama_server_b"),
-        *("config_matrix", "benchmark_corpus", "cost_inputs", "service_levels"),
+        *("study", "benchmark_corpus", "cost_inputs", "service_levels"),
     ],
     description="Look at the servers and at what a person writes: what changed since?",
 )

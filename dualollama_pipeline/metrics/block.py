@@ -67,11 +67,11 @@ def slowdown(together: float, alone: float) -> float:
 
 
 def throughput_scaling(
-    pair_tokens: Sequence[float],
+    pair_tokens: float,
     pair_wall_s: float,
     solo_tokens: Sequence[float],
     solo_walls_s: Sequence[float],
 ) -> float:
     """Return the pair's tokens per second over the mean of the solo rates (METHOD section 2)."""
     rates = [tokens / wall for tokens, wall in zip(solo_tokens, solo_walls_s, strict=True)]
-    return (sum(pair_tokens) / pair_wall_s) / (sum(rates) / len(rates))
+    return (pair_tokens / pair_wall_s) / (sum(rates) / len(rates))

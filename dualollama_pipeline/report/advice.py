@@ -5,9 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.core.study import SHARED
 from dualollama_pipeline.core.units import MS_PER_S
+from dualollama_pipeline.metrics.catalog import (
+    APART_AGAINST_SHARED,
+    APART_SPEEDUP,
+    SHARED_SPEEDUP,
+    key_of,
+)
 from dualollama_pipeline.report.headline import judge_against_one
 from dualollama_pipeline.report.model import find
+from dualollama_pipeline.statistics.contrasts import AGAINST_ONE
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
     )
     from dualollama_pipeline.tables.rows import Row
 
-RELOADING = "dual against single, reloading classes"
+RELOADING = f"{AGAINST_ONE[APART_AGAINST_SHARED][0]}, reloading classes"
 NO_SECOND = "does not pay"
 IF_MEASURED = "If these numbers were measured: "
 
@@ -36,46 +44,46 @@ def advise(
 
     `reloading` are the configurations that make the one server load its model again.
     """
-    names = ("dual_weighted_speedup", "single_weighted_speedup", "dual_against_single")
-    dual, single, against = (judge_against_one(find(population, name)) for name in names)
-    what = _what_to_run(dual, single, against)
+    keys = (APART_SPEEDUP, SHARED_SPEEDUP, APART_AGAINST_SHARED)
+    apart, shared, against = (judge_against_one(find(population, key)) for key in keys)
+    what = _what_to_run(apart, shared, against)
     if reloading and what.endswith(NO_SECOND):
         what += ", where no model has to be loaded again"
     lead = IF_MEASURED if origin == "simulated" else ""
     first = lead + (what[:1].lower() + what[1:] if lead else what) + "."
-    if dual == "undetermined":
+    if apart == "undetermined":
         return (first,)
     return (
         first,
         *(_where_it_queued(inputs) if origin != "simulated" else ()),
-        *_equal_enough(inputs, single),
+        *_equal_enough(inputs, shared),
         *_where_it_reloads(inputs, reloading),
-        *_which(inputs, dual),
+        *_which(inputs, apart),
     )
 
 
-def _what_to_run(dual: Verdict, single: Verdict, against: Verdict) -> str:
-    if dual == "undetermined":
+def _what_to_run(apart: Verdict, shared: Verdict, against: Verdict) -> str:
+    if apart == "undetermined":
         return (
             "Nothing can be advised yet: measure at least 5 complete blocks of a configuration "
             "(`dualollama run`)"
         )
-    if dual == "faster" and (single != "faster" or against in {"faster", "undetermined"}):
+    if apart == "faster" and (shared != "faster" or against in {"faster", "undetermined"}):
         return "Run both agents at once, each on its own server"
-    if dual == "faster":
+    if apart == "faster":
         worse = "finishes sooner there" if against == "slower" else "no difference is shown"
         return f"Run both agents at once on one server: against two servers, {worse}"
-    if single == "faster":
+    if shared == "faster":
         return f"Run both agents at once on one server; a second server {NO_SECOND}"
-    if dual == "no difference shown":
+    if apart == "no difference shown":
         return "Run the agents one after the other: nothing shows that both at once finish sooner"
     enough = f"; one server is enough, a second {NO_SECOND}"
-    return "Run the agents one after the other" + ("" if single == "undetermined" else enough)
+    return "Run the agents one after the other" + ("" if shared == "undetermined" else enough)
 
 
 def _where_it_queued(inputs: ReportInputs) -> tuple[str, ...]:
     """Say so where the one server had no chance: with one slot it takes turns by construction."""
-    modes = inputs.runs.loc[inputs.runs["status"].eq("ok"), "single_mode"].dropna()
+    modes = inputs.runs.loc[inputs.runs["status"].eq("ok"), "shared_mode"].dropna()
     queued = int(modes.eq("queued").sum())
     if 2 * queued <= len(modes):
         return ()
@@ -94,7 +102,7 @@ def _where_it_reloads(inputs: ReportInputs, reloading: Collection[str]) -> tuple
     To take turns was measured with a server for each agent, its model on it.
     """
     calls = inputs.calls
-    mine = calls["arm"].eq("single") & calls["config_id"].isin(reloading)
+    mine = calls["arm"].eq(SHARED) & calls["config_id"].isin(reloading)
     loads_s = calls.loc[mine & calls["is_reload"].fillna(value=False), "load_ms"] / MS_PER_S
     if not reloading or loads_s.empty:
         return ()
@@ -125,14 +133,14 @@ def _range_against_one(inputs: ReportInputs) -> str:
     )
 
 
-def _equal_enough(inputs: ReportInputs, single: Verdict) -> tuple[str, ...]:
+def _equal_enough(inputs: ReportInputs, shared: Verdict) -> tuple[str, ...]:
     """Say so where one server together is as good as one after the other, by the tested margin."""
     contrasts = inputs.table("contrasts")
-    if contrasts is None or single == "faster":
+    if contrasts is None or shared == "faster":
         return ()
     for row in plain_rows(contrasts):
         is_headline = row["scope"] == "all" and row["family"] == "headline"
-        if is_headline and row["metric"] == "single_weighted_speedup" and _is_equal(row):
+        if is_headline and key_of(row) == SHARED_SPEEDUP and _is_equal(row):
             margin = 100 * (row["margin"] - 1)
             return (
                 (
@@ -148,19 +156,19 @@ def _is_equal(row: Row) -> bool:
     return bool(row["p_equivalence"] < row["alpha"])
 
 
-def _which(inputs: ReportInputs, dual: Verdict) -> tuple[str, ...]:
+def _which(inputs: ReportInputs, apart: Verdict) -> tuple[str, ...]:
     """Name the best configuration on two servers, with the places that the data allow."""
     ranked = [
         row
         for row in plain_rows(inputs.config_statistics)
-        if row["metric"] == "dual_weighted_speedup"
+        if key_of(row) == APART_SPEEDUP
         and not math.isnan(row["rank"])
         and not math.isnan(row["ci_low"])
     ]
-    if len(ranked) < 2 or dual == "undetermined":  # noqa: PLR2004 one alone is no choice
+    if len(ranked) < 2 or apart == "undetermined":  # noqa: PLR2004 one alone is no choice
         return ()
     best = min(ranked, key=lambda row: (row["rank"], row["config_id"]))
-    better = "gains most" if dual == "faster" else "loses least"
+    better = "gains most" if apart == "faster" else "loses least"
     said = (
         f"On two servers {best['config_id']} {better} ({best['value']:.3f}×, "
         f"{100 * best['level']:.0f} % interval {best['ci_low']:.3f} to {best['ci_high']:.3f}, "

@@ -9,15 +9,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.errors import DualOllamaError
-from dualollama_pipeline.core.matrix import matrix_of
+from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.metrics.catalog import BY_NAME
 from dualollama_pipeline.report.inputs import ReportInputs
 from dualollama_pipeline.report.pair import load_pair
 from dualollama_pipeline.statistics.estimate import scenario_statistics
-from dualollama_pipeline.statistics.samples import WHERE, collect_samples
+from dualollama_pipeline.statistics.samples import BLOCK, WHERE, collect_samples
 from dualollama_pipeline.tables.history import history_files
 from dualollama_pipeline.tables.parquet import read_many
+from dualollama_pipeline.tables.schemas import empty
 from dualollama_pipeline.tables.store import NOT_MEASURED, TableStore
 from dualollama_pipeline.worker.campaign import last_campaign
 from dualollama_pipeline.worker.journal import read_journal
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
     from dualollama_pipeline.core.settings import Settings
     from dualollama_pipeline.report.pair import PairBlock
 
-NIGHT_METRICS = ("dual_weighted_speedup", "single_weighted_speedup")
+NIGHT_METRIC = BY_NAME["weighted_speedup"]
 BLOCK_COLUMNS = (
-    *WHERE, "block", *NIGHT_METRICS, "in_dual_estimate", "in_single_estimate", "n_single_reloads",
-    "dual_prompt_share", "single_prompt_share", "dual_exact_speedup", "single_exact_speedup",
+    *WHERE, "block", "arm", NIGHT_METRIC.name, "counts", "n_reloads", "prompt_share",
+    "exact_speedup",
 )  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
     Raises:
         InputError: the matrix cannot be used.
     """
-    matrix = matrix_of(settings)
+    matrix = study_of(settings)
     store = TableStore.of(settings)
     _, missing = store.load_all("block_table", matrix.config_ids)
     missing = _reasons(settings, missing) | _outside(settings, store, matrix.config_ids)
@@ -93,7 +94,7 @@ def _outside(settings: Settings, store: TableStore, config_ids: Sequence[str]) -
     """Name what was measured and is not in the matrix: it stands in no estimate here."""
     others = [name for name in Warehouse(settings.warehouse).measured if name not in config_ids]
     blocks, _ = store.load_all("block_table", others)
-    counting = blocks[blocks["in_dual_estimate"] | blocks["in_single_estimate"]]
+    counting = blocks.loc[blocks["counts"], BLOCK].drop_duplicates()
     sizes = counting.groupby("config_id").size()
     return {
         name: f"measured outside the matrix ({sizes.get(name, 0)} blocks count): add it to "
@@ -112,15 +113,14 @@ def estimate_nights(
     """
     if len(order) < 2:  # noqa: PLR2004 one night has no course
         return None, {}
-    metrics = [BY_NAME[name] for name in NIGHT_METRICS]
     blocks, left_out = read_many(history_files(store, "block_table", config_ids), BLOCK_COLUMNS)
     blocks = blocks[blocks["batch_id"].isin(order)].reset_index(drop=True)
     if blocks.empty:
         return None, left_out
-    samples = collect_samples(runs.iloc[:0], blocks, metrics=metrics)
+    samples = collect_samples(runs.iloc[:0], empty("agent_table"), blocks, metrics=[NIGHT_METRIC])
     # a night is to its blocks what a scenario is: one estimate over several configurations
     made = scenario_statistics(samples.assign(scenario=samples["batch_id"]))
-    made = made[made["metric"].isin(NIGHT_METRICS)].rename(columns={"scenario": "batch_id"})
+    made = made.rename(columns={"scenario": "batch_id"})
     place = {batch: index for index, batch in enumerate(order)}
     return made.sort_values("batch_id", key=lambda ids: ids.map(place), kind="stable"), left_out
 

@@ -8,6 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from dualollama_pipeline.core.study import APART
+from dualollama_pipeline.metrics.catalog import (
+    APART_AGAINST_SHARED,
+    APART_SECONDS,
+    APART_SPEEDUP,
+    SHARED_SPEEDUP,
+)
 from dualollama_pipeline.report.model import find
 from dualollama_pipeline.report.wording import in_a_sentence, percent
 
@@ -86,23 +93,23 @@ def answer(
     `n_reloading` counts the configurations that make the one server reload its model: they are not
     pooled into the one-server figures, and the reader must know (METHOD 2).
     """
-    dual = find(population, "dual_weighted_speedup")
-    single = find(population, "single_weighted_speedup")
-    seconds = find(population, "dual_true_speedup")
-    against = find(population, "dual_against_single")
-    verdict = judge_against_one(dual)
+    apart = find(population, APART_SPEEDUP)
+    shared = find(population, SHARED_SPEEDUP)
+    seconds = find(population, APART_SECONDS)
+    against = find(population, APART_AGAINST_SHARED)
+    verdict = judge_against_one(apart)
     if not is_known:
         return Answer("undetermined", NOTHING, (NOTHING_SURE, STANDING[origin]))
-    apart = _stand_apart(n_reloading)
+    aside = _stand_apart(n_reloading)
     lead = "Simulated illustration. " if origin == "simulated" else ""
     return Answer(
         verdict=verdict,
         headline=lead + ANSWERS[verdict],
         explanation=(
-            _how_sure(verdict, dual),
-            f"Weighted speedup on two servers: {in_a_sentence(dual)}.",
+            _how_sure(verdict, apart),
+            f"Weighted speedup on two servers: {in_a_sentence(apart)}.",
             *_in_seconds(seconds),
-            f"{ONE_SERVER[judge_against_one(single)]}: {in_a_sentence(single)}.{apart}",
+            f"{ONE_SERVER[judge_against_one(shared)]}: {in_a_sentence(shared)}.{aside}",
             f"{AGAINST[judge_against_one(against)]}: {in_a_sentence(against)}.",
             STANDING[origin],
         ),
@@ -119,7 +126,8 @@ def how_often_stopped(calls: pd.DataFrame, blocks: pd.DataFrame) -> tuple[str, .
     n_stopped = int(ended.eq("stop").sum())
     if not n_stopped:
         return ()
-    fewest = int(blocks.groupby("config_id", observed=True)["in_dual_estimate"].sum().min())
+    apart = blocks[blocks["arm"].eq(APART)]
+    fewest = int(apart.groupby("config_id", observed=True)["counts"].sum().min())
     few = (
         f" The 95 % interval of a configuration then covers about 90 % below {SOUND_BLOCKS} "
         f"blocks: measure {SOUND_BLOCKS}, or set `hold_length`."
@@ -138,10 +146,10 @@ def _stand_apart(n_reloading: int) -> str:
     )
 
 
-def _how_sure(verdict: Verdict, dual: Estimate | None) -> str:
+def _how_sure(verdict: Verdict, found: Estimate | None) -> str:
     """Say where the interval of the weighted speedup, which carries the verdict, lies."""
-    if dual is None or dual.value is None or dual.ci_low is None or dual.ci_high is None:
-        why = f": {dual.null_reason}" if dual is not None and dual.null_reason else ""
+    if found is None or found.value is None or found.ci_low is None or found.ci_high is None:
+        why = f": {found.null_reason}" if found is not None and found.null_reason else ""
         return f"Without an interval nothing is claimed{why}."
     if verdict == "no difference shown":
         return "The interval contains 1, so neither a gain nor a loss is shown."

@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SCHEMA_VERSION: Literal[2] = 2
+    from dualollama_pipeline.metrics.catalog import Key
+
+SCHEMA_VERSION: Literal[3] = 3
 
 ReportOrigin = Literal["simulated", "measured", "imported", "mixed", "none"]
 Verdict = Literal["faster", "slower", "no difference shown", "undetermined"]
@@ -30,6 +32,8 @@ class Estimate(Part):
 
     origin: str
     metric: str
+    arm: str
+    agent: str
     unit: str
     value: float | None
     ci_low: float | None
@@ -55,14 +59,13 @@ class PooledEstimate(Estimate):
 
 
 class ValidityCounts(Part):
-    """How many blocks there are, how they were judged, how many count for which arm."""
+    """How many blocks there are, how they were judged, how many are left out of which arm."""
 
     n_blocks: int
     n_valid: int
     n_warn: int
     n_invalid: int
-    n_left_out_dual: int
-    n_left_out_single: int
+    n_left_out: dict[str, int]
 
 
 class BlockNote(Part):
@@ -71,27 +74,30 @@ class BlockNote(Part):
     batch_id: str
     block: int
     validity: str
-    left_out_of: tuple[Literal["dual", "single"], ...]
+    left_out_of: tuple[str, ...]
     reason: str
 
 
 class AgentDescription(Part):
     """What one agent asked for, in words."""
 
-    role: str
+    agent: str
     model: str
     options: str
 
 
 class ConfigurationSummary(Part):
-    """One configuration: who ran, how it was judged, what was estimated."""
+    """One configuration: who ran, how it was judged, what was estimated.
+
+    `n_reloads`: model loads inside the trials of the one server.
+    """
 
     config_id: str
     scenario: str
     equal_to: tuple[str, ...]
     agents: tuple[AgentDescription, ...]
     validity: ValidityCounts
-    n_single_reloads: int
+    n_reloads: int
     notes: tuple[BlockNote, ...]
     estimates: tuple[Estimate, ...]
 
@@ -224,7 +230,7 @@ class Section(Part):
 class Summary(Part):
     """The whole report: the page, its Markdown version and summary.json show this and no more."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     title: str
     origin: ReportOrigin
     origins: tuple[str, ...]
@@ -246,6 +252,6 @@ class Summary(Part):
 EstimateT = TypeVar("EstimateT", bound=Estimate)
 
 
-def find(estimates: Sequence[EstimateT], metric: str) -> EstimateT | None:
-    """Return the estimate of a metric, or None if the tables did not hold it."""
-    return next((estimate for estimate in estimates if estimate.metric == metric), None)
+def find(estimates: Sequence[EstimateT], key: Key) -> EstimateT | None:
+    """Return the estimate of a key, or None if the tables did not hold it."""
+    return next((each for each in estimates if (each.metric, each.arm, each.agent) == key), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.statistics.samples import BLOCK
 from dualollama_pipeline.tables.guards import GUARDS
 from dualollama_pipeline.tables.store import NOT_MEASURED
 
@@ -22,13 +23,13 @@ START = "Measure at least 5 complete blocks of a configuration: `dualollama run`
 def nothing_counts(inputs: ReportInputs) -> tuple[str, ...]:
     """Return why no block counts, the commonest reason first; nothing where one does."""
     blocks = inputs.blocks
-    if (blocks["in_dual_estimate"] | blocks["in_single_estimate"]).any():
+    if blocks["counts"].any():
         return ()
     return (*_tried(inputs), *_reasons(inputs.calls, inputs.runs), *_not_measured(inputs), START)
 
 
 def _tried(inputs: ReportInputs) -> Iterator[str]:
-    n = len(inputs.blocks)
+    n = len(inputs.blocks[BLOCK].drop_duplicates())
     if n:
         trials, calls = inputs.runs, inputs.calls
         yield (

@@ -15,6 +15,12 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from dualollama_pipeline.metrics.catalog import (
+    APART_AGAINST_SHARED,
+    APART_SECONDS,
+    APART_SPEEDUP,
+    SHARED_SPEEDUP,
+)
 from dualollama_pipeline.report import prose, wording
 from dualollama_pipeline.report.foreign import one_line
 from dualollama_pipeline.report.model import find
@@ -26,9 +32,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 MARKDOWN_SIGNS = re.compile(r"([\\`*_\[\]#|~$])")
 MOST_OPEN_ROWS = 30  # a longer table is folded: the page stays one that can be scrolled through
-HEADLINE_METRICS = (
-    "dual_weighted_speedup", "single_weighted_speedup", "dual_against_single", "dual_true_speedup",
-)  # fmt: skip
+HEADLINE_KEYS = (APART_SPEEDUP, SHARED_SPEEDUP, APART_AGAINST_SHARED, APART_SECONDS)
 
 
 def render_html(report: Report) -> str:
@@ -90,8 +94,7 @@ def _environment(*, autoescape: bool) -> Environment:
 def _context(summary: Summary) -> dict[str, Any]:
     return {
         "summary": summary,
-        "labels": {entry.name: entry.label for entry in summary.glossary},
-        "headline_metrics": HEADLINE_METRICS,
+        "headline_keys": HEADLINE_KEYS,
         "most_open_rows": MOST_OPEN_ROWS,
         "find": find,
         "prose": prose,

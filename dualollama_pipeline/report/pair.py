@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from dualollama_pipeline.core.plan import Arm
 from dualollama_pipeline.core.records import Status
+from dualollama_pipeline.core.study import APART, ARMS, SHARED, TOGETHER
 from dualollama_pipeline.core.units import NS_PER_S
+from dualollama_pipeline.report.wording import ARM_WORDS
+from dualollama_pipeline.statistics.samples import BLOCK
 from dualollama_pipeline.tables.latest import journal_of
 
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dualollama_pipeline.core.records import CallRecord, TrialRecord
-
-TOGETHER = {Arm.DUAL: "two servers", Arm.SINGLE: "one server"}
 
 
 class Choice(NamedTuple):
@@ -39,7 +39,7 @@ class Choice(NamedTuple):
 class CallSpan:
     """One call in seconds after its lane began."""
 
-    role: str
+    agent: str
     stage: str
     sent_s: float
     first_s: float
@@ -57,7 +57,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class PairBlock:
-    """A block in time; `arrivals_s` holds the pair's records with text, by role."""
+    """A block in time; `arrivals_s` holds the pair's records with text, by agent."""
 
     config_id: str
     block: int
@@ -69,7 +69,7 @@ class PairBlock:
     arrivals_s: dict[str, tuple[float, ...]]
 
     @property
-    def roles(self) -> tuple[str, ...]:
+    def agents(self) -> tuple[str, ...]:
         """The agents, by name."""
         return tuple(self.arrivals_s)
 
@@ -80,20 +80,18 @@ def choose_block(blocks: pd.DataFrame) -> Choice | None:
     Blocks in which the one server reloaded its model are passed over: the load would fill the
     picture. Of an even number, the lower of the two in the middle.
     """
-    counting = blocks[
-        blocks["in_dual_estimate"]
-        & blocks["in_single_estimate"]
-        & blocks["validity"].ne("INVALID")
-        & blocks["n_single_reloads"].eq(0).fillna(value=False)
-    ]
+    apart, shared = (blocks[blocks["arm"].eq(arm)] for arm in (APART, SHARED))
+    loads_none = shared[shared["counts"] & shared["n_reloads"].eq(0).fillna(value=False)]
+    sound = apart[apart["counts"] & apart["validity"].ne("INVALID")]
+    counting = sound.merge(loads_none[BLOCK], on=BLOCK)
     if counting.empty:
         return None
-    ordered = counting.sort_values(["dual_true_speedup", "config_id", "block"])
+    ordered = counting.sort_values(["true_speedup", "config_id", "block"])
     middle = ordered.iloc[(len(ordered) - 1) // 2]
     return Choice(
         config_id=str(middle["config_id"]),
         block=int(middle["block"]),
-        true_speedup=float(middle["dual_true_speedup"]),
+        true_speedup=float(middle["true_speedup"]),
         n=len(counting),
         origin=str(middle["origin"]),
     )
@@ -115,8 +113,8 @@ def load_pair(warehouse: Path, blocks: pd.DataFrame, calls: pd.DataFrame) -> Pai
         for trial in journal.trials
         if trial.block == choice.block and trial.status is Status.OK
     }
-    dual = last.get(Arm.DUAL)
-    if dual is None:
+    apart = last.get(APART)
+    if apart is None:
         return None
     return PairBlock(
         config_id=choice.config_id,
@@ -127,8 +125,8 @@ def load_pair(warehouse: Path, blocks: pd.DataFrame, calls: pd.DataFrame) -> Pai
         origin=choice.origin,
         lanes=(*_one_after_the_other(last), *_together(last)),
         arrivals_s={
-            role: tuple(at / NS_PER_S for call in _of(dual, role) for at in call.chunk_ns)
-            for role in _roles(dual)
+            agent: tuple(at / NS_PER_S for call in _of(apart, agent) for at in call.chunk_ns)
+            for agent in _agents(apart)
         },
     )
 
@@ -136,37 +134,37 @@ def load_pair(warehouse: Path, blocks: pd.DataFrame, calls: pd.DataFrame) -> Pai
 def _one_after_the_other(trials: dict[str, TrialRecord]) -> list[Lane]:
     """Put the solo trials in sequence: what the pair is compared with."""
     lanes: list[Lane] = []
-    for arm in (Arm.SOLO_A, Arm.SOLO_B):
+    for arm in (name for name in ARMS if name not in TOGETHER):
         if arm in trials:
             after_s = lanes[-1].calls[-1].end_s if lanes and lanes[-1].calls else 0.0
-            roles = ", ".join(_roles(trials[arm]))
+            agents = ", ".join(_agents(trials[arm]))
             spans = tuple(_spans(trials[arm].calls, after_s))
-            lanes.append(Lane(f"one after the other: {roles}", spans))
+            lanes.append(Lane(f"one after the other: {agents}", spans))
     return lanes
 
 
-def _roles(trial: TrialRecord) -> list[str]:
+def _agents(trial: TrialRecord) -> list[str]:
     """Return the agents by name, whoever was submitted first: colours stay theirs."""
-    return sorted({call.role for call in trial.calls})
+    return sorted({call.agent for call in trial.calls})
 
 
 def _together(trials: dict[str, TrialRecord]) -> list[Lane]:
     return [
-        Lane(f"{words}: {role}", tuple(_spans(_of(trials[arm], role), 0.0)))
-        for arm, words in TOGETHER.items()
+        Lane(f"{ARM_WORDS[arm]}: {agent}", tuple(_spans(_of(trials[arm], agent), 0.0)))
+        for arm in TOGETHER
         if arm in trials
-        for role in _roles(trials[arm])
+        for agent in _agents(trials[arm])
     ]
 
 
-def _of(trial: TrialRecord, role: str) -> list[CallRecord]:
-    return [call for call in trial.calls if call.role == role]
+def _of(trial: TrialRecord, agent: str) -> list[CallRecord]:
+    return [call for call in trial.calls if call.agent == agent]
 
 
 def _spans(calls: Sequence[CallRecord], after_s: float) -> list[CallSpan]:
     return [
         CallSpan(
-            role=call.role,
+            agent=call.agent,
             stage=call.stage,
             sent_s=after_s + call.sent_ns / NS_PER_S,
             first_s=after_s + call.first_token_ns / NS_PER_S,

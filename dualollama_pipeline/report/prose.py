@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.report.wording import ARM_WORDS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -32,7 +34,6 @@ WHY_BALANCE_IS_NO_SPEEDUP = (
     "beside the weighted speedup, which compares with the same agents run alone, in the same "
     "block, while both of them run."
 )
-ARMS = {"dual": "two servers", "single": "one server"}
 SCENARIOS = {
     "baseline_vs_chimera": "collector with the server's defaults, insight agent with options",
     "chimera_hetero": "both agents with options, different ones",
@@ -50,10 +51,10 @@ def agents_in_words(agents: tuple[AgentDescription, ...]) -> tuple[str, ...]:
     if not agents:
         return ("not in the call table",)
     models = {agent.model for agent in agents}
-    asked = {agent.role: _asked(agent, len(models) > 1) for agent in agents}
+    asked = {agent.agent: _asked(agent, len(models) > 1) for agent in agents}
     if len(asked) > 1 and len(set(asked.values())) == 1:
         return (f"both: {next(iter(asked.values()))}",)
-    return tuple(f"{agent.role}: {_asked(agent, len(models) > 1)}" for agent in agents)
+    return tuple(f"{agent.agent}: {_asked(agent, len(models) > 1)}" for agent in agents)
 
 
 def notes_in_words(notes: Sequence[BlockNote]) -> tuple[str, ...]:
@@ -71,7 +72,7 @@ def notes_in_words(notes: Sequence[BlockNote]) -> tuple[str, ...]:
 def _blocks_in_words(
     blocks: list[int], validity: str, left_out_of: tuple[str, ...], reason: str
 ) -> str:
-    left_out = " and ".join(ARMS[arm] for arm in left_out_of)
+    left_out = " and ".join(ARM_WORDS[arm] for arm in left_out_of)
     one = len(blocks) == 1
     consequence = f", left out ({left_out})" if left_out else (", counts" if one else ", count")
     which = f"block{'' if one else 's'} {', '.join(map(str, blocks))}"
@@ -81,7 +82,7 @@ def _blocks_in_words(
 def is_flagged(configuration: ConfigurationSummary) -> bool:
     """Say whether a configuration has blocks that do not count."""
     counts = configuration.validity
-    return bool(counts.n_invalid or counts.n_left_out_dual or counts.n_left_out_single)
+    return bool(counts.n_invalid or any(counts.n_left_out.values()))
 
 
 def remarks(configuration: ConfigurationSummary) -> tuple[str, ...]:
@@ -89,9 +90,9 @@ def remarks(configuration: ConfigurationSummary) -> tuple[str, ...]:
     lines = []
     if configuration.equal_to:
         lines.append(f"asks for the same as {', '.join(configuration.equal_to)}")
-    if configuration.n_single_reloads:
+    if configuration.n_reloads:
         lines.append(
-            f"model loads inside the one-server trials: {configuration.n_single_reloads}; part of "
+            f"model loads inside the one-server trials: {configuration.n_reloads}; part of "
             "that condition, such blocks are not pooled with others"
         )
     return (*lines, *notes_in_words(configuration.notes))
@@ -99,10 +100,10 @@ def remarks(configuration: ConfigurationSummary) -> tuple[str, ...]:
 
 def blocks_in_words(counts: ValidityCounts) -> str:
     """Say how many blocks there are and how many count."""
+    left_out = ", ".join(f"{n} for {ARM_WORDS[arm]}" for arm, n in counts.n_left_out.items())
     return (
         f"{counts.n_blocks} blocks: {counts.n_valid} valid, {counts.n_warn} with a warning, "
-        f"{counts.n_invalid} invalid. Left out: {counts.n_left_out_dual} for two servers, "
-        f"{counts.n_left_out_single} for one server. Each is named below with its reason."
+        f"{counts.n_invalid} invalid. Left out: {left_out}. Each is named below with its reason."
     )
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from dualollama_pipeline.core.matrix import AgentOptions
 from dualollama_pipeline.core.records import Status
+from dualollama_pipeline.core.study import AgentOptions
 from dualollama_pipeline.report.foreign import one_line, shorten
 from dualollama_pipeline.report.model import (
     AgentDescription,
@@ -77,13 +77,13 @@ def _failures(rows: Sequence[Row]) -> tuple[FailureCount, ...]:
 def describe_agents(calls: Sequence[Row]) -> tuple[AgentDescription, ...]:
     """Describe the agents of one configuration, in the order they are submitted in."""
     agents = {
-        (role, one_line(row["model"]), _options_in_words(row))
-        for (role,), group in grouped(calls, "role").items()
+        (agent, one_line(row["model"]), _options_in_words(row))
+        for (agent,), group in grouped(calls, "agent").items()
         for row in group
     }
     return tuple(
-        AgentDescription(role=role, model=model, options=options)
-        for role, model, options in sorted(agents)
+        AgentDescription(agent=agent, model=model, options=options)
+        for agent, model, options in sorted(agents)
     )
 
 

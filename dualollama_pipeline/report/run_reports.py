@@ -1,6 +1,6 @@
 """Reports of single runs, as TR114's program wrote them: `parity` only (REQUIREMENTS A5, C8).
 
-`run_N/` (N is the block) holds what each agent found in the `dual` trial and the pair's figures;
+`run_N/` (N is the block) holds what each agent found in the `apart` trial and the pair's figures;
 `summary.json` and `summary.md` beside them hold all runs of the batch. What a model wrote stands
 in a fenced block, so that it cannot become markup.
 """
@@ -15,6 +15,7 @@ import pandas as pd
 
 from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.parity import read_analysis
+from dualollama_pipeline.core.study import APART
 from dualollama_pipeline.core.workload import ANALYSIS
 from dualollama_pipeline.tables.build import build_tables
 
@@ -30,16 +31,16 @@ FIGURES = {
     "sequential_s": "run_table",
     "balance_speedup": "run_table",
     "balance_efficiency_pct": "run_table",
-    "collector_minus_insight_tok_per_s": "run_table",
+    "tok_per_s_delta": "run_table",
     "ttft_delta_ms": "run_table",
     "balance_contention": "run_table",
-    "dual_true_speedup": "block_table",
-    "dual_weighted_speedup": "block_table",
+    "true_speedup": "block_table",
+    "weighted_speedup": "block_table",
 }
 
 
 def write_run_reports(journal: Journal, folder: Path) -> int:
-    """Write the reports of every `dual` trial (its last attempt); return how many there are.
+    """Write the reports of every `apart` trial (its last attempt); return how many there are.
 
     Raises:
         OSError: the folder cannot be written.
@@ -47,15 +48,15 @@ def write_run_reports(journal: Journal, folder: Path) -> int:
     if journal.batch is None or journal.batch.plan.workload != "parity":
         return 0
     tables = build_tables(journal)
-    last = {trial.block: trial for trial in journal.trials if trial.arm == "dual"}
+    last = {trial.block: trial for trial in journal.trials if trial.arm == APART}
     summary = []
     for block, trial in sorted(last.items()):
         run = folder / f"run_{block}"
         figures = _figures(tables, block)
-        agents = {role: _calls_of(trial, role) for role in _roles(trial)}
-        for role, calls in agents.items():
-            _write(run / f"{role}.md", _agent_report(journal, role, calls))
-        parts = [_agent_report(journal, role, calls) for role, calls in agents.items()]
+        agents = {agent: _calls_of(trial, agent) for agent in _agents(trial)}
+        for agent, calls in agents.items():
+            _write(run / f"{agent}.md", _agent_report(journal, agent, calls))
+        parts = [_agent_report(journal, agent, calls) for agent, calls in agents.items()]
         combined = [_title(journal, f"run {block}"), _listed(figures), *parts]
         _write(run / "combined.md", "\n\n".join(combined))
         metrics = {
@@ -64,7 +65,7 @@ def write_run_reports(journal: Journal, folder: Path) -> int:
             "status": trial.status.value,
             "figures": figures,
             "calls": tables.call_table[
-                (tables.call_table["block"] == block) & (tables.call_table["arm"] == "dual")
+                (tables.call_table["block"] == block) & (tables.call_table["arm"] == APART)
             ],
         }
         _write(run / "metrics.json", _as_json(metrics))
@@ -91,17 +92,17 @@ def _title(journal: Journal, what: str) -> str:
     return f"# {label}{known['config_id']} ({known['scenario']}), {what}"
 
 
-def _roles(trial: TrialRecord) -> list[str]:
-    return sorted({call.role for call in trial.calls})
+def _agents(trial: TrialRecord) -> list[str]:
+    return sorted({call.agent for call in trial.calls})
 
 
-def _calls_of(trial: TrialRecord, role: str) -> list[CallRecord]:
-    return [call for call in trial.calls if call.role == role]
+def _calls_of(trial: TrialRecord, agent: str) -> list[CallRecord]:
+    return [call for call in trial.calls if call.agent == agent]
 
 
-def _agent_report(journal: Journal, role: str, calls: list[CallRecord]) -> str:
+def _agent_report(journal: Journal, agent: str, calls: list[CallRecord]) -> str:
     label = "SIMULATED: " if journal.origin == "simulated" else ""
-    lines = [f"## {label}{role}", "", f"Model {calls[0].model}, options {calls[0].options}."]
+    lines = [f"## {label}{agent}", "", f"Model {calls[0].model}, options {calls[0].options}."]
     for call in calls:
         lines += ["", f"### {call.stage}: {call.status.value}"]
         if call.failure is not None:
@@ -130,9 +131,7 @@ def _figures(tables: Tables, block: int) -> dict[str, Any]:
     found = {}
     for name, table in FIGURES.items():
         rows = getattr(tables, table)
-        rows = rows[rows["block"] == block]
-        if table == "run_table":
-            rows = rows[rows["arm"] == "dual"]
+        rows = rows[(rows["block"] == block) & (rows["arm"] == APART)]
         found[name] = _plain(rows[name].iloc[0]) if len(rows) else None
     return found
 

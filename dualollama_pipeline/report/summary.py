@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, cast
 
-from dualollama_pipeline.core.matrix import Scenario
+from dualollama_pipeline.core.study import SHARED, TOGETHER, Scenario
 from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.report.advice import advise
 from dualollama_pipeline.report.foreign import one_line, shorten
@@ -27,7 +27,7 @@ from dualollama_pipeline.report.model import (
 )
 from dualollama_pipeline.report.nothing import nothing_counts
 from dualollama_pipeline.report.provenance import describe_agents, describe_provenance
-from dualollama_pipeline.statistics.samples import reloading_configurations
+from dualollama_pipeline.statistics.samples import BLOCK, reloading_configurations
 from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ __all__ = ["Summary", "summarize"]
 
 TITLE = "Two agents, two Ollama servers"
 NUMBERS = ("value", "ci_low", "ci_high", "mean", "median", "sd", "cv_pct", "min", "max")
-TEXTS = ("origin", "metric", "unit", "method", "null_reason")
+TEXTS = ("origin", "metric", "arm", "agent", "unit", "method", "null_reason")
 
 
 def summarize(inputs: ReportInputs) -> Summary:
@@ -123,10 +123,10 @@ def _configurations(inputs: ReportInputs) -> tuple[ConfigurationSummary, ...]:
             equal_to=_equal_to(config_id, inputs.equal_groups),
             agents=describe_agents(calls.get((config_id,), [])),
             validity=_count_validity(blocks.get((config_id,), [])),
-            n_single_reloads=sum(
-                int(block["n_single_reloads"])  # those seen: nan where the trial failed
+            n_reloads=sum(
+                int(block["n_reloads"])  # those seen: nan where the trial failed
                 for block in blocks.get((config_id,), [])
-                if not math.isnan(block["n_single_reloads"])
+                if block["arm"] == SHARED and not math.isnan(block["n_reloads"])
             ),
             notes=_notes(blocks.get((config_id,), [])),
             estimates=tuple(map(estimate_of, rows)),
@@ -166,33 +166,39 @@ def _equal_to(config_id: str, equal_groups: Sequence[tuple[str, ...]]) -> tuple[
     return tuple(one_line(other) for other in group if other != config_id)
 
 
-def _count_validity(blocks: Sequence[Row]) -> ValidityCounts:
-    judged = [block["validity"] for block in blocks]
+def _count_validity(rows: Sequence[Row]) -> ValidityCounts:
+    """Count blocks, each of which has a row for each arm of several agents."""
+    arms = grouped(rows, "arm")
+    judged = [arms_of[0]["validity"] for arms_of in grouped(rows, *BLOCK).values()]
     return ValidityCounts(
-        n_blocks=len(blocks),
+        n_blocks=len(judged),
         n_valid=judged.count("VALID"),
         n_warn=judged.count("WARN"),
         n_invalid=judged.count("INVALID"),
-        n_left_out_dual=sum(not block["in_dual_estimate"] for block in blocks),
-        n_left_out_single=sum(not block["in_single_estimate"] for block in blocks),
+        n_left_out={
+            arm: sum(not row["counts"] for row in arms.get((arm,), [])) for arm in TOGETHER
+        },
     )
 
 
-def _notes(blocks: Sequence[Row]) -> tuple[BlockNote, ...]:
-    """Keep a word on each block that was left out, or counts with a warning."""
-    return tuple(
-        BlockNote(
-            batch_id=one_line(block["batch_id"]),
-            block=int(block["block"]),
-            validity=block["validity"],
-            left_out_of=tuple(arm for arm in ("dual", "single") if not block[f"in_{arm}_estimate"]),
-            reason=shorten(
-                block["exclusion_reason"] or block["validity_reasons"] or "no reason was recorded"
-            ),
-        )
-        for block in blocks
-        if block["validity"] != "VALID" or block["exclusion_reason"]
-    )
+def _notes(rows: Sequence[Row]) -> tuple[BlockNote, ...]:
+    """Keep a word on each block that was left out of an arm, or counts with a warning."""
+    notes = []
+    for arms in grouped(rows, *BLOCK).values():
+        block = arms[0]
+        left_out = "; ".join(dict.fromkeys(filter(None, (row["exclusion_reason"] for row in arms))))
+        if block["validity"] != "VALID" or left_out:
+            reason = left_out or block["validity_reasons"] or "no reason was recorded"
+            notes.append(
+                BlockNote(
+                    batch_id=one_line(block["batch_id"]),
+                    block=int(block["block"]),
+                    validity=block["validity"],
+                    left_out_of=tuple(row["arm"] for row in arms if not row["counts"]),
+                    reason=shorten(reason),
+                )
+            )
+    return tuple(notes)
 
 
 def _glossary() -> tuple[GlossaryEntry, ...]:

@@ -9,20 +9,32 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.core.study import APART, SHARED
+from dualollama_pipeline.metrics.catalog import ALL, BY_NAME
 from dualollama_pipeline.report.model import PooledEstimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dualollama_pipeline.metrics.catalog import Key
     from dualollama_pipeline.report.model import Estimate
 
 NO_EFFECT = 1.0  # of a ratio: a bound must not be rounded onto it
 MOST_DECIMALS = 9
 SMALLEST_P = 0.001
+ARM_WORDS = {APART: "two servers", SHARED: "one server"}  # of a study of two agents
 DECIMALS = {"x": 3, "%": 2}
 OTHER_DECIMALS = 1
 SIGNS = {"x": "×", "%": " %"}
+
+
+def label(key: Key) -> str:
+    """Name what an estimate is of: its metric, its agent, and its arm where there are several."""
+    metric = BY_NAME.get(key.metric)
+    if metric is None:
+        return key.metric
+    agent = "" if key.agent == ALL else f", {key.agent}"
+    return metric.label + agent + (f", {ARM_WORDS[key.arm]}" if len(metric.arms) > 1 else "")
 
 
 class Shown(NamedTuple):

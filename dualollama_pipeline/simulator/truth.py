@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from dualollama_pipeline.core.study import AGENTS, ARMS, former, solo
 from dualollama_pipeline.simulator.call import Call, Phase, Request
 from dualollama_pipeline.simulator.profile import Profile
 from dualollama_pipeline.simulator.world import World
@@ -21,11 +22,11 @@ Stage = tuple[int, int | None]
 """(characters of the prompt, num_predict; None = the model decides)."""
 
 _NS_PER_S = 1_000_000_000
+_SERVERS = tuple(agent.server for agent in AGENTS)
+_OWN = {agent.name: agent.server for agent in AGENTS}  # here an agent is called as its server is
 _ARMS = {
-    "solo_a": (("a", 0),),
-    "solo_b": (("b", 1),),
-    "dual": (("a", 0), ("b", 1)),
-    "single": (("a", 0), ("b", 0)),
+    arm: tuple((_OWN[agent.name], _SERVERS.index(agent.server)) for agent in agents)
+    for arm, agents in ARMS.items()
 }
 
 
@@ -48,8 +49,8 @@ def noise_free_walls(
 
 
 def true_speedup(walls_s: Mapping[str, float], pair: str) -> float:
-    """Formula: (wall of solo_a + wall of solo_b) / wall of the pair (`dual` or `single`)."""
-    return (walls_s["solo_a"] + walls_s["solo_b"]) / walls_s[pair]
+    """Formula: sum of the walls of the agents alone / wall of the pair (`apart` or `shared`)."""
+    return sum(walls_s[solo(agent.name)] for agent in AGENTS) / walls_s[pair]
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ def play(
 ) -> dict[str, list[Call]]:
     """Play one arm out, both servers holding their own agent's model; return the agents' calls."""
     world = World(profile)
-    for server, agent in enumerate(("a", "b")):
+    for server, agent in enumerate(_SERVERS):
         world.preload(server, _request(arm, agent, server, options[agent], (1, None), 0))
     playing = {
         a: _Player([_request(arm, a, s, options[a], stage, i) for i, stage in enumerate(stages)])
@@ -112,7 +113,7 @@ def _request(
     prompt = f"{agent}{index}".ljust(n_characters, ".")[:n_characters]
     return Request(
         server=server,
-        key=("truth", arm, agent, str(index)),
+        key=("truth", former(arm), agent, str(index)),
         prompt=prompt,
         is_first=index == 0,
         order=0 if agent == "a" else 1,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from dualollama_pipeline.core.study import ARMS, SHARED, TOGETHER
 from dualollama_pipeline.metrics.catalog import BY_NAME
 
 if TYPE_CHECKING:
@@ -33,17 +34,16 @@ CAUSES = (
 )
 
 
-def arms_of(metric: str) -> tuple[str, ...]:
-    """Return the arms that a value of a metric rests on."""
-    if BY_NAME[metric].table == "run_table":
-        return ("dual",)
-    if metric == "dual_against_single":
-        return ("dual", "single")
-    return ("solo_a", "solo_b", "single" if metric.startswith("single") else "dual")
+def arms_of(metric: str, arm: str) -> tuple[str, ...]:
+    """Return the arms that a value of a metric rests on; what compares two arms, on those alone."""
+    asked = BY_NAME[metric]
+    if asked.table == "run_table" or asked.against is not None:
+        return asked.rests_on(arm)
+    return (*(name for name in ARMS if name not in TOGETHER), arm)
 
 
 def find_causes(places: pd.DataFrame, runs: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
-    """Return `cause` and `cause_detail` for each row of `places` (PLACE and `metric`).
+    """Return `cause` and `cause_detail` for each row of `places` (PLACE, `metric` and `arm`).
 
     `runs` and `calls` in the columns of run_table and call_table; of a trial only its last attempt
     is asked. Index as in `places`.
@@ -53,8 +53,8 @@ def find_causes(places: pd.DataFrame, runs: pd.DataFrame, calls: pd.DataFrame) -
     if not parts:
         return pd.DataFrame({"cause": UNEXPLAINED, "cause_detail": ""}, index=places.index)
     spoken = pd.concat(parts, ignore_index=True)
-    asked = places[[*PLACE, "metric"]].reset_index(names="row")
-    asked["arm"] = [arms_of(metric) for metric in asked["metric"]]
+    asked = places[[*PLACE, "metric", "arm"]].reset_index(names="row")
+    asked["arm"] = [arms_of(*key) for key in zip(asked["metric"], asked["arm"], strict=True)]
     met = asked.explode("arm").merge(spoken, on=[*PLACE, "arm"])
     first = met.sort_values("order", kind="stable").drop_duplicates("row").set_index("row")
     made = first.reindex(places.index)
@@ -75,7 +75,7 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
 def _of_calls(calls: pd.DataFrame, keys: pd.DataFrame) -> pd.DataFrame:
     """Return PLACE, arm, order and detail of every call about which a rule speaks."""
     usual = calls[calls["status"].eq("ok")].astype({"config_id": object})
-    like = ["config_id", "role", "stage"]
+    like = ["config_id", "agent", "stage"]
     median = usual.groupby(like)["n_tokens"].median().astype("float64").rename("usual_tokens")
     mine = _keep(calls, keys)
     last = mine.groupby("trial_id")["attempt"].transform("max")
@@ -85,7 +85,7 @@ def _of_calls(calls: pd.DataFrame, keys: pd.DataFrame) -> pd.DataFrame:
     tokens = _floats(mine["n_tokens"])
     total_ms, queue_ms = _floats(mine["total_ms"]), _floats(mine["queue_ms"])
     usual_tokens = mine["usual_tokens"].to_numpy()
-    ok, alone = mine["status"].eq("ok").to_numpy(), mine["arm"].ne("single").to_numpy()
+    ok, alone = mine["status"].eq("ok").to_numpy(), mine["arm"].ne(SHARED).to_numpy()
     reload = mine["is_reload"].astype("boolean").fillna(value=False).to_numpy(dtype=bool)
     rules = (
         _truth(mine["failure_kind"].eq("truncated")) | (ok & _truth(mine["done_reason"].isna())),
@@ -97,7 +97,7 @@ def _of_calls(calls: pd.DataFrame, keys: pd.DataFrame) -> pd.DataFrame:
         alone & (queue_ms > QUEUE_SHARE * total_ms),
     )
     order = np.select(rules, range(len(rules)), default=-1)
-    who = mine[["arm", "role", "stage"]].astype(str).agg(" ".join, axis=1)
+    who = mine[["arm", "agent", "stage"]].astype(str).agg(" ".join, axis=1)
     facts = [
         f"{name}: {count:.0f} tokens (usual {usually:.0f}), "
         f"load {load:.0f} ms, queue {queue:.0f} ms"
@@ -114,7 +114,7 @@ def _of_runs(runs: pd.DataFrame, keys: pd.DataFrame) -> pd.DataFrame:
     mine = _keep(runs, keys)
     skew_ms = _floats(mine["start_skew_ms"])
     # on one server, waiting for the other agent is the condition and no cause
-    contended = _truth(mine["ttft_contention"]) & mine["arm"].eq("dual").to_numpy()
+    contended = _truth(mine["ttft_contention"]) & mine["arm"].ne(SHARED).to_numpy()
     late = CAUSES.index("late start")
     order = np.select((skew_ms > LATE_MS, contended), (late, late + 1), default=-1)
     arms = mine["arm"].astype(str)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.statistics import effects, power
 from dualollama_pipeline.statistics.estimate import from_scale, possible
 from dualollama_pipeline.statistics.intervals import LEVEL, Interval, interval_of
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dualollama_pipeline.metrics.catalog import Metric
+    from dualollama_pipeline.metrics.catalog import Key, Metric
 
     Floats = NDArray[np.float64]
 
@@ -62,6 +62,7 @@ class Comparison:
     """
 
     metric: Metric
+    key: Key
     family: str
     one: Sample
     other: Sample | None
@@ -102,8 +103,9 @@ def compare(comparisons: Sequence[Comparison]) -> list[Row]:
 def columns_with(labels: Sequence[str]) -> list[str]:
     """Return the columns of rows with these labels: what a table without any row has."""
     nothing = sample([])
-    metric = BY_NAME["dual_weighted_speedup"]
-    each = Comparison(metric, "", nothing, nothing, 0, 0, (), dict.fromkeys(labels, ""))
+    named = dict.fromkeys(labels, "")
+    key = METRICS[0].keys[0]
+    each = Comparison(METRICS[0], key, "", nothing, nothing, 0, 0, (), named)
     return list(compare([each])[0])
 
 
@@ -126,7 +128,7 @@ def _row(each: Comparison, mean: Mean, p: float, p_adjusted: float, n_family: in
     return {
         **each.labels,
         "family": each.family,
-        "metric": metric.name,
+        **each.key._asdict(),
         "unit": "x" if is_ratio else metric.unit,
         "n": sum(len(side.values) for side in _sides(each)),
         "n_left_out": each.n_left_out,

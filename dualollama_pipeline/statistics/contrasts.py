@@ -11,32 +11,41 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.core.study import APART, SHARED
+from dualollama_pipeline.metrics.catalog import (
+    APART_AGAINST_SHARED,
+    APART_SPEEDUP,
+    BALANCE,
+    BY_NAME,
+    SHARED_SPEEDUP,
+)
 from dualollama_pipeline.statistics.comparison import Comparison, compare
 from dualollama_pipeline.statistics.estimate import codes, origin_of, to_scale
 from dualollama_pipeline.statistics.means import Sample, sample
+from dualollama_pipeline.statistics.samples import of_key
 from dualollama_pipeline.statistics.verdicts import evidence_of
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.metrics.catalog import Metric
+    from dualollama_pipeline.metrics.catalog import Key, Metric
 
+IN_TURN = "one after the other"
 AGAINST_ONE = {
-    "dual_weighted_speedup": ("dual against solo sum", "one after the other"),
-    "single_weighted_speedup": ("single against solo sum", "one after the other"),
-    "dual_against_single": ("dual against single", "one server"),
+    APART_SPEEDUP: (f"{APART} against in turn", IN_TURN),
+    SHARED_SPEEDUP: (f"{SHARED} against in turn", IN_TURN),
+    APART_AGAINST_SHARED: (f"{APART} against {SHARED}", "one server"),
 }
 MAX_PROMPT_GAP = 0.1
-BETWEEN_SCENARIOS = ("dual_weighted_speedup", "dual_against_single", "balance_efficiency_pct")
+BETWEEN_SCENARIOS = (APART_SPEEDUP, APART_AGAINST_SHARED, BALANCE)
 
 
 def contrasts(samples: pd.DataFrame) -> pd.DataFrame:
     """Compare, over effective classes; one row a contrast and scope, columns of `contrasts`.
 
     Families: the headline (three, over everything that pools), and for each contrast its
-    scenarios, its classes, and the classes that reload in `single` (which stand apart).
+    scenarios, its classes, and the classes that reload in `shared` (which stand apart).
     """
-    made = [each for name in AGAINST_ONE for each in _against_one(samples, BY_NAME[name])]
-    made += [each for name in BETWEEN_SCENARIOS for each in _between(samples, BY_NAME[name])]
+    made = [each for key in AGAINST_ONE for each in _against_one(samples, key)]
+    made += [each for key in BETWEEN_SCENARIOS for each in _between(samples, key)]
     return pd.DataFrame(compare(made))
 
 
@@ -81,31 +90,32 @@ def batches_of(*parts: pd.DataFrame) -> list[str]:
     return sorted({str(batch) for part in parts for batch in part["batch_id"].unique()})
 
 
-def _against_one(samples: pd.DataFrame, metric: Metric) -> list[Comparison]:
+def _against_one(samples: pd.DataFrame, key: Key) -> list[Comparison]:
     """Compare with no gain; what reloads on one server stands apart from what does not."""
-    mine = samples[samples["metric"].eq(metric.name)]
+    mine = of_key(samples, key)
     if mine.empty:
         return []
-    name, _ = AGAINST_ONE[metric.name]
+    name, _ = AGAINST_ONE[key]
     apart = mine[mine["counts"] & ~mine["pools"]]
-    made = [_one(metric, mine, "headline", "all", "all")]
+    made = [_one(key, mine, "headline", "all", "all")]
     for scenario, part in mine.groupby("scenario", observed=True, sort=True):
-        made.append(_one(metric, part, f"{name}, scenarios", "scenario", str(scenario)))
+        made.append(_one(key, part, f"{name}, scenarios", "scenario", str(scenario)))
     for label, part in mine.groupby("effective_class", observed=True, sort=True):
         if part["pools"].any() or not part["counts"].any():
-            made.append(_one(metric, part, f"{name}, classes", "class", str(label)))
+            made.append(_one(key, part, f"{name}, classes", "class", str(label)))
     if len(apart):
         loose = apart.assign(pools=True)
         family = f"{name}, reloading"
-        made.append(_one(metric, loose, family, "all", "all that reload on one server"))
+        made.append(_one(key, loose, family, "all", "all that reload on one server"))
         for label, part in loose.groupby("effective_class", observed=True, sort=True):
             subject = f"{label}, reloading on one server"
-            made.append(_one(metric, part, f"{family} classes", "class", subject))
+            made.append(_one(key, part, f"{family} classes", "class", subject))
     return made
 
 
-def _one(metric: Metric, part: pd.DataFrame, family: str, scope: str, subject: str) -> Comparison:
-    name, reference = AGAINST_ONE[metric.name]
+def _one(key: Key, part: pd.DataFrame, family: str, scope: str, subject: str) -> Comparison:
+    metric = BY_NAME[key.metric]
+    name, reference = AGAINST_ONE[key]
     counting = part[part["pools"]]
     labels = {
         "contrast": name,
@@ -116,6 +126,7 @@ def _one(metric: Metric, part: pd.DataFrame, family: str, scope: str, subject: s
     }
     return Comparison(
         metric,
+        key,
         family,
         side(metric, counting),
         None,
@@ -124,7 +135,7 @@ def _one(metric: Metric, part: pd.DataFrame, family: str, scope: str, subject: s
         batches_of(counting),
         labelled(part, **labels),
         is_pooled=scope != "class",
-        confounded=unlike_prompts(counting) if metric.name == "dual_against_single" else "",
+        confounded=unlike_prompts(counting) if metric.against else "",
     )
 
 
@@ -133,8 +144,8 @@ def _names(*parts: pd.DataFrame) -> str:
     return " / ".join(" ".join(sorted(map(str, part["config_id"].unique()))) for part in parts)
 
 
-def _between(samples: pd.DataFrame, metric: Metric) -> list[Comparison]:
-    mine = samples[samples["metric"].eq(metric.name)]
+def _between(samples: pd.DataFrame, key: Key) -> list[Comparison]:
+    metric, mine = BY_NAME[key.metric], of_key(samples, key)
     groups = {str(name): part for name, part in mine.groupby("scenario", observed=True, sort=True)}
     made = []
     for one, other in combinations(groups, 2):
@@ -151,7 +162,8 @@ def _between(samples: pd.DataFrame, metric: Metric) -> list[Comparison]:
         made.append(
             Comparison(
                 metric,
-                f"scenario against scenario, {metric.name}",
+                key,
+                f"scenario against scenario, {key.metric}",
                 side(metric, counting[0], nights),
                 side(metric, counting[1], nights),
                 n_left_out,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dualollama_pipeline.metrics.catalog import BY_NAME, METRICS
 from dualollama_pipeline.statistics import description
 from dualollama_pipeline.statistics.intervals import (
     LEVEL,
@@ -19,15 +18,16 @@ from dualollama_pipeline.statistics.intervals import (
     proportion_interval,
 )
 from dualollama_pipeline.statistics.means import NAN, Mean, mean_of, sample
+from dualollama_pipeline.statistics.samples import KEY, by_key, place_of
 from dualollama_pipeline.statistics.selection import best_if_equal, rank_intervals
 from dualollama_pipeline.statistics.verdicts import evidence_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from dualollama_pipeline.metrics.catalog import Metric
+    from dualollama_pipeline.metrics.catalog import Key, Metric
 
     Floats = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ UNEQUAL = (
     "answers differ in length, so no interval is known to hold; the blocks range from {:.3g} to "
     "{:.3g}"
 )
-NO_POOL = "no configuration without a reload in the single arm"
+NO_POOL = "no configuration without a reload in the arm shared"
 PUBLISHED = ("balance_efficiency_pct", "balance_speedup")
 BINNED = "balance_efficiency_pct"
 PLACES = ("rank", "rank_low", "rank_high")
@@ -62,19 +62,18 @@ PLACES = ("rank", "rank_low", "rank_high")
 def config_statistics(samples: pd.DataFrame) -> pd.DataFrame:
     """Estimate every metric of every configuration, in the catalog's order, with its rank."""
     rows = []
-    for metric, part in by_metric(samples):
+    for metric, key, part in by_key(samples):
         mine, means = [], []
         for config_id, group in part.groupby("config_id", observed=True, sort=True):
             counting = group[group["counts"]]
             mean = _mean(metric, counting, "config")
             row = {"config_id": str(config_id), "scenario": str(group["scenario"].iloc[0])}
-            row |= _estimate(metric, group, counting, mean, "config")
+            row |= _estimate(metric, key, group, counting, mean, "config")
             mine.append(row | _bootstrap(metric, counting))
             means.append(mean)
         _rank(metric, mine, means)
         rows += mine
-    order = {metric.name: place for place, metric in enumerate(METRICS)}
-    rows.sort(key=lambda row: (row["config_id"], order[row["metric"]]))
+    rows.sort(key=lambda row: (row["config_id"], place_of(*(row[name] for name in KEY))))
     return pd.DataFrame(rows).astype(dict.fromkeys(PLACES if rows else (), "Int64"))
 
 
@@ -91,14 +90,6 @@ def scenario_statistics(samples: pd.DataFrame) -> pd.DataFrame:
 def population_statistics(samples: pd.DataFrame) -> pd.DataFrame:
     """Estimate every metric over the blocks of all configurations."""
     return pd.DataFrame(_pooled(samples))
-
-
-def by_metric(samples: pd.DataFrame) -> Iterator[tuple[Metric, pd.DataFrame]]:
-    """Yield the samples of each metric, in the catalog's order."""
-    places = samples.groupby("metric", sort=False, observed=True).indices
-    for metric in METRICS:
-        if metric.name in places:
-            yield metric, samples.iloc[places[metric.name]]
 
 
 def to_scale(metric: Metric, values: Floats) -> Floats:
@@ -128,20 +119,20 @@ def possible(metric: Metric, mean: Mean) -> Mean:
     That cannot be, so a baseline was measured wrong. Wholly: its interval; where there is none, its
     point by more than a tenth (METHOD section 2).
     """
-    if metric.n_agents is None or np.isnan(mean.value):
+    if metric.most is None or np.isnan(mean.value):
         return mean
     low = from_scale(metric, interval_of(mean).low)
     point = from_scale(metric, mean.value)
-    if not (low > metric.n_agents or (np.isnan(low) and point > TOLERATED * metric.n_agents)):
+    if not (low > metric.most or (np.isnan(low) and point > TOLERATED * metric.most)):
         return mean
     return mean._replace(
-        value=NAN, standard_error=NAN, reason=IMPOSSIBLE.format(point, metric.n_agents)
+        value=NAN, standard_error=NAN, reason=IMPOSSIBLE.format(point, metric.most)
     )
 
 
 def _pooled(samples: pd.DataFrame) -> list[dict[str, Any]]:
     rows = []
-    for metric, part in by_metric(samples):
+    for metric, key, part in by_key(samples):
         counting = part[part["pools"]]
         mean = _mean(metric, counting, "pooled")
         if counting.empty and bool(part["counts"].any()):
@@ -153,7 +144,7 @@ def _pooled(samples: pd.DataFrame) -> list[dict[str, Any]]:
         rows.append(
             {
                 "n_configurations": len(groups),
-                **_estimate(metric, part, counting, mean, "pooled"),
+                **_estimate(metric, key, part, counting, mean, "pooled"),
                 **_within(metric, [group["value"].to_numpy() for group in groups.values()]),
                 **_best(metric, {name: _mean(metric, g, "config") for name, g in groups.items()}),
             }
@@ -226,7 +217,12 @@ def _interval(metric: Metric, values: Floats, mean: Mean) -> tuple[Interval, int
 
 
 def _estimate(
-    metric: Metric, part: pd.DataFrame, counting: pd.DataFrame, mean: Mean, level: str
+    metric: Metric,
+    key: Key,
+    part: pd.DataFrame,
+    counting: pd.DataFrame,
+    mean: Mean,
+    level: str,
 ) -> dict[str, Any]:
     """Join the estimate with the plain description of the same values; nan where n forbids."""
     values = counting["value"].to_numpy(dtype=np.float64)
@@ -240,8 +236,8 @@ def _estimate(
     return {
         "origin": origin,
         "evidence": evidence_of(origin),
-        "metric": metric.name,
-        "unit": BY_NAME[metric.name].unit,
+        **key._asdict(),
+        "unit": metric.unit,
         "n": len(values),
         "n_left_out": len(part) - len(values),
         "n_nights": counting["batch_id"].nunique(),

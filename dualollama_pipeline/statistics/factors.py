@@ -13,22 +13,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dualollama_pipeline.core.matrix import AgentSpec
-from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.core.study import AgentSpec
+from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, BALANCE, BY_NAME
 from dualollama_pipeline.statistics.comparison import Comparison, columns_with, compare
 from dualollama_pipeline.statistics.contrasts import batches_of, labelled, unlike_prompts
 from dualollama_pipeline.statistics.estimate import to_scale
 from dualollama_pipeline.statistics.means import Sample, sample
+from dualollama_pipeline.statistics.samples import of_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dualollama_pipeline.core.matrix import Configuration, Matrix
-    from dualollama_pipeline.metrics.catalog import Metric
+    from dualollama_pipeline.core.study import Configuration, Study
+    from dualollama_pipeline.metrics.catalog import Key, Metric
 
 FACTORS = ("num_gpu", "num_ctx", "temperature")
 ASYMMETRIES = ("num_gpu", "num_ctx")
-FACTOR_METRICS = ("dual_weighted_speedup", "balance_efficiency_pct")
+FACTOR_KEYS = (APART_SPEEDUP, BALANCE)
 BY_DEFINITION = "by definition: both levels load the same effective options"
 
 COLUMNS = (
@@ -47,20 +48,20 @@ class Factor(NamedTuple):
     changes: dict[Change, list[tuple[str, str]]]
 
 
-def factor_effects(samples: pd.DataFrame, matrix: Matrix) -> pd.DataFrame:
+def factor_effects(samples: pd.DataFrame, matrix: Study) -> pd.DataFrame:
     """Compare the levels of each factor; one row a change and metric, columns of `factor_effects`.
 
     One family for each metric, over all factors, scenarios and changes. No row if nothing that was
     measured differs in one option only.
     """
     made: list[Comparison] = []
-    for metric in (BY_NAME[name] for name in FACTOR_METRICS):
-        mine = samples[samples["metric"].eq(metric.name)]
+    for key in FACTOR_KEYS:
+        mine = of_key(samples, key)
         class_of = dict(
             mine[["config_id", "effective_class"]].astype(str).drop_duplicates().to_numpy().tolist()
         )
         made += [
-            _comparison(metric, mine, factor, change, class_of)
+            _comparison(key, mine, factor, change, class_of)
             for factor in find_factors(matrix)
             for change, pairs in factor.changes.items()
             if any(a in class_of and b in class_of for a, b in pairs)
@@ -75,7 +76,7 @@ def factor_effects(samples: pd.DataFrame, matrix: Matrix) -> pd.DataFrame:
     return pd.DataFrame(columns=columns_with(COLUMNS))
 
 
-def find_factors(matrix: Matrix) -> list[Factor]:
+def find_factors(matrix: Study) -> list[Factor]:
     """Return every factor and scenario of which the matrix holds at least one matched pair."""
     by_scenario: dict[str, list[Configuration]] = {}
     for configuration in matrix.configurations:
@@ -108,12 +109,15 @@ def _changes(name: str, configurations: list[Configuration]) -> dict[Change, lis
 def _gap_changes(
     name: str, configurations: list[Configuration]
 ) -> dict[Change, list[tuple[str, str]]]:
-    """Match configurations that differ in how far B's option is above A's, with A's the same."""
+    """Match configurations of two agents by how far the second's option is above the first's."""
     placed: list[tuple[str, Level, Any]] = []
     for each in configurations:
-        a, b = (getattr(spec, name) for _, spec in each.agents)
+        if len(each.agents) != 2:  # noqa: PLR2004 a gap is between two
+            continue
+        (_, first), (_, second) = each.agents
+        a, b = getattr(first, name), getattr(second, name)
         if a is not None and b is not None:
-            rest = (_rest(each.collector, ""), _rest(each.insight, name))
+            rest = (_rest(first, ""), _rest(second, name))
             placed.append((each.config_id, (float(b - a),), rest))
     return _match(placed)
 
@@ -142,12 +146,13 @@ def _write(level: Level, *, is_gap: bool) -> str:
 
 
 def _comparison(
-    metric: Metric,
+    key: Key,
     mine: pd.DataFrame,
     factor: Factor,
     change: Change,
     class_of: Mapping[str, str],
 ) -> Comparison:
+    metric = BY_NAME[key.metric]
     pairs = [(a, b) for a, b in factor.changes[change] if a in class_of and b in class_of]
     counting = mine[mine["pools"]]
     with_values = set(counting["effective_class"].unique())
@@ -173,7 +178,8 @@ def _comparison(
     }
     return Comparison(
         metric,
-        f"factors, {metric.name}",
+        key,
+        f"factors, {key.metric}",
         _side(metric, used, [b for _, b in matched], nights),
         _side(metric, used, [a for a, _ in matched], nights),
         len(part) - len(used),

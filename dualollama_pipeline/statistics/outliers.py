@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.metrics.catalog import BALANCE
 from dualollama_pipeline.statistics.causes import find_causes
 from dualollama_pipeline.statistics.description import mad
-from dualollama_pipeline.statistics.estimate import by_metric, from_scale, to_scale
+from dualollama_pipeline.statistics.estimate import from_scale, to_scale
 from dualollama_pipeline.statistics.means import MIN_BLOCKS, NAN, ROUNDING
+from dualollama_pipeline.statistics.samples import KEY, by_key
 from dualollama_pipeline.statistics.verdicts import evidence_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dualollama_pipeline.metrics.catalog import Metric
+    from dualollama_pipeline.metrics.catalog import Key, Metric
 
     Floats = NDArray[np.float64]
 
@@ -27,7 +28,7 @@ TUKEY_FROM = 10  # quartiles of fewer values are two of them
 REPORT_LIMIT_PCT = 95.0
 MOVED_PCT = 10.0
 COLUMNS = [
-    "origin", "evidence", "config_id", "scenario", "batch_id", "block", "metric", "unit", "value",
+    "origin", "evidence", "config_id", "scenario", "batch_id", "block", *KEY, "unit", "value",
     "counts", "n", "median", "mad", "mad_score", "is_mad_outlier", "is_tukey_outlier",
     "is_below_95_pct", "cause", "cause_detail", "value_with", "value_without", "change_pct",
     "moves_result",
@@ -68,8 +69,8 @@ def outliers(samples: pd.DataFrame, runs: pd.DataFrame, calls: pd.DataFrame) -> 
     that does not count is judged against those that do.
     """
     found = [
-        _of_configuration(metric, group)
-        for metric, part in by_metric(samples)
+        _of_configuration(metric, key, group)
+        for metric, key, part in by_key(samples)
         if metric.scale != "rate"
         for _, group in part[part["value"].notna()].groupby("config_id", observed=True, sort=True)
     ]
@@ -80,13 +81,13 @@ def outliers(samples: pd.DataFrame, runs: pd.DataFrame, calls: pd.DataFrame) -> 
     return listed.assign(**find_causes(listed, runs, calls))[COLUMNS]
 
 
-def _of_configuration(metric: Metric, group: pd.DataFrame) -> pd.DataFrame:
+def _of_configuration(metric: Metric, key: Key, group: pd.DataFrame) -> pd.DataFrame:
     values, counts = group["value"].to_numpy(dtype=np.float64), group["counts"].to_numpy(dtype=bool)
     usual = values[counts]
     labels = label(values, usual)
     is_far = labels.is_mad_outlier | labels.is_tukey_outlier
     is_low = values < REPORT_LIMIT_PCT
-    if metric.name != "balance_efficiency_pct":
+    if key != BALANCE:
         is_low = np.zeros_like(is_far)
     shown = is_far | is_low
     if not shown.any():
@@ -96,8 +97,8 @@ def _of_configuration(metric: Metric, group: pd.DataFrame) -> pd.DataFrame:
     return made.assign(
         evidence=[evidence_of(origin) for origin in made["origin"]],
         block=group["block"].to_numpy()[shown],
-        metric=metric.name,
-        unit=BY_NAME[metric.name].unit,
+        **key._asdict(),
+        unit=metric.unit,
         value=values[shown],
         counts=counts[shown],
         n=len(usual),

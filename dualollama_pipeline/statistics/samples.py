@@ -7,53 +7,107 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from dualollama_pipeline.metrics.catalog import METRICS
+from dualollama_pipeline.core.study import SHARED
+from dualollama_pipeline.metrics.catalog import ALL, BY_NAME, METRICS, Key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from dualollama_pipeline.core.matrix import Matrix
+    from dualollama_pipeline.core.study import Study
     from dualollama_pipeline.metrics.catalog import Metric
 
 WHERE = ["origin", "batch_id", "config_id", "effective_class", "scenario"]
-COLUMNS = [*WHERE, "block", "metric", "value", "counts", "pools", "prompt_share", "equal_work"]
+KEY = list(Key._fields)
+COLUMNS = [*WHERE, "block", *KEY, "value", "counts", "pools", "prompt_share", "equal_work"]
+BLOCK = ["batch_id", "config_id", "block"]
 USUAL_SHARE = 0.5
 NO_FACTS = {"prompt_share": np.nan, "equal_work": True}
 
 
-def option_classes(matrix: Matrix) -> dict[str, str]:
+def option_classes(study: Study) -> dict[str, str]:
     """Return {config_id: the first config_id that asks for the same}."""
-    first = {config_id: config_id for config_id in matrix.config_ids}
-    for group in matrix.equal_groups():
+    first = {config_id: config_id for config_id in study.config_ids}
+    for group in study.equal_groups():
         first |= dict.fromkeys(group, group[0])
     return first
 
 
 def collect_samples(
     runs: pd.DataFrame,
+    agents: pd.DataFrame,
     blocks: pd.DataFrame,
     classes: Mapping[str, str] | None = None,
     metrics: Sequence[Metric] = METRICS,
 ) -> pd.DataFrame:
-    """Lay out one row for each metric and block (or dual trial), columns COLUMNS.
+    """Lay out one row for each estimate's key and block (or trial), columns COLUMNS.
 
     `counts`: the value is there and nothing speaks against it. `pools`: it may also be pooled over
-    configurations; what rests on `single` only of those that load no model in it (METHOD 2).
+    configurations; what rests on `shared` only of those that load no model in it (METHOD 2).
     `effective_class`: the tables' own column where it is filled, else `classes` {config_id:
     class}, else the configuration. `prompt_share`: of the arm's work in the window, what was
-    prompts (of a ratio of two arms, their difference). `equal_work`: the pair made as many tokens
-    as solo. Texts are categories: a million trials fit.
+    prompts (of a ratio of two arms, their difference). `equal_work`: the agents made as many
+    tokens as solo. Texts are categories: a million trials fit.
     """
-    duals = runs[runs["arm"].eq("dual")]
-    where = {id(table): _where(table, classes or {}) for table in (duals, blocks)}
-    loads_none = _load_none(blocks) if any(map(_rests_on_single, metrics)) else None
+    tables = _Tables(runs, agents, blocks)
+    wheres: dict[str, pd.DataFrame] = {}
     parts = []
     for metric in metrics:
-        if metric.table == "run_table":
-            parts.append((metric, where[id(duals)], _of_run(metric, duals)))
-        else:
-            parts.append((metric, where[id(blocks)], _of_block(metric, blocks, loads_none)))
+        for key in metric.keys:
+            kind = "run" if metric.table == "run_table" else "block"
+            rows = tables.rows(kind, key.arm)
+            where = wheres.setdefault(f"{kind} {key.arm}", _where(rows, classes or {}))
+            parts.append((key, where, tables.values(metric, key)))
     return _stack(parts)
+
+
+class _Tables:
+    """The measured tables by arm, in step with each other: an agent's rows follow the blocks'."""
+
+    def __init__(self, runs: pd.DataFrame, agents: pd.DataFrame, blocks: pd.DataFrame) -> None:
+        self._agents, self._blocks = agents, blocks
+        self._by_arm = {
+            (kind, str(arm)): group
+            for kind, table in (("run", runs), ("block", blocks))
+            for arm, group in table.groupby("arm", observed=True, sort=False)
+        }
+        self._none = {"run": runs.iloc[:0], "block": blocks.iloc[:0]}
+
+    def rows(self, kind: str, arm: str) -> pd.DataFrame:
+        return self._by_arm.get((kind, arm), self._none[kind])
+
+    def values(self, metric: Metric, key: Key) -> pd.DataFrame:
+        if metric.table == "run_table":
+            rows = self.rows("run", key.arm)
+            sound = rows["status"].eq("ok") & rows["validity"].ne("INVALID")
+            return _sample(metric, rows, sound, None)
+        blocks = self.rows("block", key.arm)
+        rests_on_shared = SHARED in metric.rests_on(key.arm)
+        pools = self._load_none(blocks) if rests_on_shared else None
+        rows = blocks if key.agent == ALL else self._of_agent(metric, key, blocks)
+        made = _sample(metric, rows, blocks["counts"], pools)
+        share, work = blocks["prompt_share"].to_numpy("float64", na_value=np.nan), blocks
+        if metric.against is not None:
+            work = self._beside(blocks, metric.against)
+            share = share - work["prompt_share"].to_numpy("float64", na_value=np.nan)
+        made["prompt_share"] = share
+        made["equal_work"] = work["exact_speedup"].notna().to_numpy()
+        return made
+
+    def _of_agent(self, metric: Metric, key: Key, blocks: pd.DataFrame) -> pd.DataFrame:
+        is_mine = self._agents["arm"].eq(key.arm) & self._agents["agent"].eq(key.agent)
+        mine = self._agents.loc[is_mine, [*BLOCK, metric.column or metric.name]]
+        return blocks[BLOCK].merge(mine, on=BLOCK, how="left")
+
+    def _beside(self, blocks: pd.DataFrame, arm: str) -> pd.DataFrame:
+        others = self.rows("block", arm)
+        wanted = [*BLOCK, "prompt_share", "exact_speedup", "n_reloads"]
+        return blocks[BLOCK].merge(others[wanted], on=BLOCK, how="left")
+
+    def _load_none(self, blocks: pd.DataFrame) -> pd.Series:
+        """Say of each block whether its one server loads no model, by accident or by condition."""
+        loads = self._beside(blocks, SHARED)["n_reloads"].set_axis(blocks.index)
+        none_here = loads.eq(0).fillna(value=False)
+        return none_here & ~blocks["config_id"].isin(reloading_configurations(self._blocks))
 
 
 def _where(table: pd.DataFrame, classes: Mapping[str, str]) -> pd.DataFrame:
@@ -73,7 +127,7 @@ def _where(table: pd.DataFrame, classes: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame({**made, "block": block.astype("int64")})
 
 
-def _stack(parts: list[tuple[Metric, pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
+def _stack(parts: list[tuple[Key, pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
     """Put the metrics below each other; categories are joined once, not for each metric."""
     tables = {id(where): where for _, where, _ in parts}
     columns: dict[str, object] = {}
@@ -86,55 +140,50 @@ def _stack(parts: list[tuple[Metric, pd.DataFrame, pd.DataFrame]]) -> pd.DataFra
         joined = np.concatenate([codes[id(where)] for _, where, _ in parts])
         columns[name] = pd.Categorical.from_codes(joined, dtype=pd.CategoricalDtype(known))
     columns["block"] = np.concatenate([where["block"].to_numpy() for _, where, _ in parts])
-    names = pd.CategoricalDtype([metric.name for metric, _, _ in parts])
     sizes = [len(where) for _, where, _ in parts]
-    columns["metric"] = pd.Categorical.from_codes(
-        np.repeat(np.arange(len(parts)), sizes), dtype=names
-    )
+    for place, name in enumerate(KEY):
+        words = [key[place] for key, _, _ in parts]
+        dtype = pd.CategoricalDtype(list(dict.fromkeys(words)))
+        numbers = dtype.categories.get_indexer(pd.Index(words))
+        columns[name] = pd.Categorical.from_codes(np.repeat(numbers, sizes), dtype=dtype)
     for name in ("value", "counts", "pools", *NO_FACTS):
         columns[name] = np.concatenate([made[name].to_numpy() for _, _, made in parts])
     return pd.DataFrame(columns)[COLUMNS]
 
 
-def _of_run(metric: Metric, duals: pd.DataFrame) -> pd.DataFrame:
-    sound = duals["status"].eq("ok") & duals["validity"].ne("INVALID")
-    return _sample(metric, duals, sound, None)
-
-
-def _rests_on_single(metric: Metric) -> bool:
-    return "single" in metric.name
-
-
-def _of_block(metric: Metric, blocks: pd.DataFrame, loads_none: pd.Series | None) -> pd.DataFrame:
-    arm = "single" if _rests_on_single(metric) else "dual"
-    sound, share = blocks[f"in_{arm}_estimate"], blocks[f"{arm}_prompt_share"]
-    if metric.name == "dual_against_single":
-        sound = sound & blocks["in_dual_estimate"]
-        share = blocks["dual_prompt_share"] - share
-    pools = loads_none if loads_none is not None and _rests_on_single(metric) else None
-    made = _sample(metric, blocks, sound, pools)
-    made["prompt_share"] = share.to_numpy("float64", na_value=np.nan)
-    made["equal_work"] = blocks[f"{arm}_exact_speedup"].notna().to_numpy()
-    return made
-
-
-def _load_none(blocks: pd.DataFrame) -> pd.Series:
-    """Say of each block whether its one server loads no model, by accident or by condition."""
-    none_here = blocks["n_single_reloads"].eq(0).fillna(value=False)
-    return none_here & ~blocks["config_id"].isin(reloading_configurations(blocks))
-
-
 def reloading_configurations(blocks: pd.DataFrame) -> set[str]:
-    """Return the configurations that make the one server load its model again in `single`.
+    """Return the configurations that make the one server load its model again in `shared`.
 
     Those that do so in at least half of the blocks (of `block_table`) in which the loads are known:
     then it belongs to the condition, and the blocks that happened not to are a biased part of it
     (METHOD 2). A rare load is an accident and costs its own block only.
     """
-    known = blocks.loc[blocks["n_single_reloads"].notna(), ["config_id", "n_single_reloads"]]
-    does = known["n_single_reloads"].gt(0).astype(bool)
+    is_known = blocks["arm"].eq(SHARED) & blocks["n_reloads"].notna()
+    known = blocks.loc[is_known, ["config_id", "n_reloads"]]
+    does = known["n_reloads"].gt(0).astype(bool)
     share = does.groupby(known["config_id"].astype(object)).mean()
     return set(share[share >= USUAL_SHARE].index)
+
+
+def of_key(table: pd.DataFrame, key: Key) -> pd.DataFrame:
+    """Return the rows of samples or estimates that are of one key."""
+    is_mine = table["metric"].eq(key.metric) & table["arm"].eq(key.arm)
+    return table[is_mine & table["agent"].eq(key.agent)]
+
+
+def by_key(samples: pd.DataFrame) -> Iterator[tuple[Metric, Key, pd.DataFrame]]:
+    """Yield the samples of each key, in the catalog's order."""
+    places = samples.groupby(KEY, sort=False, observed=True).indices
+    for metric in METRICS:
+        for key in metric.keys:
+            if key in places:
+                yield metric, key, samples.iloc[places[key]]
+
+
+def place_of(metric: str, arm: str, agent: str) -> tuple[int, int]:
+    """Return where an estimate stands in the catalog's order."""
+    keys = BY_NAME[metric].keys
+    return METRICS.index(BY_NAME[metric]), keys.index(Key(metric, arm, agent))
 
 
 def _sample(

@@ -9,6 +9,7 @@ from scipy import stats
 
 from dualollama_pipeline.statistics.intervals import LEVEL
 from dualollama_pipeline.statistics.means import NAN
+from dualollama_pipeline.statistics.samples import of_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from dualollama_pipeline.metrics.catalog import Key
     from dualollama_pipeline.statistics.means import Mean
 
 N_DRAWS = 10_000
@@ -83,15 +85,15 @@ def best_if_equal(means: Sequence[Mean], seed: int = 114) -> Best:
 
 
 def top_and_bottom(
-    config_statistics: pd.DataFrame, metric: str, n_top: int = 5, n_bottom: int = 3
+    config_statistics: pd.DataFrame, key: Key, n_top: int = 5, n_bottom: int = 3
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the first and last rows of a metric's ranking, the best first in both."""
-    ranked = config_statistics[config_statistics["metric"].eq(metric)].dropna(subset=["rank"])
+    ranked = of_key(config_statistics, key).dropna(subset=["rank"])
     ranked = ranked.sort_values(["rank", "config_id"])
     return ranked.head(n_top), ranked.tail(n_bottom)
 
 
-def top_runs(samples: pd.DataFrame, metric: str, n_top: int = 5) -> pd.DataFrame:
+def top_runs(samples: pd.DataFrame, key: Key, n_top: int = 5) -> pd.DataFrame:
     """Return the samples with the highest values: single runs, picked because they are high."""
-    mine = samples[samples["metric"].eq(metric) & samples["counts"]]
-    return mine.nlargest(n_top, "value")
+    mine = of_key(samples, key)
+    return mine[mine["counts"]].nlargest(n_top, "value")

@@ -7,29 +7,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.metrics.catalog import (
+    ALL,
+    APART_AGAINST_SHARED,
+    APART_SPEEDUP,
+    BALANCE,
+    BY_NAME,
+    SHARED_SPEEDUP,
+)
 from dualollama_pipeline.statistics import change as changes
 from dualollama_pipeline.statistics.estimate import from_scale, origin_of, to_scale
 from dualollama_pipeline.statistics.intervals import LEVEL
 from dualollama_pipeline.statistics.means import MIN_NIGHTS, NAN
 from dualollama_pipeline.statistics.multiplicity import benjamini_hochberg
+from dualollama_pipeline.statistics.samples import of_key
 from dualollama_pipeline.statistics.verdicts import evidence_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dualollama_pipeline.metrics.catalog import Metric
+    from dualollama_pipeline.metrics.catalog import Key, Metric
 
-TREND_METRICS = (
-    "dual_weighted_speedup",
-    "single_weighted_speedup",
-    "dual_against_single",
-    "balance_efficiency_pct",
-)
+KEYS = (APART_SPEEDUP, SHARED_SPEEDUP, APART_AGAINST_SHARED, BALANCE)
+METRICS = tuple(dict.fromkeys(BY_NAME[key.metric] for key in KEYS))
 MOST_NIGHTS = 365  # all pairs of nights: older ones say little of today
 TOLERATED_PCT = 2.0  # of a ratio
 TOLERATED_LINEAR = 1.0  # percentage points
-ALL = "all"
 
 
 def trend(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
@@ -37,9 +40,9 @@ def trend(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
 
     `order` holds all batch ids in the order in which they were measured. A night counts where it
     has a value; scope `all` is the mean over the configurations that every night has; what rests on
-    `single` leaves out those that reload a model in it, as the population does.
+    `shared` leaves out those that reload a model in it, as the population does.
     """
-    rows = [row for name in TREND_METRICS for row in _of_metric(samples, BY_NAME[name], order)]
+    rows = [row for key in KEYS for row in _of_key(samples, key, order)]
     made = pd.DataFrame(rows)
     if made.empty:
         return made
@@ -48,13 +51,13 @@ def trend(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     return made
 
 
-def _of_metric(samples: pd.DataFrame, metric: Metric, order: Sequence[str]) -> list[dict[str, Any]]:
-    mine = samples[samples["metric"].eq(metric.name)]
+def _of_key(samples: pd.DataFrame, key: Key, order: Sequence[str]) -> list[dict[str, Any]]:
+    metric, mine = BY_NAME[key.metric], of_key(samples, key)
     counting = mine[mine["counts"]]
     scaled = counting.assign(value=to_scale(metric, counting["value"].to_numpy(dtype=np.float64)))
     nights, sizes = _by_night(scaled, order)
     origin = origin_of(mine) if len(mine) else ""
-    common = {"origin": origin, "evidence": evidence_of(origin), "metric": metric.name}
+    common = {"origin": origin, "evidence": evidence_of(origin), **key._asdict()}
     courses = [("configuration", str(name), nights[name], sizes[name]) for name in nights.columns]
     if len(nights.columns):
         fair, n_fair = _by_night(scaled[scaled["pools"]], order)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dualollama_pipeline.core.study import TOGETHER
 from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.tables.guards import MIN_POOLED_TOKENS
 from dualollama_pipeline.tables.rows import (
@@ -22,9 +23,12 @@ from dualollama_pipeline.tables.rows import (
     judge,
     pick,
 )
+from dualollama_pipeline.tables.work import NO_WORK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from dualollama_pipeline.tables.work import Works
 
 
 def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
@@ -32,9 +36,27 @@ def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else NAN
 
 
-def build_agents(calls: Sequence[Row]) -> list[Row]:
+def build_agents(calls: Sequence[Row], works: Works) -> list[Row]:
     """Lay out one row for each agent of each trial; `calls` are last attempts."""
-    return [_agent(group) for group in grouped(calls, "trial_id", "role").values()]
+    agents = [_agent(group) for group in grouped(calls, "trial_id", "agent").values()]
+    alone_ms = {
+        (agent["block"], agent["agent"]): agent["mean_ttft_ms"]
+        for agent in agents
+        if agent["arm"] not in TOGETHER
+    }
+    return [agent | _against_alone(agent, works, alone_ms) for agent in agents]
+
+
+def _against_alone(agent: Row, works: Works, alone_ms: dict[tuple[int, str], float]) -> Row:
+    """Compare an agent that runs beside others with itself alone, in its block."""
+    work = works.get((agent["block"], agent["arm"], agent["agent"]), NO_WORK)
+    own_ms = alone_ms.get((agent["block"], agent["agent"]), NAN)
+    return {
+        "slowdown": work.slowdown,
+        "decode_slowdown": work.decode_slowdown,
+        "prompt_slowdown": work.prompt_slowdown,
+        "ttft_ratio": agent["mean_ttft_ms"] / own_ms if agent["arm"] in TOGETHER else NAN,
+    }
 
 
 def _agent(calls: list[Row]) -> Row:
@@ -42,21 +64,18 @@ def _agent(calls: list[Row]) -> Row:
     start_ms, end_ms = first["sent_ms"], calls[-1]["end_ms"]
     finished = all(call["status"] == "ok" for call in calls)
     duration_s = (end_ms - start_ms) / MS_PER_S if finished else NAN
-    stage_s = {call["stage"]: call["total_ms"] / MS_PER_S for call in calls}
     rate, rate_sd = _mean_and_sd(column(calls, "decode_tok_per_s"))
     ttft, ttft_sd = _mean_and_sd(column(calls, "ttft_ms"))
     n_tokens = sum(column(calls, "n_tokens"))
     known = all(call["is_reload"] is not None for call in calls)
     reloads = [call["load_ms"] for call in calls if call["is_reload"]]
     return {
-        **pick(first, [*WHERE, *TRIAL, "role", "server"]),
+        **pick(first, [*WHERE, *TRIAL, "agent", "server"]),
         **judge(calls),
         "start_ms": start_ms,
         "end_ms": end_ms,
         "duration_s": duration_s,
         "ingest_s": first["ingest_s"],
-        "analysis_s": stage_s.get("analysis", NAN),
-        "report_s": stage_s.get("report", NAN),
         "workflow_s": first["ingest_s"] + duration_s,
         "mean_decode_tok_per_s": rate,
         "sd_decode_tok_per_s": rate_sd,

@@ -13,7 +13,7 @@ from dualollama_pipeline.tables.cells import build_cells
 from dualollama_pipeline.tables.rows import Row, last_attempts, with_numbers
 from dualollama_pipeline.tables.runs import build_runs
 from dualollama_pipeline.tables.schemas import conform, numbers
-from dualollama_pipeline.tables.work import pair_work
+from dualollama_pipeline.tables.work import work_together
 
 if TYPE_CHECKING:
     from dualollama_pipeline.worker.journal import Journal
@@ -38,12 +38,17 @@ def build_tables(journal: Journal) -> Tables:
     """
     call_table, calls = _checked("call_table", build_calls(journal))
     cell_table, cells = _checked("cell_table", build_cells(journal, calls))
-    counting = last_attempts(calls)
-    agent_table, agents = _checked("agent_table", build_agents(counting))
-    work = pair_work(counting)
-    run_table, runs = _checked("run_table", build_runs(counting, agents, cells, work))
-    block_table, _ = _checked("block_table", build_blocks(runs, agents, work))
+    counting, order = last_attempts(calls), agents_of(journal)
+    works = work_together(counting)
+    agent_table, agents = _checked("agent_table", build_agents(counting, works))
+    run_table, runs = _checked("run_table", build_runs(counting, agents, cells, order))
+    block_table, _ = _checked("block_table", build_blocks(runs, works, order))
     return Tables(call_table, cell_table, agent_table, run_table, block_table)
+
+
+def agents_of(journal: Journal) -> list[str]:
+    """Return the agents of a journal, in the order of their servers."""
+    return [] if journal.batch is None else list(journal.batch.plan.agents)
 
 
 def _checked(table: str, rows: list[Row]) -> tuple[pd.DataFrame, list[Row]]:

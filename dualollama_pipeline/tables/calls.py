@@ -55,8 +55,8 @@ def build_calls(journal: Journal) -> list[Row]:
             "origin": journal.origin.value,
             **_trial_columns(plan, trial),
             **_call_columns(trial, call),
-            "num_predict": asked.get((trial.trial_id, call.role, call.stage)),
-            **facts.get((call.role, call.stage), NO_WINDOW),
+            "num_predict": asked.get((trial.trial_id, call.agent, call.stage)),
+            **facts.get((call.agent, call.stage), NO_WINDOW),
             **software.get((call.server, call.model), UNSEEN),
         }
         for trial in journal.trials
@@ -73,7 +73,7 @@ def build_calls(journal: Journal) -> list[Row]:
 
 def _num_predict(plan: Plan) -> dict[tuple[str, str, str], int | None]:
     return {
-        (trial.trial_id, agent.role, stage.name): stage.num_predict
+        (trial.trial_id, agent.name, stage.name): stage.num_predict
         for trial in plan.trials
         for agent in trial.agents
         for stage in agent.stages
@@ -110,12 +110,12 @@ def _trial_columns(plan: Plan, trial: TrialRecord) -> dict[str, Any]:
 
 
 def _call_columns(trial: TrialRecord, call: CallRecord) -> dict[str, Any]:
-    roles = list(dict.fromkeys(other.role for other in trial.calls))
+    agents = list(dict.fromkeys(other.agent for other in trial.calls))
     failure, ratio = call.failure, repetition_ratio(call.text)
     clumped = is_clumped(call.chunk_ns)
     return {
-        "submission_order": roles.index(call.role),
-        "role": call.role,
+        "submission_order": agents.index(call.agent),
+        "agent": call.agent,
         "server": call.server,
         "model": call.model,
         "stage": call.stage,

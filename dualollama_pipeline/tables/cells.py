@@ -14,6 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.records import Origin, Status
+from dualollama_pipeline.core.study import APART, SHARED
 from dualollama_pipeline.core.units import NS_PER_MS
 from dualollama_pipeline.ollama.gpu import is_here
 from dualollama_pipeline.ollama.identity import same_process
@@ -48,11 +49,11 @@ def build_cells(journal: Journal, rows: Sequence[Row]) -> list[Row]:
         *placement_findings(journal),
     ]
     cells = []
-    for arm in dict.fromkeys(trial.arm.value for trial in plan.trials):
+    for arm in dict.fromkeys(trial.arm for trial in plan.trials):
         mine = [row for row in rows if row["arm"] == arm]
         trials = [trial for trial in journal.trials if trial.arm == arm]
         seen = [record for record in journal.identities if record.arm == arm]
-        planned = [trial.trial_id for trial in plan.trials if trial.arm.value == arm]
+        planned = [trial.trial_id for trial in plan.trials if trial.arm == arm]
         cell = {
             "origin": journal.origin.value,
             "batch_id": plan.batch_id,
@@ -232,14 +233,14 @@ def _server_findings(
     findings: list[Finding] = []
     if any(same_process(record.servers) for record in seen):
         findings.append(Finding("ERROR", "distinct_servers", "both URLs reach one server"))
-    if arm == "dual" and not any(_proved_distinct(record.servers) for record in seen):
+    if arm == APART and not any(_proved_distinct(record.servers) for record in seen):
         text = "nothing shows that the two servers are two"
         findings.append(Finding("WARN", "distinct_servers", text))
     contexts = {
         server.server: server.context_length
         for record in seen
         for server in record.servers
-        if server.context_length is not None and arm != "single"
+        if server.context_length is not None and arm != SHARED
     }
     for row in calls:
         findings += _context_findings(row, contexts.get(row["server"]))
@@ -264,7 +265,7 @@ def _context_findings(call: Row, context: int | None) -> list[Finding]:
     asked = call["num_ctx"]
     if asked is None or math.isnan(asked) or asked == context:
         return []
-    text = f"{call['role']} asked for num_ctx {asked:.0f}, the server has {context}"
+    text = f"{call['agent']} asked for num_ctx {asked:.0f}, the server has {context}"
     return [Finding("WARN", "context", text)]
 
 
@@ -274,12 +275,12 @@ def _trial_findings(cell: Row, calls: Sequence[Row]) -> list[Finding]:
         left = cell["n_skipped"] + cell["n_interrupted"]
         text = f"{left} of {cell['n_planned']} trials were not measured to their end"
         findings.append(Finding("WARN", "complete", text))
-    for (role, stage), group in grouped(calls, "role", "stage").items():
+    for (agent, stage), group in grouped(calls, "agent", "stage").items():
         sizes = [size for size in column(group, "n_prompt_tokens") if not math.isnan(size)]
         if sizes and max(sizes) - min(sizes) > 2 * guards.PROMPT_TOLERANCE_TOKENS:
-            text = f"{role} {stage}: prompts of {min(sizes):.0f} to {max(sizes):.0f} tokens"
+            text = f"{agent} {stage}: prompts of {min(sizes):.0f} to {max(sizes):.0f} tokens"
             findings.append(Finding("WARN", "prompt_size", text))
-    if cell["arm"] != "single" and cell["n_cold_calls"] > guards.MAX_COLD_SHARE * len(calls):
+    if cell["arm"] != SHARED and cell["n_cold_calls"] > guards.MAX_COLD_SHARE * len(calls):
         text = f"{cell['n_cold_calls']} of {len(calls)} calls loaded the model"
         findings.append(Finding("WARN", "warm", text))
     failed = cell["n_failed_calls"]

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dualollama_pipeline.core.study import TOGETHER
 from dualollama_pipeline.metrics.contention import slowdown_contention, ttft_contention
 from dualollama_pipeline.tables.rows import Row, column, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from dualollama_pipeline.tables.work import Works
 
 
 def ttft_flags(calls: Sequence[Row]) -> dict[str, bool]:
@@ -23,43 +22,39 @@ def ttft_flags(calls: Sequence[Row]) -> dict[str, bool]:
     a call that has no baseline is left out.
     """
     ok = [call for call in calls if call["status"] == "ok"]
-    solo = [call for call in ok if call["arm"].startswith("solo")]
+    solo = [call for call in ok if call["arm"] not in TOGETHER]
     baseline_ms = {
         key: float(np.median(column(group, "ttft_ms")))
-        for key, group in grouped(solo, "role", "stage").items()
+        for key, group in grouped(solo, "agent", "stage").items()
     }
-    pair = [call for call in ok if not call["arm"].startswith("solo")]
+    together = [call for call in ok if call["arm"] in TOGETHER]
     return {
         str(trial_id): any(
-            ttft_contention(call["ttft_ms"], baseline_ms[call["role"], call["stage"]])
+            ttft_contention(call["ttft_ms"], baseline_ms[call["agent"], call["stage"]])
             for call in group
         )
-        for (trial_id,), group in grouped(pair, "trial_id").items()
-        if all((call["role"], call["stage"]) in baseline_ms for call in group)
+        for (trial_id,), group in grouped(together, "trial_id").items()
+        if all((call["agent"], call["stage"]) in baseline_ms for call in group)
     }
 
 
-def slowdown_flags(agents: Sequence[Row], work: Works) -> dict[str, bool]:
+def slowdown_flags(agents: Sequence[Row]) -> dict[str, bool]:
     """Return by trial_id whether an agent's slowdown exceeds twice its configuration's median.
 
     Slowdowns are taken within the block and compared within (arm, agent); a trial with an agent
     whose slowdown is not known is left out.
     """
-    pair = [
-        {**agent, "slowdown": work[agent["block"], agent["arm"], agent["role"]].slowdown}
-        for agent in agents
-        if not agent["arm"].startswith("solo")
-    ]
-    known = [agent for agent in pair if not math.isnan(agent["slowdown"])]
+    together = [agent for agent in agents if agent["arm"] in TOGETHER]
+    known = [agent for agent in together if not math.isnan(agent["slowdown"])]
     median = {
         key: float(np.median(column(group, "slowdown")))
-        for key, group in grouped(known, "arm", "role").items()
+        for key, group in grouped(known, "arm", "agent").items()
     }
     return {
         str(trial_id): any(
-            slowdown_contention(agent["slowdown"], median[agent["arm"], agent["role"]])
+            slowdown_contention(agent["slowdown"], median[agent["arm"], agent["agent"]])
             for agent in group
         )
-        for (trial_id,), group in grouped(pair, "trial_id").items()
+        for (trial_id,), group in grouped(together, "trial_id").items()
         if not any(math.isnan(agent["slowdown"]) for agent in group)
     }

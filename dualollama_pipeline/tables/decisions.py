@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pandera.pandas as pa
 
-from dualollama_pipeline.core.matrix import Scenario
 from dualollama_pipeline.core.records import Origin
+from dualollama_pipeline.core.study import Scenario
 from dualollama_pipeline.tables.columns import count, flag, holds, number, table, text
 
 EVIDENCE = ("illustration", "measured", "imported", "assumed", "none")

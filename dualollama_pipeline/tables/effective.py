@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dualollama_pipeline.core.study import SHARED
 from dualollama_pipeline.tables.guards import ON_GPU_SHARE
 
 if TYPE_CHECKING:
@@ -24,26 +25,26 @@ SAMPLING = ("temperature", "top_p", "top_k", "repeat_penalty")
 def mark_effective(rows: Sequence[Row], journal: Journal) -> None:
     """Add effective_num_gpu, effective_num_ctx and effective_class to the rows of the call table.
 
-    On its own server an agent has what the server showed as loaded. In `single` the calls of both
+    On its own server an agent has what the server showed as loaded. In `shared` the calls of both
     agents pass through one server in the order of their first tokens, and an absent option keeps
     what the call before had. None where the server has not shown it.
     """
     loaded = {
         (server.server, server.model): server
         for record in journal.identities
-        if record.arm != "single"  # in which a server may hold the other agent's options
+        if record.arm != SHARED  # in which a server may hold the other agent's options
         for server in record.servers
         if server.loaded
     }
     own = {
-        row["role"]: _on_own_server(row, loaded.get((row["server"], row["model"])))
+        row["agent"]: _on_own_server(row, loaded.get((row["server"], row["model"])))
         for row in rows
-        if row["arm"] != "single"
+        if row["arm"] != SHARED
     }
     for row in rows:
-        row["effective_num_gpu"], row["effective_num_ctx"] = own.get(row["role"], (None, None))
-    owner = {row["server"]: row["role"] for row in rows if row["arm"] != "single"}
-    for calls in _by_trial([row for row in rows if row["arm"] == "single"]):
+        row["effective_num_gpu"], row["effective_num_ctx"] = own.get(row["agent"], (None, None))
+    owner = {row["server"]: row["agent"] for row in rows if row["arm"] != SHARED}
+    for calls in _by_trial([row for row in rows if row["arm"] == SHARED]):
         _follow(calls, own, owner.get(calls[0]["server"]))
     named = effective_class(rows)
     for row in rows:
@@ -74,12 +75,12 @@ def _by_trial(rows: Sequence[Row]) -> list[list[Row]]:
 def _follow(
     calls: list[Row], own: dict[str, tuple[int | None, int | None]], owner: str | None
 ) -> None:
-    """Go through a single trial's calls as the server did; it begins with its own agent's model."""
+    """Go through a `shared` trial's calls as the server did, from its own agent's model on."""
     answered = [call for call in calls if call["ttft_ms"] == call["ttft_ms"]]
     answered.sort(key=lambda call: float(call["sent_ms"] + call["ttft_ms"]))
     num_gpu, num_ctx = own.get(owner or "", (None, None))
     for call in answered:
-        wanted_gpu, wanted_ctx = own.get(call["role"], (None, None))
+        wanted_gpu, wanted_ctx = own.get(call["agent"], (None, None))
         num_gpu = num_gpu if call["num_gpu"] is None else wanted_gpu
         num_ctx = num_ctx if call["num_ctx"] is None else wanted_ctx
         call["effective_num_gpu"], call["effective_num_ctx"] = num_gpu, num_ctx
@@ -88,19 +89,19 @@ def _follow(
 def effective_class(rows: Sequence[Row]) -> str | None:
     """Name what a configuration really is; configurations with one name are equal.
 
-    A text for each role: model, layers, context, sampling options that were given. None where the
+    A text for each agent: model, layers, context, sampling options that were given. None where the
     servers have not shown what they loaded.
     """
     parts = {}
     for row in rows:
-        if row["arm"] == "single" or row["role"] in parts:
+        if row["arm"] == SHARED or row["agent"] in parts:
             continue
         if row["effective_num_gpu"] is None or row["effective_num_ctx"] is None:
             return None
         given = [f"{name} {row[name]:g}" for name in SAMPLING if row[name] is not None]
         sampling = ", ".join(text for text in given if not text.endswith("nan")) or "defaults"
-        parts[row["role"]] = (
+        parts[row["agent"]] = (
             f"{row['model']}, {row['effective_num_gpu']} layers, "
             f"context {row['effective_num_ctx']}, {sampling}"
         )
-    return " | ".join(f"{role}: {text}" for role, text in sorted(parts.items())) or None
+    return " | ".join(f"{agent}: {text}" for agent, text in sorted(parts.items())) or None

@@ -16,6 +16,11 @@ _ORIGIN = {
     "origin": text("simulated, measured or imported", among=Origin),
     "evidence": text("illustration if anything was simulated, else measured", among=EVIDENCE),
 }
+_KEY = {
+    "metric": text("metric of the catalog"),
+    "arm": text("arm that the values are of"),
+    "agent": text("agent that the values are of, or all"),
+}
 _VALUE = {
     "value": number("the estimate", least=None),
     "ci_low": number("lower end of the interval", least=None),
@@ -36,7 +41,7 @@ _PLAIN = {
 }
 _ESTIMATE = {
     **_ORIGIN,
-    "metric": text("metric of the catalog"),
+    **_KEY,
     "unit": text("unit of the values"),
     "n": count("blocks or trials that count"),
     "n_left_out": count("blocks or trials that were left out"),
@@ -83,6 +88,23 @@ _IN_INTERVAL = holds(
     lambda df: ~((df["value"] < df["ci_low"]) | (df["value"] > df["ci_high"])),
 )
 
+SAMPLES = table(
+    "samples",
+    {
+        "origin": _ORIGIN["origin"],
+        "batch_id": text("campaign of the value"),
+        "config_id": text("configuration of the study"),
+        "effective_class": text("what the servers really ran; equal texts are equal"),
+        "scenario": text("scenario of the report"),
+        "block": count("block of the value", least=1),
+        **_KEY,
+        "value": number("the value, counting or not", least=None),
+        "counts": flag("the value is there and nothing speaks against it"),
+        "pools": flag("it may also be pooled over configurations"),
+        "prompt_share": number("of the work in the window, what was prompts", least=None),
+        "equal_work": flag("the agents made as many tokens as alone"),
+    },
+)
 CONFIG_STATISTICS = table(
     "config_statistics",
     {
@@ -108,7 +130,7 @@ POPULATION_STATISTICS = table("population_statistics", _POOLED, _IN_INTERVAL)
 
 _COMPARISON = {
     "family": text("comparisons that are corrected together"),
-    "metric": text("metric of the catalog"),
+    **_KEY,
     "unit": text("x for a ratio of the two, else the unit of the difference"),
     "n": count("blocks or trials of both sides"),
     "n_left_out": count("blocks or trials that were left out"),
@@ -174,7 +196,7 @@ OUTLIERS = table(
         "scenario": text("scenario of the report"),
         "batch_id": text("campaign of the value"),
         "block": count("block of the value", least=1),
-        "metric": text("metric of the catalog"),
+        **_KEY,
         "unit": text("unit of the values"),
         "value": number("the value: labelled, never dropped", least=None, null=False),
         "counts": flag("whether it counts in the estimates"),
@@ -199,7 +221,7 @@ TREND = table(
         **_ORIGIN,
         "scope": text("configuration or all"),
         "config_id": text("configuration; all for the mean over those of every night"),
-        "metric": text("metric of the catalog"),
+        **_KEY,
         "unit": text("unit of the values"),
         "n_nights": count("nights with a value, at most the last 365"),
         "n": count("blocks or trials in them"),
@@ -228,6 +250,7 @@ TREND = table(
 )
 
 ESTIMATE_TABLES = (
+    SAMPLES,
     CONFIG_STATISTICS,
     SCENARIO_STATISTICS,
     POPULATION_STATISTICS,

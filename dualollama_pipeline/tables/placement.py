@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dualollama_pipeline.core.plan import Arm
+from dualollama_pipeline.core.study import SHARED
 from dualollama_pipeline.tables import guards
 from dualollama_pipeline.tables.guards import Finding
 
@@ -27,13 +27,13 @@ def placement_findings(journal: Journal) -> list[Finding]:
     agents = {
         agent.server: agent
         for trial in journal.batch.plan.trials
-        if trial.arm is Arm.DUAL
+        if trial.is_apart
         for agent in trial.agents
     }
     seen = [
         server
         for record in journal.identities
-        if record.arm != "single"  # in which a server may hold the other agent's options
+        if record.arm != SHARED  # in which a server may hold the other agent's options
         for server in record.servers
         if server.server in agents and server.loaded
     ]

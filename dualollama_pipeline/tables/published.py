@@ -5,8 +5,8 @@ All of them may be empty but for the figures: without an import there is nothing
 
 from __future__ import annotations
 
-from dualollama_pipeline.core.matrix import Role, Scenario
 from dualollama_pipeline.core.records import FailureKind, Origin, Status
+from dualollama_pipeline.core.study import Scenario
 from dualollama_pipeline.tables.columns import count, flag, holds, near, number, table, text
 
 VERDICTS = (
@@ -45,7 +45,7 @@ IMPORTED_CALLS = table(
     "imported_calls",
     {
         **_RUN,
-        "role": text("collector or insight", among=Role),
+        "role": text("collector or insight", among=("collector", "insight")),
         "server": text("server that was asked"),
         "model": text("model that was asked"),
         "stage": text("analysis or report"),

@@ -7,13 +7,14 @@ status and reasons say why.
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 
 import pandas as pd
 import pandera.pandas as pa
 
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.core.records import FailureKind, Origin, Status
+from dualollama_pipeline.core.study import ARMS, TOGETHER
 from dualollama_pipeline.tables.columns import count as _count
 from dualollama_pipeline.tables.columns import flag as _flag
 from dualollama_pipeline.tables.columns import holds as _holds
@@ -27,8 +28,6 @@ from dualollama_pipeline.tables.published import PUBLISHED_TABLES
 from dualollama_pipeline.tables.rows import NUMBERS
 
 VALIDITIES = ("VALID", "WARN", "INVALID")
-ARMS = ("solo_a", "solo_b", "dual", "single")
-
 
 _WHERE = {
     "origin": _text("simulated, measured or imported", among=Origin),
@@ -42,7 +41,7 @@ _WHERE = {
 _OF_A_BLOCK = ("effective_class", "block")
 _TRIAL = {
     "trial_id": _text("one arm of one block"),
-    "arm": _text("solo_a, solo_b, dual or single", among=ARMS),
+    "arm": _text("solo_<agent>, apart or shared", among=ARMS),
     "attempt": _count("which attempt at the trial, from 1", least=1),
 }
 _JUDGED = {
@@ -60,7 +59,7 @@ CALL_TABLE = _table(
         "submission_order": _count("position of the agent in its trial, from 0"),
         "started_at": _text("host's wall clock at the start of the attempt"),
         "ingest_s": _number("seconds to read the corpus, on the host", null=False),
-        "role": _text("collector or insight"),
+        "agent": _text("agent of the study"),
         "server": _text("server that was asked"),
         "model": _text("model that was asked"),
         "model_digest": _text("digest of its weights on that server"),
@@ -174,15 +173,13 @@ AGENT_TABLE = _table(
     {
         **_WHERE,
         **_TRIAL,
-        "role": _text("collector or insight"),
+        "agent": _text("agent of the study"),
         "server": _text("server that was asked"),
         **_JUDGED,
         "start_ms": _number("first request sent, after the trial's first request"),
         "end_ms": _number("last final record, after the trial's first request"),
         "duration_s": _number("first request to last final record: t_A or t_B"),
         "ingest_s": _number("seconds to read the corpus, on the host"),
-        "analysis_s": _number("seconds of the call `analysis`"),
-        "report_s": _number("seconds of the call `report`"),
         "workflow_s": _number("ingest + duration"),
         "mean_decode_tok_per_s": _number("mean of the calls' decode rates"),
         "sd_decode_tok_per_s": _number("standard deviation (ddof 1) of the same"),
@@ -196,6 +193,10 @@ AGENT_TABLE = _table(
         "queue_ms": _number("sum of times that no counter explains", least=None),
         "n_reloads": _count("calls that loaded the model", null=True),
         "reload_ms": _number("load time of those calls"),
+        "slowdown": _number("together: the window / solo time of its work in it"),
+        "decode_slowdown": _number("together: its time a token while all decode / solo"),
+        "prompt_slowdown": _number("together: its prompt time by its server / solo"),
+        "ttft_ratio": _number("together: its mean TTFT / solo"),
     },
     _holds(
         "workflow_s = ingest_s + duration_s",
@@ -215,16 +216,12 @@ RUN_TABLE = _table(
         "sequential_s": _number("sum of the agents' durations while together"),
         "balance_speedup": _number("sequential_s / wall_s; the report's speedup"),
         "balance_efficiency_pct": _number("100 x balance_speedup / agents; the report's figure"),
-        "collector_tok_per_s": _number("mean decode rate of the collector"),
-        "insight_tok_per_s": _number("mean decode rate of the insight agent"),
-        "collector_minus_insight_tok_per_s": _number("the difference", least=None),
-        "collector_ttft_ms": _number("mean TTFT of the collector"),
-        "insight_ttft_ms": _number("mean TTFT of the insight agent"),
-        "ttft_delta_ms": _number("collector - insight", least=None),
+        "tok_per_s_delta": _number("mean decode rate, first agent - second; of two", least=None),
+        "ttft_delta_ms": _number("mean TTFT, first agent - second; of two", least=None),
         "start_skew_ms": _number("between the agents' first requests"),
         "window_s": _number("pairs: the time in which all agents run"),
         "decode_overlap": _number("common part of the decode windows, 0 to 1"),
-        "single_mode": _text("queued or batched, from the overlap", null=True),
+        "shared_mode": _text("queued or batched, from the overlap", null=True),
         "n_tokens": _count("tokens of all agents", null=True),
         "queue_ms": _number("sum of times that no counter explains", least=None),
         "n_reloads": _count("calls that loaded the model", null=True),
@@ -244,72 +241,37 @@ RUN_TABLE = _table(
         "balance_speedup * wall_s = sequential_s",
         lambda df: _near(df["balance_speedup"] * df["wall_s"], df["sequential_s"]),
     ),
-    _holds(
-        "ttft_delta_ms = collector_ttft_ms - insight_ttft_ms",
-        lambda df: _near(df["ttft_delta_ms"], df["collector_ttft_ms"] - df["insight_ttft_ms"]),
-    ),
 )
-
-_OF_PAIR = {
-    "in_turn_s": "solo time of the work that {arm} did: one after the other",
-    "true_speedup": "in turn / {arm} wall time",
-    "exact_speedup": "(solo_a + solo_b) / {arm} wall time; null where the work differs",
-    "weighted_speedup": "sum of 1 / slowdown in {arm}'s window",
-    "ideal_speedup": "in turn / the longest agent's part of it",
-    "parallel_efficiency": "the longest agent's part of in turn / {arm} wall time",
-    "window_share": "the time in which all agents run / {arm} wall time",
-    "prompt_share": "of the work in the window, the share that was prompts",
-    "collector_slowdown": "the window / solo time of the collector's work in it",
-    "insight_slowdown": "the window / solo time of the insight agent's work in it",
-    "collector_decode_slowdown": "the collector's time a token while all decode, {arm} / solo",
-    "insight_decode_slowdown": "the insight agent's time a token while all decode, {arm} / solo",
-    "collector_prompt_slowdown": "the collector's prompt time by its server, {arm} / solo",
-    "insight_prompt_slowdown": "the insight agent's prompt time by its server, {arm} / solo",
-}
-_RATIOS = {
-    f"{arm}_{name}": meaning.format(arm=arm)
-    for arm in ("dual", "single")
-    for name, meaning in _OF_PAIR.items()
-} | {
-    "dual_against_single": "weighted speedup, dual / single",
-    "dual_collector_ttft_ratio": "the collector's mean TTFT, dual / solo",
-    "dual_insight_ttft_ratio": "the insight agent's mean TTFT, dual / solo",
-    "dual_throughput_scaling": "the pair's tokens/s over the mean solo rate",
-}
-
-
-def _in_turn(arm: str, df: pd.DataFrame) -> pd.Series:
-    return _near(df[f"{arm}_true_speedup"] * df[f"{arm}_wall_s"], df[f"{arm}_in_turn_s"])
-
 
 BLOCK_TABLE = _table(
     "block_table",
     {
         **_WHERE,
+        "arm": _text("apart or shared", among=TOGETHER),
         **_JUDGED,
-        "solo_a_wall_s": _number("wall time of solo_a"),
-        "solo_b_wall_s": _number("wall time of solo_b"),
-        "dual_wall_s": _number("wall time of dual"),
-        "single_wall_s": _number("wall time of single"),
-        **{name: _number(meaning) for name, meaning in _RATIOS.items()},
-        "n_single_reloads": _count("model loads inside the single trial", null=True),
-        "in_dual_estimate": _flag("counts for what rests on dual"),
-        "in_single_estimate": _flag("counts for what rests on single"),
+        "wall_s": _number("wall time of the arm"),
+        "in_turn_s": _number("solo time of the work that it did: one after the other"),
+        "true_speedup": _number("in turn / wall time"),
+        "exact_speedup": _number("sum of the solo walls / wall time; null where the work differs"),
+        "weighted_speedup": _number("sum of 1 / slowdown, in the arm's window"),
+        "ideal_speedup": _number("in turn / the longest agent's part of it"),
+        "parallel_efficiency": _number("the longest agent's part of in turn / wall time"),
+        "throughput_scaling": _number("tokens/s of all agents / the mean solo rate"),
+        "against_shared": _number("weighted speedup, apart / shared; null unless both count"),
+        "window_share": _number("the time in which all agents run / wall time"),
+        "prompt_share": _number("of the work in the window, the share that was prompts"),
+        "n_reloads": _count("model loads inside the arm's trial", null=True),
+        "counts": _flag("the arm and its solo arms are sound"),
         "exclusion_reason": _text("why it does not count; empty if it does"),
         "null_reason": _text("why a value of what counts is null; empty if none is"),
     },
     _holds(
-        "dual_true_speedup = dual_ideal_speedup * dual_parallel_efficiency",
-        lambda df: _near(
-            df["dual_true_speedup"], df["dual_ideal_speedup"] * df["dual_parallel_efficiency"]
-        ),
+        "true_speedup = ideal_speedup * parallel_efficiency",
+        lambda df: _near(df["true_speedup"], df["ideal_speedup"] * df["parallel_efficiency"]),
     ),
-    *(
-        _holds(
-            f"{arm}_true_speedup * {arm}_wall_s = {arm}_in_turn_s",
-            partial(_in_turn, arm),
-        )
-        for arm in ("dual", "single")
+    _holds(
+        "true_speedup * wall_s = in_turn_s",
+        lambda df: _near(df["true_speedup"] * df["wall_s"], df["in_turn_s"]),
     ),
 )
 

@@ -24,7 +24,7 @@ NO_WINDOW: dict[str, Any] = dict.fromkeys(
 
 
 def window_facts(trial: TrialRecord) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return by (role, stage) what a call did in its trial's window; empty for one agent alone.
+    """Return by (agent, stage) what a call did in its trial's window; empty for one agent alone.
 
     Empty, too, where a call has no valid answer: nobody knows how long it would have run.
     `window_ms` is the agent's share of the window: from its own first request.
@@ -34,17 +34,17 @@ def window_facts(trial: TrialRecord) -> dict[tuple[str, str], dict[str, Any]]:
         spoken = _spoken(record)
         if spoken is None:
             return {}
-        agents.setdefault(record.role, {})[record.stage] = spoken
+        agents.setdefault(record.agent, {})[record.stage] = spoken
     if len(agents) < 2:  # noqa: PLR2004 nobody to share a window with
         return {}
     end = min(max(call.end for call in mine.values()) for mine in agents.values())
     together = all_active([[(c.first, c.end) for c in mine.values()] for mine in agents.values()])
     facts = {}
-    for role, mine in agents.items():
+    for agent, mine in agents.items():
         start = min(call.sent for call in mine.values())
         for stage, call in mine.items():
             overlap, tokens = within(call, together)
-            facts[role, stage] = {
+            facts[agent, stage] = {
                 "window_ms": (end - start) / NS_PER_MS,
                 "window_tokens": tokens_until(call, end),
                 "window_prompt_share": prompt_share_until(call, end),

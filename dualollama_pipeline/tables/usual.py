@@ -6,6 +6,7 @@ from math import isnan
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from dualollama_pipeline.core.study import SHARED
 from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.tables import guards
 from dualollama_pipeline.tables.rows import NAN, Row, grouped
@@ -20,8 +21,8 @@ class Usual(NamedTuple):
     """What the calls of a batch have in common.
 
     `clock_ratio` by server: how much faster its clock runs than ours, 1 unless it shows;
-    `cached` by (role, stage): prompt tokens that come from the cache in every arm;
-    `prefill` by (role, stage): median of prompt tokens / prompt time, tokens/ms.
+    `cached` by (agent, stage): prompt tokens that come from the cache in every arm;
+    `prefill` by (agent, stage): median of prompt tokens / prompt time, tokens/ms.
     """
 
     clock_ratio: dict[str, float]
@@ -32,7 +33,7 @@ class Usual(NamedTuple):
 def usual_of(rows: Sequence[Row]) -> Usual:
     """Look at all answered calls of a batch."""
     ok = [row for row in rows if row["status"] == "ok"]
-    by_stage = grouped(ok, "role", "stage")
+    by_stage = grouped(ok, "agent", "stage")
     return Usual(
         {server: _clock_ratio(mine) for (server,), mine in grouped(ok, "server").items()},
         {key: min(row["n_cached_prompt_tokens"] or 0 for row in mine)
@@ -72,18 +73,18 @@ def _clock_ratio(calls: Sequence[Row]) -> float:
 def warm_limit_ms(median_load_ms: float, prepared_load_ms: float = NAN) -> float:
     """Return the load time above which a call has loaded the model.
 
-    Formula: max(0.5 s, min(5 x the median of the server's solo and dual calls, half the load that
-    was measured off the clock)); nan leaves its part out.
+    Formula: max(0.5 s, min(5 x the median of the server's calls outside `shared`, half the load
+    that was measured off the clock)); nan leaves its part out.
     """
     limits = [guards.WARM_LOAD_FACTOR * median_load_ms, guards.COLD_SHARE * prepared_load_ms]
     return max(guards.WARM_LOAD_MS, min((x for x in limits if not isnan(x)), default=0.0))
 
 
 def mark_reloads(rows: Sequence[Row], journal: Journal) -> None:
-    """Add is_reload: a load well above what is usual on that server outside `single`."""
+    """Add is_reload: a load well above what is usual on that server outside `shared`."""
     prepared_s = _prepared_loads_s(journal)
     for (server,), mine in grouped(rows, "server").items():
-        usual_ms = _median(row["load_ms"] for row in mine if row["arm"] != "single")
+        usual_ms = _median(row["load_ms"] for row in mine if row["arm"] != SHARED)
         limit_ms = warm_limit_ms(usual_ms, MS_PER_S * prepared_s.get(server, NAN))
         for row in mine:
             row["is_reload"] = None if isnan(row["load_ms"]) else row["load_ms"] > limit_ms

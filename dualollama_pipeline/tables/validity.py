@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from dualollama_pipeline.core.study import SHARED
 from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.tables import guards
 from dualollama_pipeline.tables.guards import Finding, Level
@@ -21,7 +22,7 @@ Told = tuple[Level, str, str]
 
 def call_findings(call: Row, usual: Usual) -> list[Finding]:
     """Judge one row of the call table; `usual` is what the batch's calls have in common."""
-    name = f"{call['role']} {call['stage']}"
+    name = f"{call['agent']} {call['stage']}"
     if call["status"] != "ok":
         kind = f" ({call['failure_kind']})" if call["failure_kind"] else ""
         return [Finding("ERROR", "ended", f"{name} {call['status']}{kind}")]
@@ -43,7 +44,7 @@ def _answer(call: Row) -> Iterator[Told]:
         yield "WARN", "first_token", "the answer is empty, so there is no first token"
     if call["is_degenerate"]:
         yield "WARN", "loop", f"ends in a loop (shortened {call['repetition_ratio']:.0f} x)"
-    if call["is_reload"] and call["arm"] != "single":
+    if call["is_reload"] and call["arm"] != SHARED:
         yield "ERROR", "warm", f"cold load of {call['load_ms']:.0f} ms"
     if not call["stamps_in_order"]:
         yield "ERROR", "monotonic", "stamps are not in order"
@@ -63,7 +64,7 @@ def _context(call: Row) -> Iterator[Told]:
 
 def _cache(call: Row, usual: Usual) -> Iterator[Told]:
     """Name what came from the cache, unless every arm has it: the template before the nonce."""
-    key, cached = (call["role"], call["stage"]), call["n_cached_prompt_tokens"]
+    key, cached = (call["agent"], call["stage"]), call["n_cached_prompt_tokens"]
     if cached is not None:
         common = usual.cached[key] + guards.PROMPT_TOLERANCE_TOKENS
         most = guards.CACHED_SHARE * (call["n_prompt_tokens"] or math.inf)
@@ -89,7 +90,7 @@ def _timing(call: Row, usual: Usual) -> Iterator[Told]:
     if rest_ms < -guards.CLOCK_TOLERANCE_MS:
         yield "ERROR", "timing", f"the parts exceed the whole by {-rest_ms:.0f} ms"
     share_ms = guards.MAX_UNEXPLAINED_SHARE * server_ms
-    if call["arm"] != "single" and rest_ms > max(guards.MAX_UNEXPLAINED_MS, share_ms):
+    if call["arm"] != SHARED and rest_ms > max(guards.MAX_UNEXPLAINED_MS, share_ms):
         text = f"{rest_ms:.0f} ms are in no counter: did somebody else use the server?"
         yield "ERROR", "timing", text
     if call["ttft_ms"] < load_ms + prompt_ms - guards.CLOCK_TOLERANCE_MS:

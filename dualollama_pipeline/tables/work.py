@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from dualollama_pipeline.core.study import TOGETHER
 from dualollama_pipeline.metrics.block import NAN, slowdown, solo_time
 from dualollama_pipeline.tables.guards import TOKEN_TOLERANCE
 from dualollama_pipeline.tables.rows import Row, column, grouped
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Work(NamedTuple):
-    """What one agent did in one trial of a pair, and how long that takes it alone, in ms.
+    """What one agent did in one trial beside others, and how long that takes it alone, in ms.
 
     `in_turn_ms` is for all its work, `window_work_ms` for what it did in the trial's window, of
     which `window_prompt_ms` went into prompts. `reason` says why these are nan.
@@ -37,6 +38,9 @@ class Work(NamedTuple):
         return slowdown(self.window_ms, self.window_work_ms)
 
 
+NO_WORK = Work()
+
+
 class Alone(NamedTuple):
     """A stage's solo call in its block: times in ms, `gap_ms` the client's time before it."""
 
@@ -49,37 +53,37 @@ class Alone(NamedTuple):
 
 
 Stages = dict[str, Alone]
-Works = dict[tuple[int, str, str], Work]  # by (block, arm, role)
+Works = dict[tuple[int, str, str], Work]  # by (block, arm, agent)
 
 
-def pair_work(calls: Sequence[Row]) -> Works:
-    """Return by (block, arm, role) what the agents of pairs did; `calls` are last attempts."""
-    solo = [call for call in calls if call["arm"].startswith("solo")]
+def work_together(calls: Sequence[Row]) -> Works:
+    """Return by (block, arm, agent) what agents did together; `calls` are last attempts."""
+    solo = [call for call in calls if call["arm"] not in TOGETHER]
     alone = _alone(solo)
-    pair = [call for call in calls if not call["arm"].startswith("solo")]
+    together = [call for call in calls if call["arm"] in TOGETHER]
     return {
-        (block, arm, role): _work(mine, alone.get((block, role), {}))
-        for (block, arm, role), mine in grouped(pair, "block", "arm", "role").items()
+        (block, arm, agent): _work(mine, alone.get((block, agent), {}))
+        for (block, arm, agent), mine in grouped(together, "block", "arm", "agent").items()
     }
 
 
 def _alone(solo: Sequence[Row]) -> dict[tuple[int, str], Stages]:
-    """Return each agent's stages by (block, role).
+    """Return each agent's stages by (block, agent).
 
     A call too short for a rate takes the mean of that agent and stage over the configuration.
     """
     sound = [call for call in solo if call["status"] == "ok" and call["validity"] != "INVALID"]
     usual = {
         key: {name: _mean(column(group, name)) for name in ("ttft_ms", "tpot_ms")}
-        for key, group in grouped(sound, "role", "stage").items()
+        for key, group in grouped(sound, "agent", "stage").items()
     }
     found: dict[tuple[int, str], Stages] = {}
-    for (block, role), mine in grouped(solo, "block", "role").items():
+    for (block, agent), mine in grouped(solo, "block", "agent").items():
         ends = [mine[0]["sent_ms"], *column(mine, "end_ms")]
-        found[block, role] = {
+        found[block, agent] = {
             call["stage"]: Alone(
-                _or(call["ttft_ms"], usual.get((role, call["stage"]), {}).get("ttft_ms", NAN)),
-                _or(call["tpot_ms"], usual.get((role, call["stage"]), {}).get("tpot_ms", NAN)),
+                _or(call["ttft_ms"], usual.get((agent, call["stage"]), {}).get("ttft_ms", NAN)),
+                _or(call["tpot_ms"], usual.get((agent, call["stage"]), {}).get("tpot_ms", NAN)),
                 call["total_ms"],
                 call["prompt_eval_ms"],
                 call["sent_ms"] - before_ms,
@@ -103,7 +107,7 @@ def _work(calls: Sequence[Row], alone: Stages) -> Work:
         window += reading + _decoding(call, stage)
         window += stage.gap_ms if call["window_prompt_share"] > 0 else 0.0
     unequal = [
-        f"{call['role']} {call['stage']} made {call['n_tokens']:.0f} tokens, "
+        f"{call['agent']} {call['stage']} made {call['n_tokens']:.0f} tokens, "
         f"alone {stage.n_tokens:.0f}"
         for call, stage in pairs
         if abs(call["n_tokens"] - stage.n_tokens) > TOKEN_TOLERANCE * stage.n_tokens

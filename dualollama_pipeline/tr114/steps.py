@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dualollama_pipeline.core.matrix import matrix_of
+from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.tables.step import Made, Steps
 
@@ -118,27 +118,26 @@ def runtime_comparison(  # noqa: PLR0913, PLR0917 one parameter for each source 
 @WING.step(
     "Three choices by rule, each with the group that the data cannot separate; report/recommended "
     "holds them as TOML.",
-    also=("config_matrix", "cost_inputs"),  # the sizes of the models
+    also=("study", "cost_inputs"),  # the sizes of the models
 )
 def configuration_tiers(
     settings: Settings,
+    samples: pd.DataFrame,
     call_table: pd.DataFrame,
+    agent_table: pd.DataFrame,
     run_table: pd.DataFrame,
-    block_table: pd.DataFrame,
     imported_runs: pd.DataFrame,
 ) -> Made:
     """Choose for each tier and write the choice down."""
     from dualollama_pipeline.advice.candidates import find_candidates
     from dualollama_pipeline.advice.recommended import write_recommended
-    from dualollama_pipeline.statistics.samples import collect_samples, option_classes
     from dualollama_pipeline.tables.schemas import conform
     from dualollama_pipeline.tr114.choices import tiers
     from dualollama_pipeline.tr114.costs.cost_inputs import load_cost_inputs
 
-    matrix = matrix_of(settings)
+    matrix = study_of(settings)
     models = load_cost_inputs(settings.data / "cost.yaml").models
-    samples = collect_samples(run_table, block_table, option_classes(matrix))
-    candidates = find_candidates(samples, run_table, call_table, models)
+    candidates = find_candidates(samples, run_table, agent_table, call_table, models)
     chosen = tiers.configuration_tiers(candidates, imported_runs, matrix)
     chosen = conform("configuration_tiers", chosen)  # before anybody deploys it
     folder = Warehouse(settings.warehouse).report / "recommended"
@@ -148,7 +147,7 @@ def configuration_tiers(
 
 @WING.step(
     "The report's anti-patterns and best practices, each with what the data say of it.",
-    also=("config_matrix",),
+    also=("study",),
 )
 def anti_patterns(
     settings: Settings,
@@ -163,7 +162,7 @@ def anti_patterns(
 
     statistics = rules.Statistics(contrasts, factor_effects, population_statistics)
     planned = load_plan(settings.published)
-    table = rules.anti_patterns(statistics, imported_runs, matrix_of(settings), planned)
+    table = rules.anti_patterns(statistics, imported_runs, study_of(settings), planned)
     return Made(table, lambda: _counts(table["verdict"]))
 
 
@@ -215,7 +214,7 @@ def cost_sensitivity(
 
 @WING.step(
     "Targets, SLAs, rollback and phase gates: met, missed, infeasible or not seen.",
-    also=("call_table", "run_table", "service_levels"),
+    also=("call_table", "agent_table", "run_table", "service_levels"),
 )
 def slo_evaluation(
     settings: Settings,
@@ -231,12 +230,15 @@ def slo_evaluation(
     from dualollama_pipeline.tr114.service_levels.slo_inputs import load_slo_inputs
 
     inputs = load_slo_inputs(settings.data / "slo.yaml")  # a mistake in it is told first
-    store, config_ids = TableStore.of(settings), matrix_of(settings).config_ids
+    store, config_ids = TableStore.of(settings), study_of(settings).config_ids
     runs, no_runs = load_history(store, "run_table", config_ids)
+    agents, no_agents = load_history(store, "agent_table", config_ids)
     calls, no_calls = load_history(store, "call_table", config_ids)
-    sources = [observed.observe(runs, calls, population_statistics, cost_model)]
+    sources = [observed.observe(runs, agents, calls, population_statistics, cost_model)]
     if len(imported_runs):
         sources.append(observed.observe_imported(imported_runs, imported_calls, cost_model))
     sources.append(observed.observe_report(cost_model))
     table = slo.slo_evaluation(inputs, sources)
-    return Made(table, lambda: {**_counts(table["status"]), "left out": no_runs | no_calls})
+    return Made(
+        table, lambda: {**_counts(table["status"]), "left out": no_runs | no_agents | no_calls}
+    )

@@ -89,7 +89,7 @@ def asking(plan: Plan, prompt: str) -> dict[str, Any]:
 
 def _prepare(run: AgentRun, stage: Stage, attempt: Attempt) -> tuple[httpx.Request, Exchange]:
     exchange = Exchange(url=run.client.url, model=run.planned.model)
-    headers = attempt.clock.headers(attempt.trial_id, run.planned.role, stage.name)
+    headers = attempt.clock.headers(attempt.trial_id, run.planned.name, stage.name)
     body = request_body(run.planned, stage, attempt)
     return run.client.prepare(body, headers, exchange), exchange
 
@@ -130,4 +130,4 @@ async def run_agent(run: AgentRun, attempt: Attempt, barrier: asyncio.Barrier) -
                 answers[stage.name] = text
     finally:
         with suppress(ServerError):  # a dead server shows in the exchanges
-            await attempt.clock.leave(attempt.trial_id, agent.role)
+            await attempt.clock.leave(attempt.trial_id, agent.name)

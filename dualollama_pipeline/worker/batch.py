@@ -35,7 +35,7 @@ from dualollama_pipeline.worker.trial import run_trial, utc_now
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from dualollama_pipeline.core.plan import Arm, Plan, PlannedTrial
+    from dualollama_pipeline.core.plan import Plan, PlannedTrial
     from dualollama_pipeline.core.records import Failure, RulerRecord, ServerIdentity
     from dualollama_pipeline.worker.bench import Pause
     from dualollama_pipeline.worker.events import Tell
@@ -228,7 +228,7 @@ class _Batch:
             trial_id=trial.trial_id,
             attempt=self._attempts[trial.trial_id],
             block=trial.block,
-            arm=trial.arm.value,
+            arm=trial.arm,
             order=order,
             status=Status.SKIPPED,
             started_at=utc_now(),
@@ -242,40 +242,40 @@ class _Batch:
         self._attempts[trial.trial_id] += 1
         attempt = self._bench.attempt(trial.trial_id, self._attempts[trial.trial_id])
         runs = [
-            AgentRun(agent, self._bench.agents[agent.role, agent.server]) for agent in trial.agents
+            AgentRun(agent, self._bench.agents[agent.name, agent.server]) for agent in trial.agents
         ]
         return await run_trial(trial, order, attempt, runs)
 
-    def _left_in_cell(self, arm: Arm) -> bool:
+    def _left_in_cell(self, arm: str) -> bool:
         return any(
-            other.arm is arm and other.trial_id not in self._ended for other in self._plan.trials
+            other.arm == arm and other.trial_id not in self._ended for other in self._plan.trials
         )
 
-    async def _snapshot(self, arm: Arm, moment: Literal["before", "after"]) -> None:
+    async def _snapshot(self, arm: str, moment: Literal["before", "after"]) -> None:
         """Record the servers' identity, once before a cell's first and after its last trial.
 
         A server that does not tell is noted, and asked again at the next occasion.
         """
-        if (arm.value, moment) in self._seen:
+        if (arm, moment) in self._seen:
             return
         gpus = GpuWatch()
         try:
             servers = await self._bench.identities(gpus, CONTROL_TRIES)
             twins = await self._twins(servers)
         except ServerError as error:
-            lost = ServerError(f"{arm.value}, {moment}: {error.problem}", error.way_out)
+            lost = ServerError(f"{arm}, {moment}: {error.problem}", error.way_out)
             self._writer.append(_note("servers", lost))
             return
-        if twins is not None:  # `dual` would be `single` under another name
+        if twins is not None:  # `apart` would be `shared` under another name
             raise ServerError(
                 f"{twins[0]} and {twins[1]} are one and the same server",
                 "start a second `ollama serve` with another OLLAMA_HOST, and name its URL",
             )
         conditions = await look_around(servers, gpus) if self._plan.clock == "real" else None
         self._writer.append(
-            IdentityRecord(arm=arm.value, moment=moment, servers=servers, conditions=conditions)
+            IdentityRecord(arm=arm, moment=moment, servers=servers, conditions=conditions)
         )
-        self._seen.add((arm.value, moment))
+        self._seen.add((arm, moment))
 
     async def _twins(self, servers: tuple[ServerIdentity, ...]) -> tuple[str, str] | None:
         """Return two URLs that reach one server; equal expiries alone are put to the test."""

@@ -74,8 +74,8 @@ async def open_bench(plan: Plan, pause: Pause = asyncio.sleep) -> AsyncIterator[
             return await stack.enter_async_context(opened)
 
         control = {server: await client(server) for server in plan.servers}
-        pairs = {(agent.role, agent.server) for trial in plan.trials for agent in trial.agents}
-        agents = {(role, server): await client(server) for role, server in sorted(pairs)}
+        pairs = {(agent.name, agent.server) for trial in plan.trials for agent in trial.agents}
+        agents = {(name, server): await client(server) for name, server in sorted(pairs)}
         simulated = plan.clock == "simulated"
         clock = SimulatedClock(next(iter(control.values()))) if simulated else RealClock()
         yield Bench(plan, clock, control, agents, pause)

@@ -31,7 +31,7 @@ class Window:
 def skipped_call(agent: PlannedAgent, stage: Stage) -> CallRecord:
     """Return the record of a call that was planned and never sent."""
     return CallRecord(
-        role=agent.role,
+        agent=agent.name,
         server=agent.server,
         model=agent.model,
         stage=stage.name,

@@ -12,9 +12,10 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from dualollama_pipeline.core.design import SERVER_B, nonce
+from dualollama_pipeline.core.design import nonce
 from dualollama_pipeline.core.errors import DualOllamaError, ServerError
 from dualollama_pipeline.core.model_name import same_model
+from dualollama_pipeline.core.study import AGENTS
 from dualollama_pipeline.core.units import MS_PER_S, NS_PER_S
 from dualollama_pipeline.metrics.call import decode_tok_per_s
 from dualollama_pipeline.ollama.client import Exchange, OllamaClient
@@ -283,13 +284,13 @@ def _largest_contexts(plans: Sequence[Plan]) -> dict[str, dict[str, int]]:
 
 
 def _agent_to_try(plans: Sequence[Plan]) -> PlannedAgent:
-    """Return an agent of server b with its most frequent model, which `single` runs on a, too."""
+    """Return an agent of the last server with its most frequent model; the first runs it, too."""
     agents = [
         agent
         for plan in plans
         for trial in plan.trials
         for agent in trial.agents
-        if agent.server == SERVER_B
+        if agent.server == AGENTS[-1].server
     ]
     ((model, _),) = Counter(agent.model for agent in agents).most_common(1)
     return next(agent for agent in agents if agent.model == model)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dualollama_pipeline.core.errors import ServerError
-from dualollama_pipeline.core.matrix import matrix_of
-from dualollama_pipeline.core.plan import Arm
+from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.core.workload import STANDARD_NUM_PREDICT
 from dualollama_pipeline.ollama.gpu import LOOPBACK
 from dualollama_pipeline.worker import calibration
@@ -53,7 +52,7 @@ async def examine(settings: Settings, pair: ServerPair, tell: Tell) -> None:
 def plans_of(settings: Settings, pair: ServerPair) -> list[Plan]:
     """Return the plans of all configurations of the matrix."""
     measurement = Measurement(settings, pair, lambda _: None)
-    matrix = matrix_of(settings)
+    matrix = study_of(settings)
     return [measurement.plan(each, "doctor") for each in matrix.configurations]
 
 
@@ -111,7 +110,7 @@ def refuse_to_disturb(holder: str) -> None:
 def night(plans: Sequence[Plan], speeds: dict[str, Speed]) -> Finding:
     """Estimate how long all plans take: their trials at these speeds, and the loads between them.
 
-    A plan begins with a load; after `single` with two option sets its server loads again, and once
+    A plan begins with a load; after `shared` with two option sets its server loads again, and once
     at least in it. Agents on two servers are taken not to slow each other.
     """
     trials = [trial for plan in plans for trial in plan.trials]
@@ -133,7 +132,7 @@ def night(plans: Sequence[Plan], speeds: dict[str, Speed]) -> Finding:
 
 def _changes_options(trial: PlannedTrial) -> bool:
     runners = {(a.model, a.options.num_gpu, a.options.num_ctx) for a in trial.agents}
-    return trial.arm is Arm.SINGLE and len(runners) > 1
+    return not trial.is_apart and len(runners) > 1
 
 
 def _trial_s(trial: PlannedTrial, speeds: dict[str, Speed]) -> float:

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from dualollama_pipeline.core.design import Campaign, build_plan
 from dualollama_pipeline.core.errors import DualOllamaError, InputError, ServersChangedError
-from dualollama_pipeline.core.matrix import Configuration, matrix_of
 from dualollama_pipeline.core.parity import parity_workload
+from dualollama_pipeline.core.study import Configuration, study_of
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.core.workload import standard_workload
 from dualollama_pipeline.worker.events import notice
@@ -85,7 +85,7 @@ class Measurement:
             return self._measure(self.plan(configuration, self._fresh(plan)))
 
     def _configuration(self, config_id: str) -> Configuration:
-        return matrix_of(self.settings).get(config_id)
+        return study_of(self.settings).get(config_id)
 
     def _measure(self, plan: Plan) -> Journal:
         path = self._warehouse.journal(plan.config_id, plan.batch_id)

@@ -1,6 +1,6 @@
 """Which model and options each server holds, and making them so off the clock.
 
-In all four arms both servers hold their agent's model, warmed (METHOD section 2). What `single`
+In all arms each server holds its own agent's model, warmed (METHOD section 2). What `shared`
 or a failure leaves behind is undone before the next trial.
 """
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.design import nonce
 from dualollama_pipeline.core.errors import ServerError
-from dualollama_pipeline.core.plan import Arm
 from dualollama_pipeline.core.records import (
     Failure,
     FailureKind,
@@ -50,8 +49,9 @@ class Residency:
     """Keeps each server loaded with what its own agent asks for."""
 
     def __init__(self, bench: Bench, tell: Tell) -> None:
-        dual = next(trial for trial in bench.plan.trials if trial.arm is Arm.DUAL)
-        self._wanted = {agent.server: agent for agent in dual.agents}
+        apart = [trial for trial in bench.plan.trials if trial.is_apart]
+        widest = max(apart, key=lambda trial: len(trial.agents))  # the first of them
+        self._wanted = {agent.server: agent for agent in widest.agents}
         self._bench = bench
         self._clients = bench.control
         self._clock = bench.clock
@@ -76,7 +76,7 @@ class Residency:
             except ServerError as error:
                 return [self._refused(agent, trial, error)]
         try:
-            await self._clock.begin(trial_id, [agent.role for agent in missing])
+            await self._clock.begin(trial_id, [agent.name for agent in missing])
         except ServerError as error:
             return [self._refused(missing[0], trial, error)]
         records = await asyncio.gather(*(self._prepare(each, trial, attempt) for each in missing))
@@ -107,7 +107,7 @@ class Residency:
         return PreparationRecord(
             before_trial=trial.trial_id,
             server=agent.server,
-            role=agent.role,
+            agent=agent.name,
             status=Status.FAILED,
             failure=failure,
         )
@@ -155,22 +155,22 @@ class Residency:
         warm_up["options"]["num_predict"] = WARM_UP_TOKENS  # of any workload; it is discarded
         loading = {**warm_up, **asking(self._plan, ""), "stream": False}
         exchange = Exchange(url=client.url, model=agent.model)
-        headers = self._clock.headers(attempt.trial_id, agent.role, "load")
+        headers = self._clock.headers(attempt.trial_id, agent.name, "load")
         loads = f"server {agent.server} loads {agent.model} (at most {limits.load_s:.0f} s)"
         with self._told_if_slow(loads):
             await client.generate(loading, headers, exchange)
         load_s = _wall_s(exchange) if self._plan.clock == "real" else None
         if exchange.failure is None:
             exchange = Exchange(url=client.url, model=agent.model)
-            headers = self._clock.headers(attempt.trial_id, agent.role, "warm_up")
+            headers = self._clock.headers(attempt.trial_id, agent.name, "warm_up")
             await client.generate(warm_up, headers, exchange)
         with suppress(ServerError):  # a server that is gone shows in the exchange
-            await self._clock.leave(attempt.trial_id, agent.role)
+            await self._clock.leave(attempt.trial_id, agent.name)
         call = call_record(agent, stage, exchange, Window(self._clock, 0, interrupted=False))
         return PreparationRecord(
             before_trial=trial.trial_id,
             server=agent.server,
-            role=agent.role,
+            agent=agent.name,
             status=call.status,
             failure=call.failure,
             load_s=load_s,

@@ -62,7 +62,7 @@ async def run_trial(
         trial_id=trial.trial_id,
         attempt=attempt.number,
         block=trial.block,
-        arm=trial.arm.value,
+        arm=trial.arm,
         order=order,
         status=_trial_status(calls, interrupted=interrupted),
         started_at=started_at,
@@ -76,7 +76,7 @@ async def _run_agents(attempt: Attempt, runs: list[AgentRun]) -> None:
     with suppress(ServerError):  # a server that is gone shows in the exchanges that follow
         for run in runs:
             await run.client.version()  # opens the connection, off the clock
-        await attempt.clock.begin(attempt.trial_id, [run.planned.role for run in runs])
+        await attempt.clock.begin(attempt.trial_id, [run.planned.name for run in runs])
     barrier = asyncio.Barrier(len(runs))
     with _no_garbage_collection():
         async with asyncio.TaskGroup() as group:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.design import Campaign, build_plan
-from dualollama_pipeline.core.matrix import Configuration, Role
+from dualollama_pipeline.core.study import Configuration, Role
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 from dualollama_pipeline.statistics.estimate import config_statistics
 from dualollama_pipeline.statistics.samples import collect_samples

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.statistics import change, effects, selection, verdicts
 from dualollama_pipeline.statistics.factors import factor_effects
 from dualollama_pipeline.statistics.intervals import (
@@ -226,7 +226,7 @@ def _any_scenario_pair(chance: np.random.Generator) -> bool:
 
 
 def _any_factor(chance: np.random.Generator) -> bool:
-    matrix = load_matrix(MATRIX)
+    matrix = load_study(MATRIX)
     names = np.repeat(matrix.config_ids, N_BLOCKS)
     classes = option_classes(matrix)
     scenario = {each.config_id: str(each.scenario) for each in matrix.configurations}

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.statistics import contrasts, estimate, factors, outliers, samples, trend
 
@@ -38,7 +38,7 @@ def make_tables(n_trials: int, seed: int = 114) -> tuple[pd.DataFrame, pd.DataFr
 
     Calls are those of the last night only: causes are looked up there, history keeps no more.
     """
-    matrix, chance = load_matrix(MATRIX), np.random.default_rng(seed)
+    matrix, chance = load_study(MATRIX), np.random.default_rng(seed)
     n_configurations = len(matrix.configurations)
     n_nights = max(round(n_trials / (n_configurations * BLOCKS * len(ARMS))), 1)
     n = n_nights * n_configurations * BLOCKS
@@ -89,7 +89,7 @@ def _calls(where: pd.DataFrame) -> pd.DataFrame:
 
 def measure(n_trials: int) -> dict[str, Any]:
     """Run every statistic once; return seconds of each, their sum, and the peak memory."""
-    matrix = load_matrix(MATRIX)
+    matrix = load_study(MATRIX)
     runs, blocks, calls = make_tables(n_trials)
     tables_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     order = sorted(blocks["batch_id"].unique())

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.ollama.servers import open_pair
 from dualollama_pipeline.worker.launch import worker_environment
@@ -28,7 +28,7 @@ BLOCKS = 5
 def _full_plan() -> tuple[Plan, dict[str, Any]]:
     """Measure one configuration as `make run` would; returns its plan and what the worker took."""
     settings = Settings(blocks=BLOCKS)
-    configuration = load_matrix(settings.data / "matrix.yaml").get(CONFIGURATION)
+    configuration = load_study(settings.data / "matrix.yaml").get(CONFIGURATION)
     with open_pair(settings) as pair, tempfile.TemporaryDirectory() as folder:
         plan = Measurement(settings, pair, lambda _: None).plan(configuration, "benchmark")
         path = Path(folder) / "plan.json"

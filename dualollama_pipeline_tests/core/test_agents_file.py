@@ -8,7 +8,7 @@ import pytest
 
 from dualollama_pipeline.core.agents_file import AgentsFile, read_agents_file
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.matrix import Scenario
+from dualollama_pipeline.core.study import Scenario
 
 
 def read(tmp_path: Path, text: str, name: str = "pair.toml") -> AgentsFile:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from dualollama_pipeline.core.design import Campaign, arm_orders, build_plan, nonce
-from dualollama_pipeline.core.matrix import AgentSpec, Configuration, derive_scenario
+from dualollama_pipeline.core.study import AgentSpec, Configuration, derive_scenario
 from dualollama_pipeline.core.plan import Arm, Plan, PlannedTrial, Stage
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 

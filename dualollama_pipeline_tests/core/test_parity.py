@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.matrix import AgentOptions
+from dualollama_pipeline.core.study import AgentOptions
 from dualollama_pipeline.core.parity import (
     REPORT_PROMPT,
     data_summary,

@@ -94,7 +94,7 @@ def test_a_changed_matrix_or_corpus_changes_the_data_version(tmp_path: Path) -> 
 
     def versions() -> list[str]:
         return observed_versions(
-            Bench(Settings(data=tmp_path)), "config_matrix", "benchmark_corpus"
+            Bench(Settings(data=tmp_path)), "study", "benchmark_corpus"
         )
 
     matrix = tmp_path / "matrix.yaml"

@@ -12,7 +12,7 @@ from dualollama_pipeline.tables.schemas import SCHEMAS
 
 GROUPS = {
     "servers": {"ollama_server_a", "ollama_server_b"},
-    "inputs": {"config_matrix", "benchmark_corpus", "cost_inputs", "service_levels"},
+    "inputs": {"study", "benchmark_corpus", "cost_inputs", "service_levels"},
     "trials": {"benchmark_trials"},
     "tables": {
         "call_table",

@@ -31,7 +31,7 @@ from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline_tests.statistics.campaign import sound_statistics
 
 S = dg.DagsterRunStatus
-OBSERVED = ("config_matrix", "benchmark_corpus", "cost_inputs", "service_levels", "ollama_server_a")
+OBSERVED = ("study", "benchmark_corpus", "cost_inputs", "service_levels", "ollama_server_a")
 
 
 def run(status: S, run_id: str = "", **tags: str) -> dg.DagsterRun:

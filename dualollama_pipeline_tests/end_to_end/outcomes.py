@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from dualollama_pipeline.core.design import Campaign, build_plan
-from dualollama_pipeline.core.matrix import Configuration, load_matrix
+from dualollama_pipeline.core.study import Configuration, load_study
 from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.records import (
     BatchRecord,
@@ -72,7 +72,7 @@ def fresh(home: Path, names: Sequence[str] | None = None) -> Path:
 
 def measured(home: Path, config_id: str, blocks: int = 5, **changes: Any) -> None:
     """Write a whole batch of a configuration; `changes` may replace `calls` or `seen`."""
-    configuration = load_matrix(home / "data" / "matrix.yaml").get(config_id)
+    configuration = load_study(home / "data" / "matrix.yaml").get(config_id)
     write_batch(home, configuration, blocks, **changes)
 
 
@@ -142,7 +142,7 @@ def lost(home: Path, config_ids: Sequence[str]) -> None:
 
 def cut_off(home: Path, config_id: str) -> None:
     """A journal that ended before its first trial, with the reason."""
-    configuration = load_matrix(home / "data" / "matrix.yaml").get(config_id)
+    configuration = load_study(home / "data" / "matrix.yaml").get(config_id)
     plan = _plan(configuration, "batch1", 5)
     path = Warehouse(home / "warehouse").journal(config_id, "batch1")
     with JournalWriter(path) as writer:

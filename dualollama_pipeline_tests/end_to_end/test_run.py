@@ -17,7 +17,7 @@ import pytest
 
 from dualollama_pipeline.cli import main
 from dualollama_pipeline.core.design import SERVER_A
-from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.core.settings import PROJECT_ROOT
 from dualollama_pipeline.simulator.profile import Profile
 from dualollama_pipeline.simulator.truth import noise_free_walls, true_speedup
@@ -209,7 +209,7 @@ def test_bad_input_is_explained(tmp_path: Path, arguments: list[str], said: str)
 
 def test_the_matrix_of_the_project_is_what_runs() -> None:
     """The default command measures all 27 configurations of the report."""
-    assert len(load_matrix(PROJECT_ROOT / "data" / "matrix.yaml").config_ids) == 27
+    assert len(load_study(PROJECT_ROOT / "data" / "matrix.yaml").config_ids) == 27
 
 
 def test_ctrl_c_stops_everything_and_the_next_run_goes_on(tmp_path: Path) -> None:

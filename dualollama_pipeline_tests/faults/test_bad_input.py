@@ -23,7 +23,7 @@ import yaml
 from _pytest.outcomes import Failed
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.matrix import Matrix, load_matrix
+from dualollama_pipeline.core.study import Study, load_study
 from dualollama_pipeline.core.plan import Plan, load_plan
 from dualollama_pipeline.core.settings import PREFIX, Settings
 from dualollama_pipeline_tests.faults.ollama import ollama
@@ -150,7 +150,7 @@ def inside(schema: Schema, root: Schema, path: tuple[str | int, ...] = ()) -> It
         yield from wrong_values(field, root, (*path, name))
 
 
-def bad(model: type[Matrix | Plan]) -> list[Bad]:
+def bad(model: type[Study | Plan]) -> list[Bad]:
     schema = model.model_json_schema()
     return list(inside(schema, schema))
 
@@ -171,7 +171,7 @@ def sound_plan() -> dict[str, Any]:
     return content
 
 
-MATRICES, PLANS = bad(Matrix), bad(Plan)
+MATRICES, PLANS = bad(Study), bad(Plan)
 
 
 def refused(load: Callable[[], object]) -> InputError:
@@ -214,7 +214,7 @@ def test_a_bad_matrix_is_refused_by_field_and_value(tmp_path: Path, wrong: list[
 
     def check(case: Bad) -> None:
         path.write_text(yaml.safe_dump(case.put_into(sound_matrix())), encoding="utf-8")
-        check_names(case, refused(lambda: load_matrix(path)))
+        check_names(case, refused(lambda: load_study(path)))
 
     check_each(wrong, check)
 
@@ -298,7 +298,7 @@ def test_a_misspelt_secret_is_not_shown(variable: str) -> None:
 def test_every_field_is_covered_and_there_are_enough() -> None:
     """A schema that this file cannot read would yield no cases, and no test would fail."""
     assert len(MATRICES) + len(PLANS) + len(SETTINGS) >= 700
-    for model, cases in ((Matrix, MATRICES), (Plan, PLANS)):
+    for model, cases in ((Study, MATRICES), (Plan, PLANS)):
         ways: dict[str, set[str]] = {}
         for case in cases:
             ways.setdefault(str(case.path[-1]), set()).add(case.way)
@@ -315,7 +315,7 @@ def test_what_the_cases_change_is_sound_before(tmp_path: Path) -> None:
     matrix, plan = tmp_path / "matrix.yaml", tmp_path / "plan.json"
     matrix.write_text(yaml.safe_dump(sound_matrix()), encoding="utf-8")
     plan.write_text(json.dumps(sound_plan()), encoding="utf-8")
-    assert load_matrix(matrix).config_ids == ["test1"]
+    assert load_study(matrix).config_ids == ["test1"]
     assert len(load_plan(plan).trials) == 4
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dualollama_pipeline.core.design import Campaign, build_plan
-from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.settings import PROJECT_ROOT
 from dualollama_pipeline.core.workload import standard_workload
@@ -33,7 +33,7 @@ MOMENTS = 6
 
 def small(pair: ServerPair) -> Plan:
     """One block of one configuration, on the simulated pair."""
-    configuration = load_matrix(PROJECT_ROOT / "data" / "matrix.yaml").get(CONFIG)
+    configuration = load_study(PROJECT_ROOT / "data" / "matrix.yaml").get(CONFIG)
     workload = standard_workload(PROJECT_ROOT / "data" / "corpus")
     return build_plan(
         configuration, workload, Campaign("kill", 1, "gemma3:latest", pair.urls, pair.clock)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dualollama_pipeline.core.matrix import Matrix
+from dualollama_pipeline.core.study import Study
 from dualollama_pipeline.statistics.contrasts import contrasts
 from dualollama_pipeline.statistics.estimate import (
     config_statistics,
@@ -58,7 +58,7 @@ def one(table: pd.DataFrame, **where: Any) -> dict[str, Any]:
 
 def sound_statistics() -> dict[str, pd.DataFrame]:
     """All tables of the group, two rows or more of each, in every row a value with its interval."""
-    matrix = Matrix.model_validate(
+    matrix = Study.model_validate(
         {
             "configurations": [
                 {"config_id": name, "scenario": "chimera_homo", "collector": of, "insight": of}

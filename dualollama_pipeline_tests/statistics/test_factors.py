@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dualollama_pipeline.core.matrix import Matrix, load_matrix
+from dualollama_pipeline.core.study import Study, load_study
 from dualollama_pipeline.statistics.factors import BY_DEFINITION, factor_effects, find_factors
 from dualollama_pipeline.tables.schemas import conform
 from dualollama_pipeline_tests.statistics.campaign import joined, one, rows
@@ -21,9 +21,9 @@ MATRIX = Path(__file__).resolve().parents[2] / "data" / "matrix.yaml"
 NOISE = np.exp([-0.02, -0.01, 0.0, 0.01, 0.02])
 
 
-def matrix(**options: tuple[dict[str, float], dict[str, float]]) -> Matrix:
+def matrix(**options: tuple[dict[str, float], dict[str, float]]) -> Study:
     """Configurations of equal or unequal agents, by id."""
-    return Matrix.model_validate(
+    return Study.model_validate(
         {
             "configurations": [
                 {
@@ -120,7 +120,7 @@ def test_the_matrix_of_the_report() -> None:
         (factor.name, factor.scenario): {
             change: len(pairs) for change, pairs in factor.changes.items()
         }
-        for factor in find_factors(load_matrix(MATRIX))
+        for factor in find_factors(load_study(MATRIX))
     }
     temperature = found["temperature", "chimera_homo"]
     # test100 against test015 and test200, test103 against test016 and test104, test106 > test107

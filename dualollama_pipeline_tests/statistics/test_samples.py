@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dualollama_pipeline.core.matrix import Matrix
+from dualollama_pipeline.core.study import Study
 from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.statistics.samples import COLUMNS, collect_samples, option_classes
 
@@ -181,7 +181,7 @@ def test_configurations_that_ask_for_the_same_are_one_class() -> None:
     """test004, test016 and test104 differ in their names only; the first one lends its name."""
     options = {"num_gpu": 80, "num_ctx": 512}
     other = {"num_gpu": 60, "num_ctx": 512}
-    matrix = Matrix.model_validate(
+    matrix = Study.model_validate(
         {
             "configurations": [
                 {"config_id": name, "scenario": "chimera_homo", "collector": of, "insight": of}

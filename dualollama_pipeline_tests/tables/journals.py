@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.core.design import Campaign, build_plan
-from dualollama_pipeline.core.matrix import Configuration
+from dualollama_pipeline.core.study import Configuration
 from dualollama_pipeline.core.records import (
     BatchRecord,
     CallRecord,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dualollama_pipeline.core.matrix import Matrix, load_matrix
+from dualollama_pipeline.core.study import Study, load_study
 from dualollama_pipeline.tr114.audit.audit import claim_audit, gather
 from dualollama_pipeline.tr114.audit.evidence import Evidence
 from dualollama_pipeline.tr114.audit.figures import Figures, load_figures
@@ -35,8 +35,8 @@ def inputs() -> CostInputs:
 
 
 @pytest.fixture(scope="session")
-def matrix() -> Matrix:
-    return load_matrix(DATA / "matrix.yaml")
+def matrix() -> Study:
+    return load_study(DATA / "matrix.yaml")
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from dualollama_pipeline.core.errors import ServerError
-from dualollama_pipeline.core.matrix import AgentOptions
+from dualollama_pipeline.core.study import AgentOptions
 from dualollama_pipeline.core.plan import PlannedAgent, Stage
 from dualollama_pipeline.core.records import CallRecord, FailureKind, ServerIdentity, Status
 from dualollama_pipeline.ollama.client import MAX_LINE_BYTES, Exchange, OllamaClient

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.core.workload import corpus_files, corpus_fingerprint
 from dualollama_pipeline.defs.observed import observed
 from dualollama_pipeline.defs.resources import Bench
@@ -16,10 +16,10 @@ from dualollama_pipeline.defs.resources import Bench
     kind="yaml",
     description="data/matrix.yaml: the configurations, each one a partition.",
 )
-def config_matrix(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
+def study(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
     """Fingerprint the matrix, and name the configurations that ask for the same thing."""
     path = bench.settings.data / "matrix.yaml"
-    matrix = load_matrix(path)
+    matrix = load_study(path)
     return _seen(
         path,
         configurations=len(matrix.config_ids),

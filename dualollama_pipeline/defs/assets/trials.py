@@ -13,7 +13,7 @@ from dualollama_pipeline.defs.resources import Bench, Event
 @dg.asset(
     group_name="trials",
     partitions_def=configurations,
-    deps=["ollama_server_a", "ollama_server_b", "config_matrix", "benchmark_corpus"],
+    deps=["ollama_server_a", "ollama_server_b", "study", "benchmark_corpus"],
     kinds={"ollama", "json"},
     description=(
         "All trials of one configuration: each block holds two solo baselines, the pair on two "

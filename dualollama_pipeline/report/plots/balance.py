@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, BALANCE
 from dualollama_pipeline.report.model import Plot, find
 from dualollama_pipeline.report.plots.canvas import PAGE, axes_style, canvas, legend, plain
 from dualollama_pipeline.report.prose import scenario_name
@@ -74,10 +75,7 @@ def balance_in_words(configurations: Sequence[ConfigurationSummary]) -> Plot:
 def _points(configurations: Sequence[ConfigurationSummary]) -> dict[str, list[tuple[Any, Any]]]:
     points: dict[str, list[tuple[Any, Any]]] = {}
     for each in configurations:
-        pair = [
-            find(each.estimates, name)
-            for name in ("balance_efficiency_pct", "dual_weighted_speedup")
-        ]
+        pair = [find(each.estimates, key) for key in (BALANCE, APART_SPEEDUP)]
         if all(found is not None and None not in (found.ci_low, found.ci_high) for found in pair):
             points.setdefault(each.scenario, []).append((pair[0], pair[1]))
     return points

@@ -20,7 +20,7 @@ COLOURS = ("two", "one", "ink")
 
 def draw_course(pair: PairBlock, palette: Palette = PAGE) -> Figure:
     """Draw lanes above, tokens of the pair over time below, on one time axis."""
-    colour = {role: COLOURS[index % len(COLOURS)] for index, role in enumerate(pair.roles)}
+    colour = {agent: COLOURS[index % len(COLOURS)] for index, agent in enumerate(pair.agents)}
     lanes = [lane for lane in pair.lanes if lane.calls]
     with canvas(HEIGHT_IN) as figure:
         above = figure.add_axes((0.31, 0.52, 0.67, 0.47))
@@ -31,16 +31,16 @@ def draw_course(pair: PairBlock, palette: Palette = PAGE) -> Figure:
                 va="center", color=palette.ink, parse_math=False,
             )  # fmt: skip
             for call in lane.calls:
-                _bar(above, y, call, getattr(palette, colour[call.role]), palette)
+                _bar(above, y, call, getattr(palette, colour[call.agent]), palette)
         above.set_ylim(len(lanes) - 0.4, -0.6)
         above.set_yticks([])
         above.set_xlim(0, max(call.end_s for lane in lanes for call in lane.calls) * 1.02)
         above.tick_params(labelbottom=False)
-        for index, (role, arrivals) in enumerate(pair.arrivals_s.items()):
+        for index, (agent, arrivals) in enumerate(pair.arrivals_s.items()):
             below.step(
                 [0.0, *arrivals], range(len(arrivals) + 1), where="post", linewidth=1.6,
-                color=getattr(palette, colour[role]), linestyle=DASHES[index % len(DASHES)],
-                label=f"{plain(role)}, two servers".replace("$", ""),
+                color=getattr(palette, colour[agent]), linestyle=DASHES[index % len(DASHES)],
+                label=f"{plain(agent)}, two servers".replace("$", ""),
             )  # fmt: skip
         below.set_ylabel("records with text")
         below.set_xlabel("seconds after the first request")
@@ -66,8 +66,8 @@ def course_in_words(pair: PairBlock) -> Plot:
     """Put the plot into words: when each lane began and ended."""
     spans = [_lane_in_words(lane) for lane in pair.lanes if lane.calls]
     tokens = "; ".join(
-        f"{role}: {len(arrivals)} records, the last after {arrivals[-1]:.2f} s"
-        for role, arrivals in pair.arrivals_s.items()
+        f"{agent}: {len(arrivals)} records, the last after {arrivals[-1]:.2f} s"
+        for agent, arrivals in pair.arrivals_s.items()
         if arrivals
     )
     return Plot(

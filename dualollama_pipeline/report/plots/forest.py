@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dualollama_pipeline.metrics.catalog import Key
 from dualollama_pipeline.report.plots.canvas import PAGE, axes_style, canvas, legend, plain
 
 if TYPE_CHECKING:
@@ -18,9 +19,9 @@ ROW_IN, FRAME_IN, LEGEND_IN = 0.26, 0.65, 0.3
 
 
 class Series(NamedTuple):
-    """One metric of a forest: what it is called, and the mark that tells it apart."""
+    """One estimate of a forest: what it is called, and the mark that tells it apart."""
 
-    metric: str
+    key: Key
     label: str
     marker: str
     colour: str  # field of the palette
@@ -28,7 +29,7 @@ class Series(NamedTuple):
     offset: float
 
 
-RATIO = Series("", "", "o", "two", True, 0.0)
+RATIO = Series(Key("", ""), "", "o", "two", True, 0.0)
 
 
 class Mark(NamedTuple):

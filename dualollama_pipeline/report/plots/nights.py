@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.ticker import MaxNLocator
 
 from dualollama_pipeline.report.plots.canvas import PAGE, axes_style, canvas, legend
+from dualollama_pipeline.statistics.samples import of_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,8 @@ def draw_nights(
     with canvas(HEIGHT_IN) as figure:
         axes = figure.add_axes((0.09, 0.17, 0.88, 0.7))
         for one in series:
-            mine = nights[nights["metric"].eq(one.metric) & nights["ci_low"].notna()]
+            mine = of_key(nights, one.key)
+            mine = mine[mine["ci_low"].notna()]
             colour = getattr(palette, one.colour)
             axes.errorbar(
                 [order.index(batch) + 1 + one.offset for batch in mine["batch_id"]], mine["value"],

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from dualollama_pipeline.core.study import APART, SHARED
+from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, SHARED_SPEEDUP
 from dualollama_pipeline.report.headline import judge_against_one
 from dualollama_pipeline.report.model import Plot, find
 from dualollama_pipeline.report.plots.canvas import PAGE
 from dualollama_pipeline.report.plots.forest import Line, Mark, Series, draw_forest
 from dualollama_pipeline.report.prose import scenario_name
-from dualollama_pipeline.report.wording import show
+from dualollama_pipeline.report.wording import ARM_WORDS, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +29,8 @@ PLACES: dict[Verdict, str] = {
     "undetermined": "not determined",
 }
 SERIES = (
-    Series("dual_weighted_speedup", "two servers", "o", "two", True, -0.16),
-    Series("single_weighted_speedup", "one server", "D", "one", False, 0.16),
+    Series(APART_SPEEDUP, ARM_WORDS[APART], "o", "two", True, -0.16),
+    Series(SHARED_SPEEDUP, ARM_WORDS[SHARED], "D", "one", False, 0.16),
 )
 
 
@@ -44,7 +46,7 @@ class SpeedupRow(NamedTuple):
 def rows_of(configurations: Sequence[ConfigurationSummary]) -> list[SpeedupRow]:
     """Return the rows of the summary's configurations."""
     return [
-        SpeedupRow(each.config_id, each.scenario, each.n_single_reloads > 0, each.estimates)
+        SpeedupRow(each.config_id, each.scenario, each.n_reloads > 0, each.estimates)
         for each in configurations
     ]
 
@@ -57,7 +59,7 @@ def draw_speedups(rows: Sequence[SpeedupRow], palette: Palette = PAGE) -> Figure
         if each.scenario != scenario:
             scenario = each.scenario
             lines.append(Line(scenario_name(scenario), None))
-        marks = tuple(_mark(find(each.estimates, series.metric)) for series in SERIES)
+        marks = tuple(_mark(find(each.estimates, series.key)) for series in SERIES)
         lines.append(Line(each.config_id + "*" * each.is_reloading, marks))
     axis = "weighted speedup (×), 95 % interval; dashed line: 1 = no gain"
     return draw_forest(lines, SERIES, axis, 1.0, palette)
@@ -67,7 +69,7 @@ def speedups_in_words(rows: Sequence[SpeedupRow]) -> Plot:
     """Put the plot into words: counts by verdict; the numbers stand in the table."""
     sentences = []
     for series in SERIES:
-        verdicts = [judge_against_one(find(each.estimates, series.metric)) for each in rows]
+        verdicts = [judge_against_one(find(each.estimates, series.key)) for each in rows]
         counts = ", ".join(f"{verdicts.count(word)} {words}" for word, words in PLACES.items())
         sentences.append(f"{series.label}: intervals {counts}.")
     return Plot(

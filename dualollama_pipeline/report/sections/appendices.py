@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.core.study import AGENTS, APART
+from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, BALANCE, Key, key_of
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Section, find
 from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_of
@@ -24,13 +26,12 @@ A_LABELS = (
 )  # fmt: skip
 OPTIONS = ("num_gpu", "num_ctx", "temperature")
 TERMS = {
-    "agent": "A program that asks a model twice: an analysis, then a report on it. There are two, "
-    "the collector (A) and the insight agent (B).",
-    "arm": "One way to run a block: solo_a, solo_b (each agent alone), dual (together on two "
-    "servers), single (together on one server).",
+    "agent": "A program that asks a model, one call after the other.",
+    "arm": "One way to run a block: solo (an agent alone), apart (together, each on a server of "
+    "its own), shared (together on one server).",
     "baseline": "An agent without options of its own: the server's defaults.",
     "batch, night": "One campaign over one or more configurations; nights are batches in order.",
-    "block": "One repetition of all four arms, minutes apart, so that they can be compared.",
+    "block": "One repetition of all arms, minutes apart, so that they can be compared.",
     "cell": "All trials of one configuration in one arm, judged together.",
     "chimera": "An agent with options of its own; homo: both the same, hetero: different ones.",
     "effective class": "What the servers really ran: configurations of one class are equal.",
@@ -51,7 +52,7 @@ def build_configurations(inputs: ReportInputs, summary: Summary) -> Chapter:
     peaks = {
         str(row["config_id"]): row
         for row in plain_rows(inputs.config_statistics)
-        if row["metric"] == "balance_efficiency_pct"
+        if key_of(row) == BALANCE
     }
     section = Section(
         id="appendix-a",
@@ -78,11 +79,11 @@ def build_configurations(inputs: ReportInputs, summary: Summary) -> Chapter:
 
 
 def _asked(inputs: ReportInputs) -> dict[tuple[str, str], Row]:
-    """Return the options by configuration and role."""
+    """Return the options by configuration and agent."""
     return {
-        (str(config_id), str(role)): pick(rows[0], OPTIONS)
-        for (config_id, role), rows in grouped(
-            plain_rows(inputs.calls[["config_id", "role", *OPTIONS]]), "config_id", "role"
+        (str(config_id), str(agent)): pick(rows[0], OPTIONS)
+        for (config_id, agent), rows in grouped(
+            plain_rows(inputs.calls[["config_id", "agent", *OPTIONS]]), "config_id", "agent"
         ).items()
     }
 
@@ -91,8 +92,8 @@ def _row(
     each: ConfigurationSummary, asked: dict[tuple[str, str], Row], peaks: dict[str, Row]
 ) -> list[Cell]:
     options = [
-        asked.get((each.config_id, role), dict.fromkeys(OPTIONS, float("nan")))
-        for role in ("collector", "insight")
+        asked.get((each.config_id, agent.name), dict.fromkeys(OPTIONS, float("nan")))
+        for agent in AGENTS
     ]
     peak = peaks.get(each.config_id)
     best = Cell(reason="not in the statistics tables")
@@ -103,14 +104,14 @@ def _row(
     return [
         Cell(text=each.config_id),
         Cell(text=prose.scenario_name(each.scenario)),
-        *(Cell(text=" / ".join(_option(role[name]) for role in options)) for name in OPTIONS),
+        *(Cell(text=" / ".join(_option(asks[name]) for asks in options)) for name in OPTIONS),
         *(
-            cells.estimate(find(each.estimates, name))
-            for name in ("balance_speedup", "balance_efficiency_pct")
+            cells.estimate(find(each.estimates, key))
+            for key in (Key("balance_speedup", APART), BALANCE)
         ),
         best,
-        cells.estimate(find(each.estimates, "balance_contention_pct")),
-        cells.estimate(find(each.estimates, "dual_weighted_speedup")),
+        cells.estimate(find(each.estimates, Key("balance_contention_pct", APART))),
+        cells.estimate(find(each.estimates, APART_SPEEDUP)),
     ]
 
 

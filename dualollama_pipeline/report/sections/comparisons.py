@@ -39,9 +39,12 @@ def _detectable(row: Row) -> Cell:
     margin = f"counts as equal: {number(row['margin'], row['unit'])}"
     if row["mde"] != row["mde"]:
         return Cell(reason="no variance to tell from", detail=margin)
+    power = f"now {100 * row['power_at_margin']:.0f} % likely to find that"
+    needed = row["n_needed"]
+    enough = f", n {needed:.0f} would be enough" if needed == needed else ""  # noqa: PLR0124 nan
     return Cell(
-        text=number(row["mde"], row["unit"]), detail=f"power 0.8; {margin}", value=row["mde"],
-        unit=row["unit"], n=int(row["n"]),
+        text=number(row["mde"], row["unit"]), detail=f"power 0.8; {margin}, {power}{enough}",
+        value=row["mde"], unit=row["unit"], n=int(row["n"]),
     )  # fmt: skip
 
 

@@ -5,6 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.metrics.catalog import (
+    APART_AGAINST_SHARED,
+    APART_SPEEDUP,
+    BALANCE,
+    SHARED_SPEEDUP,
+    key_of,
+)
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Section, TableRow, find
 from dualollama_pipeline.report.plots.balance import balance_in_words, draw_balance
@@ -19,12 +26,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.model import ConfigurationSummary, Summary
     from dualollama_pipeline.tables.rows import Row
 
-SHOWN = (
-    "dual_weighted_speedup",
-    "balance_efficiency_pct",
-    "single_weighted_speedup",
-    "dual_against_single",
-)
+SHOWN = (APART_SPEEDUP, BALANCE, SHARED_SPEEDUP, APART_AGAINST_SHARED)
 LABELS = (
     "Configuration", "Scenario", "Weighted speedup, two servers#", "Place#",
     "Balance efficiency (published)#", "Weighted speedup, one server#",
@@ -37,7 +39,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     ranks = {
         str(row["config_id"]): row
         for row in plain_rows(inputs.config_statistics)
-        if row["metric"] == "dual_weighted_speedup"
+        if key_of(row) == APART_SPEEDUP
     }
     each = summary.configurations
     paragraphs = [prose.WHY_BALANCE_IS_NO_SPEEDUP, prose.HOW_TO_READ]
@@ -45,7 +47,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     paragraphs += [
         _best_of(row)
         for row in plain_rows(inputs.population_statistics)
-        if row["metric"] == "dual_weighted_speedup" and row["best_config_id"]
+        if key_of(row) == APART_SPEEDUP and row["best_config_id"]
     ]
     if summary.equal_groups:
         paragraphs.append(prose.equal_in_words(summary.equal_groups))
@@ -78,9 +80,9 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
 
 
 def _row(each: ConfigurationSummary, rank: Row | None) -> TableRow:
-    figures = {name: cells.estimate(find(each.estimates, name)) for name in SHOWN}
+    figures = {key: cells.estimate(find(each.estimates, key)) for key in SHOWN}
     counts = each.validity
-    left_out = max(counts.n_left_out_dual, counts.n_left_out_single)
+    left_out = max(counts.n_left_out.values())
     blocks = Cell(
         text=f"{counts.n_blocks - left_out} of {counts.n_blocks}",
         detail=f"{counts.n_warn} warned; {counts.n_invalid} invalid",
@@ -92,11 +94,11 @@ def _row(each: ConfigurationSummary, rank: Row | None) -> TableRow:
         cells=(
             cells.words(each.config_id),
             cells.words(prose.scenario_name(each.scenario)),
-            figures["dual_weighted_speedup"],
+            figures[APART_SPEEDUP],
             place(rank),
-            figures["balance_efficiency_pct"],
-            figures["single_weighted_speedup"],
-            figures["dual_against_single"],
+            figures[BALANCE],
+            figures[SHARED_SPEEDUP],
+            figures[APART_AGAINST_SHARED],
             blocks,
         ),
         notes=(f"agents: {'; '.join(prose.agents_in_words(each.agents))}", *prose.remarks(each)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.core.study import APART
 from dualollama_pipeline.metrics.catalog import BY_NAME
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Section
@@ -71,11 +72,11 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
 
 def _left_out(runs: pd.DataFrame) -> str:
     """Say how many trials no rule was asked about, and that some of these are no accident."""
-    duals = runs[runs["arm"].eq("dual")]
-    out = duals[duals["status"].ne("ok") | duals["validity"].eq("INVALID")]
+    mine = runs[runs["arm"].eq(APART)]
+    out = mine[mine["status"].ne("ok") | mine["validity"].eq("INVALID")]
     apart = out["validity_reasons"].str.contains("overlap: ").sum()
     return (
-        f"Of {len(duals)} trials, {len(out)} were not asked: they failed or are INVALID, {apart} "
+        f"Of {len(mine)} trials, {len(out)} were not asked: they failed or are INVALID, {apart} "
         "because the agents hardly decoded at the same time. An agent that waits very long on its "
         "own makes its trial such a one: the rates are of trials in which both worked together."
     )

@@ -32,7 +32,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     rows = [
         [
             cells.words(lane.label),
-            cells.words(f"{call.role}: {call.stage}"),
+            cells.words(f"{call.agent}: {call.stage}"),
             *(
                 cells.figure(value, "s")
                 for value in (

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dualollama_pipeline.core.study import ARMS, TOGETHER
 from dualollama_pipeline.report import cells
 from dualollama_pipeline.report.model import Plot, Section
 from dualollama_pipeline.report.plots.canvas import to_svg
 from dualollama_pipeline.report.plots.cumulative import Sample, draw_cumulative, is_wide
 from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_of
+from dualollama_pipeline.report.wording import ARM_WORDS
 from dualollama_pipeline.statistics.description import LEAST_N, percentiles
 
 if TYPE_CHECKING:
@@ -23,10 +25,9 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.model import Cell, Summary, Table
 
 ID, TITLE = "delays", "Time to the first token, and between tokens"
-ARMS = {
-    "alone": ("solo_a", "solo_b"),
-    "two servers": ("dual",),
-    "one server": ("single",),
+GROUPS = {
+    "alone": tuple(arm for arm in ARMS if arm not in TOGETHER),
+    **{ARM_WORDS[arm]: (arm,) for arm in TOGETHER},
 }
 COLUMNS = {
     "ttft_ms": "Time to first token",
@@ -77,7 +78,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
 
 
 def _by_arm(calls: pd.DataFrame, column: str) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    for arm, names in ARMS.items():
+    for arm, names in GROUPS.items():
         mine = calls.loc[calls["arm"].isin(names), column].dropna()
         yield arm, mine.to_numpy(dtype=np.float64)
 

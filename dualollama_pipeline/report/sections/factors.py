@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, key_of
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Plot, Section
 from dualollama_pipeline.report.plots.canvas import PAGE, to_svg
@@ -17,6 +18,7 @@ from dualollama_pipeline.report.sections.chapter import (
     verdict_words,
 )
 from dualollama_pipeline.report.sections.comparisons import COMPARISON_LABELS, comparison_cells
+from dualollama_pipeline.report.wording import label
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.tables.rows import Row
 
 ID, TITLE = "factors", "What the options do"
-DRAWN = "dual_weighted_speedup"
+DRAWN = APART_SPEEDUP
 LABELS = ("Factor", "From → to", "Metric", *COMPARISON_LABELS)
 
 
@@ -74,7 +76,7 @@ def _names(row: Row) -> list[Cell]:
     return [
         Cell(text=row["factor"], detail=prose.scenario_name(row["scenario"])),
         Cell(text=_levels(row), detail=row["pairs"]),
-        Cell(text=row["metric"]),
+        Cell(text=label(key_of(row))),
     ]
 
 
@@ -84,7 +86,7 @@ def _levels(row: Row) -> str:
 
 def drawn_rows(rows: list[Row]) -> list[Row]:
     """Return the effects on the weighted speedup that have an interval."""
-    return [row for row in rows if row["metric"] == DRAWN and not math.isnan(row["ci_low"])]
+    return [row for row in rows if key_of(row) == DRAWN and not math.isnan(row["ci_low"])]
 
 
 def factors_in_words(rows: list[Row]) -> Plot:
@@ -93,7 +95,7 @@ def factors_in_words(rows: list[Row]) -> Plot:
     counts = ", ".join(
         f"{len(group)} {verdict_words(group[0])}" for _, group in grouped(drawn, "verdict").items()
     )
-    n_more = sum(row["metric"] == DRAWN for row in rows) - len(drawn)
+    n_more = sum(key_of(row) == DRAWN for row in rows) - len(drawn)
     return Plot(
         name="factors",
         title="Effect of each option on the weighted speedup",

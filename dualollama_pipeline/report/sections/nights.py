@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.metrics.catalog import key_of
 from dualollama_pipeline.report import cells
 from dualollama_pipeline.report.foreign import shorten
 from dualollama_pipeline.report.model import Cell, Plot, Section
@@ -13,7 +13,8 @@ from dualollama_pipeline.report.plots.canvas import to_svg
 from dualollama_pipeline.report.plots.nights import draw_nights
 from dualollama_pipeline.report.plots.speedups import SERIES
 from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_in, not_made
-from dualollama_pipeline.report.wording import probability
+from dualollama_pipeline.report.wording import label, probability
+from dualollama_pipeline.statistics.samples import of_key
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _row(row: Row) -> list[Cell]:
     mild = " (illustration)" if row["evidence"] == "illustration" else ""
     return [
         Cell(text="all configurations" if row["scope"] == "all" else row["config_id"]),
-        Cell(text=BY_NAME[row["metric"]].label if row["metric"] in BY_NAME else row["metric"]),
+        Cell(text=label(key_of(row))),
         cells.figure(row["last_value"], row["unit"], reason=reason),
         change,
         Cell(text=f"ALARM{mild}" if row["alarm"] else "quiet",
@@ -128,7 +129,8 @@ def _change_point(row: Row, reason: str) -> Cell:
 def _in_words(nights: pd.DataFrame) -> Plot:
     sentences = []
     for series in SERIES:
-        mine = nights[nights["metric"].eq(series.metric) & nights["value"].notna()]
+        mine = of_key(nights, series.key)
+        mine = mine[mine["value"].notna()]
         if len(mine):
             sentences.append(
                 f"{series.label}: {len(mine)} nights, from {mine['value'].min():.3f} to "

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.metrics.catalog import key_of
 from dualollama_pipeline.report import cells
 from dualollama_pipeline.report.model import Cell, Section
 from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_in
+from dualollama_pipeline.report.wording import label
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ def _row(row: Row) -> list[Cell]:
     counts = "" if row["counts"] else ", not counted"
     return [
         Cell(text=row["config_id"], detail=f"block {row['block']:.0f}{counts}"),
-        Cell(text=row["metric"]),
+        Cell(text=label(key_of(row))),
         cells.figure(row["value"], row["unit"]),
         cells.figure(row["median"], row["unit"], n=row["n"], of="values", reason="no value counts"),
         Cell(text=row["cause"], detail=cells.words(row["cause_detail"]).text),

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, BALANCE, BY_NAME, Key
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Section, find
 from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_of
-from dualollama_pipeline.statistics.samples import collect_samples
+from dualollama_pipeline.report.wording import label
 from dualollama_pipeline.statistics.selection import top_and_bottom, top_runs
 from dualollama_pipeline.tables.rows import plain_rows
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.model import Estimate, Summary, Table
     from dualollama_pipeline.tables.rows import Row
 
-RANKED = ("dual_weighted_speedup", "balance_efficiency_pct")
+RANKED = (APART_SPEEDUP, BALANCE)
 TITLE = "First and last"
 LABELS = ("Configuration", "Scenario", "Place#", "Mean#")
 TRIAL_LABELS = ("Configuration", "Batch, block", "Measure", "Picked#", "Its configuration#")
@@ -38,12 +38,12 @@ TRIALS_TEXT = (
 def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     """Show both ends of each ranking."""
     estimates = {
-        (each.config_id, found.metric): found
+        (each.config_id, key): found
         for each in summary.configurations
-        for metric in RANKED
-        if (found := find(each.estimates, metric))
+        for key in RANKED
+        if (found := find(each.estimates, key))
     }
-    tables = [_ranking(inputs.config_statistics, metric, estimates) for metric in RANKED]
+    tables = [_ranking(inputs.config_statistics, key, estimates) for key in RANKED]
     if not any(table.rows for table in tables):
         return absent("rankings", TITLE, "No configuration has an estimate to be ranked by.")
     section = Section(
@@ -51,7 +51,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
         title=TITLE,
         evidence=evidence_of(summary.origins),
         paragraphs=(TEXT, TRIALS_TEXT),
-        tables=(*tables, _best_trials(inputs, estimates)),
+        tables=(*tables, *_best_trials(inputs, estimates)),
     )
     return chapter(section)
 
@@ -78,43 +78,40 @@ def place(row: Row | None) -> Cell:
 
 
 def _ranking(
-    statistics: pd.DataFrame, metric: str, estimates: dict[tuple[str, str], Estimate]
+    statistics: pd.DataFrame, key: Key, estimates: dict[tuple[str, Key], Estimate]
 ) -> Table:
-    ends = pd.concat(top_and_bottom(statistics, metric))
+    ends = pd.concat(top_and_bottom(statistics, key))
     rows = [
         [
             cells.words(row["config_id"]),
             cells.words(prose.scenario_name(str(row["scenario"]))),
             place(row),
-            cells.estimate(estimates.get((str(row["config_id"]), metric))),
+            cells.estimate(estimates.get((str(row["config_id"]), key))),
         ]
         for row in plain_rows(ends[~ends.index.duplicated()])  # few are in both ends
     ]
-    caption = f"The first five and the last three by: {_label(metric)}."
-    return cells.table(f"ranking_{metric}", caption, LABELS, rows)
+    caption = f"The first five and the last three by: {label(key)}."
+    return cells.table(f"ranking_{key.metric}", caption, LABELS, rows)
 
 
-def _best_trials(inputs: ReportInputs, estimates: dict[tuple[str, str], Estimate]) -> Table:
-    metrics = [BY_NAME[name] for name in RANKED]
-    samples = collect_samples(inputs.runs, inputs.blocks, metrics=metrics)
+def _best_trials(inputs: ReportInputs, estimates: dict[tuple[str, Key], Estimate]) -> list[Table]:
+    samples = inputs.table("samples")
+    if samples is None:
+        return []
     rows = [
         [
             cells.words(row["config_id"]),
             cells.words(f"{row['batch_id']}, {row['block']}"),
-            cells.words(_label(metric)),
-            cells.figure(row["value"], BY_NAME[metric].unit, n=1, of=_noun(metric)),
-            cells.estimate(estimates.get((str(row["config_id"]), metric))),
+            cells.words(label(key)),
+            cells.figure(row["value"], BY_NAME[key.metric].unit, n=1, of=_noun(key)),
+            cells.estimate(estimates.get((str(row["config_id"]), key))),
         ]
-        for metric in RANKED
-        for row in plain_rows(top_runs(samples, metric))
+        for key in RANKED
+        for row in plain_rows(top_runs(samples, key))
     ]
     caption = "The five highest single blocks (weighted speedup) and trials (balance efficiency)."
-    return cells.table("best_trials", caption, TRIAL_LABELS, rows)
+    return [cells.table("best_trials", caption, TRIAL_LABELS, rows)]
 
 
-def _noun(metric: str) -> str:
-    return "trial" if BY_NAME[metric].table == "run_table" else "block"
-
-
-def _label(metric: str) -> str:
-    return BY_NAME[metric].label
+def _noun(key: Key) -> str:
+    return "trial" if BY_NAME[key.metric].table == "run_table" else "block"

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.metrics.catalog import (
+    APART_AGAINST_SHARED,
+    APART_SPEEDUP,
+    BALANCE,
+    SHARED_SPEEDUP,
+    key_of,
+)
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Section, find
 from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_of
 from dualollama_pipeline.report.sections.comparisons import COMPARISON_LABELS, comparison_cells
+from dualollama_pipeline.report.wording import label
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
     from dualollama_pipeline.report.inputs import ReportInputs
     from dualollama_pipeline.report.model import Summary, Table
 
-SHOWN = (
-    "dual_weighted_speedup", "single_weighted_speedup", "dual_against_single",
-    "balance_efficiency_pct",
-)  # fmt: skip
+SHOWN = (APART_SPEEDUP, SHARED_SPEEDUP, APART_AGAINST_SHARED, BALANCE)
 LABELS = (
     "Scenario", "Weighted speedup, two servers#", "Weighted speedup, one server#",
     "Two servers against one#", "Balance efficiency#", "Spread inside a configuration#",
@@ -30,7 +35,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     spreads = {
         str(row["scenario"]): row
         for row in plain_rows(inputs.scenario_statistics)
-        if row["metric"] == "dual_weighted_speedup"
+        if key_of(row) == APART_SPEEDUP
     }
     rows = []
     for each in summary.scenarios:
@@ -43,9 +48,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
                 spread["within_cv_pct"], "%", n=spread["n_configurations"], of="configurations",
                 reason="fewer than two values each", remark="mean CV of the weighted speedup",
             )  # fmt: skip
-        rows.append(
-            [first, *(cells.estimate(find(each.estimates, name)) for name in SHOWN), within]
-        )
+        rows.append([first, *(cells.estimate(find(each.estimates, key)) for key in SHOWN), within])
     table = cells.table("scenarios", "Pooled over the blocks of each scenario.", LABELS, rows)
     section = Section(
         id="scenarios",
@@ -66,7 +69,7 @@ def _against_each_other(inputs: ReportInputs) -> list[Table]:
             Cell(
                 text=f"{prose.scenario_name(row['subject'])} against "
                 f"{prose.scenario_name(row['reference'])}",
-                detail=str(row["metric"]),
+                detail=label(key_of(row)),
             ),
             *comparison_cells(row),
         ]

@@ -17,6 +17,8 @@ from dualollama_pipeline.report.sections.chapter import (
     verdict_words,
 )
 from dualollama_pipeline.report.sections.comparisons import COMPARISON_LABELS, comparison_cells
+from dualollama_pipeline.report.wording import ARM_WORDS
+from dualollama_pipeline.statistics.contrasts import AGAINST_ONE
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
 if TYPE_CHECKING:
@@ -29,9 +31,8 @@ if TYPE_CHECKING:
 
 ID, TITLE = "two-or-one", "Two servers, one server, or one after the other"
 CONTRASTS = {
-    "dual against solo sum": "two servers, against one after the other",
-    "single against solo sum": "one server, against one after the other",
-    "dual against single": "two servers, against one server",
+    name: f"{ARM_WORDS[key.arm]}, against {reference}"
+    for key, (name, reference) in AGAINST_ONE.items()
 }
 SCOPES = ("all", "scenario")
 

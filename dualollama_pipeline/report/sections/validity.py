@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.records import Origin
+from dualollama_pipeline.core.study import APART
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Section
 from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_of
@@ -135,7 +136,7 @@ def _conditions(rows: list[Row]) -> dict[str, str]:
 
 def _gpus(rows: list[Row]) -> str:
     """Say whether the two servers have a GPU each: they then share no compute."""
-    both = {row["gpu_uuids"] for row in rows if row["arm"] == "dual" and row["gpu_uuids"]}
+    both = {row["gpu_uuids"] for row in rows if row["arm"] == APART and row["gpu_uuids"]}
     said = set()
     for text in both:
         first, *others = [set(part.partition(": ")[2].split()) for part in text.split("; ")]

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.tr114.audit.rule import Lacking
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from dualollama_pipeline.core.matrix import Configuration, Matrix
+    from dualollama_pipeline.core.study import Configuration, Study
     from dualollama_pipeline.tr114.audit.figures import Figure, Figures
 
 RESULT_SECTIONS = re.compile(r"[34]\..*")  # where the report states results; others restate them
@@ -58,7 +58,7 @@ class Evidence:
     """Everything the rules look at; the imported tables may be empty."""
 
     figures: Figures
-    plan: Matrix
+    plan: Study
     runs: pd.DataFrame
     calls: pd.DataFrame
     costs: tuple[dict[str, str], ...] = ()
@@ -149,13 +149,13 @@ def sampled_homo(evidence: Evidence) -> list[str]:
     return [c.config_id for c in configs if (c.config_id, "speedup", "mean") in evidence.homes]
 
 
-def load_plan(published: Path) -> Matrix:
+def load_plan(published: Path) -> Study:
     """Return the plan of TR114: what its figures are about, whatever the user's matrix holds.
 
     Raises:
         InputError: it cannot be read.
     """
-    return load_matrix(published / "plan.yaml")
+    return load_study(published / "plan.yaml")
 
 
 def load_rows(path: Path) -> tuple[dict[str, str], ...]:

@@ -20,7 +20,7 @@ from dualollama_pipeline.tr114.audit.verdict import Candidate, Finding
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dualollama_pipeline.core.matrix import Configuration
+    from dualollama_pipeline.core.study import Configuration
     from dualollama_pipeline.tr114.audit.evidence import Evidence
     from dualollama_pipeline.tr114.audit.figures import Figure
 

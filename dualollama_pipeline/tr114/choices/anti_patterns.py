@@ -11,25 +11,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from dualollama_pipeline.advice.lint import RULES, lint_configuration
+from dualollama_pipeline.core.study import APART
+from dualollama_pipeline.metrics.catalog import APART_AGAINST_SHARED, APART_SPEEDUP, BALANCE, Key
+from dualollama_pipeline.statistics.contrasts import AGAINST_ONE
 from dualollama_pipeline.statistics.factors import factor_effects
 from dualollama_pipeline.statistics.means import NAN
-from dualollama_pipeline.statistics.samples import NO_FACTS, option_classes
+from dualollama_pipeline.statistics.samples import NO_FACTS, of_key, option_classes
 from dualollama_pipeline.statistics.verdicts import evidence_of
 from dualollama_pipeline.tables.decisions import ANTI_PATTERNS
 
 if TYPE_CHECKING:
     from dualollama_pipeline.advice.lint import Rule
-    from dualollama_pipeline.core.matrix import Matrix
+    from dualollama_pipeline.core.study import Study
 
 Row = dict[str, Any]
-BALANCE = "balance_efficiency_pct"
 
 
 class Evidence(NamedTuple):
     """The comparison that decides on a rule; `supports` is the verdict that the rule expects."""
 
     table: str
-    metric: str
+    key: Key
     supports: str
     where: dict[str, str]
     comparison: str
@@ -46,7 +48,7 @@ class Statistics(NamedTuple):
 def _factor(scenario: str, factor: str, levels: tuple[str, str], supports: str) -> Evidence:
     return Evidence(
         "factor_effects",
-        "dual_weighted_speedup",
+        APART_SPEEDUP,
         supports,
         {"factor": factor, "scenario": scenario, "level_from": levels[0], "level_to": levels[1]},
         f"{factor} {levels[0]} to {levels[1]}, all else equal",
@@ -55,7 +57,7 @@ def _factor(scenario: str, factor: str, levels: tuple[str, str], supports: str) 
 
 _TWO_SERVERS = Evidence(
     "contrasts",
-    "dual_against_single",
+    APART_AGAINST_SHARED,
     "better",
     {"family": "headline"},
     "two servers against one, where no model was reloaded",
@@ -84,7 +86,7 @@ SUPPORT = {
 
 
 def anti_patterns(
-    statistics: Statistics, imported_runs: pd.DataFrame, matrix: Matrix, plan: Matrix
+    statistics: Statistics, imported_runs: pd.DataFrame, matrix: Study, plan: Study
 ) -> pd.DataFrame:
     """Judge every rule on what was measured here, and on imported runs if there are any.
 
@@ -106,7 +108,7 @@ def anti_patterns(
     return pd.DataFrame(rows)[list(ANTI_PATTERNS.columns)]
 
 
-def imported_samples(imported_runs: pd.DataFrame, matrix: Matrix) -> pd.DataFrame:
+def imported_samples(imported_runs: pd.DataFrame, matrix: Study) -> pd.DataFrame:
     """Lay out imported runs as samples of balance efficiency; runs with a failed call do not count.
 
     What the servers really loaded is not known: configurations that ask for the same are one class.
@@ -122,7 +124,7 @@ def imported_samples(imported_runs: pd.DataFrame, matrix: Matrix) -> pd.DataFram
             "effective_class": [classes.get(name, name) for name in config_ids],
             "scenario": imported_runs["scenario"].astype(str),
             "block": imported_runs["run_number"].astype("int64"),
-            "metric": BALANCE,
+            **BALANCE._asdict(),
             "value": imported_runs["balance_efficiency_pct"].astype("float64"),
             "counts": counts.astype(bool),
             "pools": counts.astype(bool),
@@ -135,7 +137,7 @@ def _first(table: pd.DataFrame) -> Row:
     return {str(name): value for name, value in table.iloc[0].items()}
 
 
-def _row(rule: Rule, judged: Row, matrix: Matrix) -> Row:
+def _row(rule: Rule, judged: Row, matrix: Study) -> Row:
     hits = [each.config_id for each in matrix.configurations if rule in lint_configuration(each)]
     return {
         "rule": rule.name,
@@ -181,12 +183,12 @@ def _judge_imported(rule: Rule, effects: pd.DataFrame) -> Row:
     evidence = EVIDENCE[rule.name]
     if evidence.table != "factor_effects":
         return _untestable("no imported run had both agents on one server")
-    return _held_against(evidence._replace(metric=BALANCE), effects)
+    return _held_against(evidence._replace(key=BALANCE), effects)
 
 
 def _held_against(evidence: Evidence, table: pd.DataFrame) -> Row:
     """Read the row that decides; the rule is supported if its verdict is the one expected."""
-    mine = table[table["metric"].eq(evidence.metric)]
+    mine = of_key(table, evidence.key)
     for column, value in evidence.where.items():
         mine = mine[mine[column].eq(value)]
     if mine.empty:
@@ -218,7 +220,7 @@ def _finding(evidence: Evidence, found: Row) -> str:
 
 def _where_it_reloads(contrasts: pd.DataFrame) -> str:
     """Add what two servers save where one would reload the model for each agent."""
-    found = contrasts[contrasts["family"].eq("dual against single, reloading")]
+    found = contrasts[contrasts["family"].eq(f"{AGAINST_ONE[APART_AGAINST_SHARED][0]}, reloading")]
     if found.empty or pd.isna(found.iloc[0]["ci_low"]):
         return ""
     row = _first(found)
@@ -229,7 +231,7 @@ def _where_it_reloads(contrasts: pd.DataFrame) -> str:
 
 
 def _ttft_delta(population: pd.DataFrame) -> str:
-    found = population[population["metric"].eq("ttft_delta_ms")]
+    found = of_key(population, Key("ttft_delta_ms", APART))
     if found.empty or pd.isna(found.iloc[0]["min"]):
         return ""
     row = _first(found)

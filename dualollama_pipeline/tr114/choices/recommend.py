@@ -6,7 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.advice.lint import lint_configuration
-from dualollama_pipeline.core.matrix import load_matrix
+from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline.tr114.choices.decision_tree import APPROACHES, advise, choose_approach
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from dualollama_pipeline.core.matrix import Matrix
     from dualollama_pipeline.core.settings import Settings
+    from dualollama_pipeline.core.study import Study
     from dualollama_pipeline.tr114.choices.decision_tree import Leaf
 
 Row = dict[str, Any]
@@ -36,7 +36,7 @@ def recommend_lines(
         TableError: a table of the warehouse is damaged.
     """
     advice = advise(vram_gb, priority)
-    matrix = load_matrix(settings.published / "plan.yaml")  # whose configurations the tree names
+    matrix = load_study(settings.published / "plan.yaml")  # whose configurations the tree names
     store = TableStore.of(settings)
     leaf = advice.leaf
     source = "section 7.2" if advice.is_published else f"section 7.2, decided here: {advice.reason}"
@@ -48,7 +48,7 @@ def recommend_lines(
     return [*lines, *(_approach(needs, store) if needs else [])]
 
 
-def _warnings(leaf: Leaf, matrix: Matrix, store: TableStore) -> list[str]:
+def _warnings(leaf: Leaf, matrix: Study, store: TableStore) -> list[str]:
     """Name the rules that warn of the leaf's configurations, with what the data say of them."""
     verdicts: dict[str, str] = {}
     if store.path("anti_patterns").exists():

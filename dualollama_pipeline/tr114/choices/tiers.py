@@ -28,7 +28,7 @@ from dualollama_pipeline.tables.decisions import CONFIGURATION_TIERS, TIERS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dualollama_pipeline.core.matrix import AgentSpec, Matrix
+    from dualollama_pipeline.core.study import AgentSpec, Study
 
 Row = dict[str, Any]
 PUBLISHED_PICKS = {  # sections 7.1, 7.2
@@ -56,7 +56,7 @@ class Choice(NamedTuple):
 
 
 def configuration_tiers(
-    candidates: Sequence[Candidate], imported_runs: pd.DataFrame, matrix: Matrix
+    candidates: Sequence[Candidate], imported_runs: pd.DataFrame, matrix: Study
 ) -> pd.DataFrame:
     """Choose for each tier; one row a tier and candidate, columns of `configuration_tiers`.
 
@@ -195,7 +195,7 @@ def _stands_for(candidate: Candidate, pick: str) -> str:
     return pick if pick in candidate.config_ids else candidate.config_ids[0]
 
 
-def _row(tier: str, candidate: Candidate, config_id: str, matrix: Matrix) -> Row:
+def _row(tier: str, candidate: Candidate, config_id: str, matrix: Study) -> Row:
     configuration = matrix.get(config_id)
     speedup, ttft = candidate.weighted_speedup, candidate.ttft_ms
     balance, contention = candidate.balance, candidate.contention
@@ -210,8 +210,7 @@ def _row(tier: str, candidate: Candidate, config_id: str, matrix: Matrix) -> Row
         "scenario": str(configuration.scenario),
         "is_published_pick": PUBLISHED_PICKS[tier] in candidate.config_ids,
         "is_gain": pd.NA if isnan(speedup.low) else speedup.low > 1,
-        **_asked("collector", configuration.collector),
-        **_asked("insight", configuration.insight),
+        **{key: value for each in configuration.agents for key, value in _asked(*each).items()},
         **_expected("weighted_speedup", speedup, candidate.n_blocks),
         **_expected("ttft_ms", ttft, candidate.n_ttft),
         **_expected("balance_efficiency_pct", balance, candidate.n_balance),

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dualollama_pipeline.core.study import AGENTS, APART
+from dualollama_pipeline.metrics.catalog import (
+    ALL,
+    APART_AGAINST_SHARED,
+    APART_SECONDS,
+    BALANCE,
+    SHARED_SECONDS,
+    Key,
+    key_of,
+)
+from dualollama_pipeline.statistics.samples import of_key
+
 if TYPE_CHECKING:
     import pandas as pd
 
 NAN = float("nan")
 Row = dict[str, Any]
 SHOWN = (
-    "dual_true_speedup",
-    "single_true_speedup",
-    "dual_against_single",
-    "dual_throughput_scaling",
-    "dual_collector_slowdown",
-    "dual_insight_slowdown",
-    "balance_efficiency_pct",
-    "collector_minus_insight_tok_per_s",
-    "ttft_delta_ms",
+    APART_SECONDS,
+    SHARED_SECONDS,
+    APART_AGAINST_SHARED,
+    Key("throughput_scaling", APART),
+    *(Key("slowdown", APART, agent.name) for agent in AGENTS),
+    BALANCE,
+    Key("tok_per_s_delta", APART),
+    Key("ttft_delta_ms", APART),
 )
-BESIDE = {"dual_true_speedup": "true speedup"}
+BESIDE = {APART_SECONDS: "true speedup"}
 
 
 def measured_rows(
@@ -28,9 +39,11 @@ def measured_rows(
 ) -> list[Row]:
     """This machine's figures, and beside the true speedup what the imported runs suggest."""
     rows = []
-    for name in SHOWN:
-        found = _where(population_statistics, "metric", name)
-        if not found.empty and name == "dual_against_single":
+    for key in SHOWN:
+        found = population_statistics
+        if not found.empty:
+            found = of_key(found, key)
+        if not found.empty and key == APART_AGAINST_SHARED:
             rows.append(_two_against_one(found.iloc[0]))
         elif not found.empty:
             rows.append(_row(found.iloc[0], critique))
@@ -38,17 +51,17 @@ def measured_rows(
     return [*rows, best] if best else rows
 
 
-def _where(table: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
-    """Return the rows with a value; a table without rows may be without columns, too."""
-    return table if table.empty else table[table[column].eq(value)]
+def _named(key: Key) -> str:
+    """Name an estimate: its metric, arm and agent, if it is of one."""
+    return ", ".join((key.metric, key.arm) if key.agent == ALL else key)
 
 
 def _row(estimate: pd.Series, critique: pd.DataFrame) -> Row:
-    name, origin = str(estimate["metric"]), str(estimate["origin"])
+    key, origin = key_of(estimate), str(estimate["origin"])
     row = {
         "origin": origin,
         "topic": "this machine",
-        "metric": name,
+        "metric": _named(key),
         "unit": str(estimate["unit"]),
         "level": f"blocks, n {estimate['n']}; the interval is that of the value",
         "left": f"this machine (Python, asyncio; {origin})",
@@ -57,7 +70,9 @@ def _row(estimate: pd.Series, critique: pd.DataFrame) -> Row:
         "ci_high": _number(estimate["ci_high"]),
         "obstacle": _why(origin),
     }
-    other = _where(critique, "finding", BESIDE.get(name, ""))
+    other = critique
+    if not other.empty:
+        other = critique[critique["finding"].eq(BESIDE.get(key, ""))]
     if other.empty:
         return row
     rust = other.iloc[0]
@@ -76,7 +91,7 @@ def _two_against_one(estimate: pd.Series) -> Row:
     return {
         "origin": origin,
         "topic": "this machine",
-        "metric": "dual_against_single",
+        "metric": _named(APART_AGAINST_SHARED),
         "unit": "x",
         "level": f"configurations without reloads, n {estimate['n']}; weighted speedup",
         "left": "two agents on one server",
@@ -107,7 +122,9 @@ def _number(value: Any) -> float:
 
 def _best(config_statistics: pd.DataFrame) -> Row | None:
     """The best configuration here, by the report's own figure: what TR110 and TR114 lead with."""
-    rows = _where(config_statistics, "metric", "balance_efficiency_pct")
+    rows = config_statistics
+    if not rows.empty:
+        rows = of_key(rows, BALANCE)
     if rows.empty or rows["value"].isna().all():
         return None
     rows = rows[rows["value"].notna()]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from dualollama_pipeline.core.study import APART, TOGETHER
 from dualollama_pipeline.statistics.estimate import codes, origin_of
 from dualollama_pipeline.statistics.intervals import interval_of
 from dualollama_pipeline.statistics.means import NAN, mean_of, sample
+from dualollama_pipeline.statistics.samples import BLOCK
 from dualollama_pipeline.statistics.verdicts import evidence_of
 
 if TYPE_CHECKING:
@@ -38,23 +40,24 @@ def assumed_demand(inputs: CostInputs) -> Demand:
 
 
 def measured_demand(runs: pd.DataFrame, blocks: pd.DataFrame) -> Demand | None:
-    """Return the mean wall time of the dual trials of `run_table`; None if none counts.
+    """Return the mean wall time of `apart` trials of `run_table`; None if none counts.
 
-    `sequential_s` is the mean of solo_a + solo_b over the blocks that count.
+    `sequential_s` is the mean of the sums of the solo walls over the blocks that count.
     """
-    sound = runs[runs["arm"].eq("dual") & runs["status"].eq("ok") & runs["validity"].ne("INVALID")]
+    sound = runs[runs["arm"].eq(APART) & runs["status"].eq("ok") & runs["validity"].ne("INVALID")]
     sound = sound[sound["wall_s"].notna()]
     if sound.empty:
         return None
-    counting = blocks[blocks["in_dual_estimate"]]
-    sequential = (counting["solo_a_wall_s"] + counting["solo_b_wall_s"]).dropna()
+    counting = blocks.loc[blocks["arm"].eq(APART) & blocks["counts"], BLOCK]
+    solo = runs[~runs["arm"].isin(TOGETHER)].merge(counting, on=BLOCK)
+    sequential = solo.groupby(BLOCK, sort=False)["wall_s"].sum()
     origin = origin_of(sound)
     return _demand(
         sound,
         origin,
         evidence_of(origin),
         float(sequential.mean()) if len(sequential) else NAN,
-        "dual trials of run_table",
+        "trials of two servers in run_table",
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.matrix import SAFE_ID, Scenario
+from dualollama_pipeline.core.study import SAFE_ID, Scenario
 from dualollama_pipeline.tr114.imported.artifacts import (
     RunArtifact,
     one_spelling,

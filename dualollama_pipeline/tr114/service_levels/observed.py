@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from dualollama_pipeline.core.study import APART
 from dualollama_pipeline.core.units import MS_PER_S
-from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.metrics.catalog import APART_SECONDS, APART_SPEEDUP, BY_NAME, Key, key_of
 from dualollama_pipeline.statistics.description import LEAST_N
 from dualollama_pipeline.statistics.estimate import codes, origin_of
 from dualollama_pipeline.statistics.intervals import (
@@ -71,7 +72,7 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Observed:
-    """Everything that one source says. `stretches`: dual trials in their order (see slo.py)."""
+    """Everything that one source says. `stretches`: its trials in their order (see slo.py)."""
 
     origin: str
     evidence: str
@@ -81,23 +82,30 @@ class Observed:
 
 
 def observe(
-    runs: pd.DataFrame, calls: pd.DataFrame, population: pd.DataFrame, costs: pd.DataFrame
+    runs: pd.DataFrame,
+    agents: pd.DataFrame,
+    calls: pd.DataFrame,
+    population: pd.DataFrame,
+    costs: pd.DataFrame,
 ) -> Observed:
-    """Return what was measured (or simulated) here: `run_table`, `call_table` of all nights.
+    """Return what was measured (or simulated) here: the tables of these names, of all nights.
 
     `population` is population_statistics, `costs` is cost_model.
     """
     origin = origin_of(runs) if len(runs) else "measured"
-    duals = runs[runs["arm"].eq("dual")]
-    sound = duals[duals["status"].eq("ok") & duals["validity"].ne("INVALID")]
-    own = calls[calls["arm"].eq("dual")]
+    rates = agents.groupby(["batch_id", "trial_id"])["mean_decode_tok_per_s"].agg(_mean_of_all)
+    apart = runs[runs["arm"].eq(APART)].join(
+        rates.rename("agent_tok_per_s"), on=["batch_id", "trial_id"]
+    )
+    sound = apart[apart["status"].eq("ok") & apart["validity"].ne("INVALID")]
+    own = calls[calls["arm"].eq(APART)]
     alone = runs.loc[runs["n_agents"].eq(1) & runs["status"].eq("ok"), "wall_s"].dropna()
     shortest = float(alone.min()) if len(alone) else None
     flags = sound["ttft_contention"].dropna()
     found = _of_trials(sound) | _of_calls(own) | _costs(costs, origin, "derived")
     found |= {
-        "weighted_speedup": _speedup(population, "dual_weighted_speedup"),
-        "true_speedup": _speedup(population, "dual_true_speedup"),
+        "weighted_speedup": _speedup(population, APART_SPEEDUP),
+        "true_speedup": _speedup(population, APART_SECONDS),
         "contention_pct": _rate(int(flags.sum()), len(flags)),
         "pair_wall_p95_s": _percentile(
             sound["wall_s"], 95, shortest,
@@ -106,7 +114,7 @@ def observe(
     }  # fmt: skip
     batches = sorted(map(str, runs["batch_id"].unique()))
     started = calls.groupby(["batch_id", "trial_id"])["started_at"].min().rename("started_at")
-    in_order = duals.join(started, on=["batch_id", "trial_id"]).sort_values("started_at")
+    in_order = apart.join(started, on=["batch_id", "trial_id"]).sort_values("started_at")
     return Observed(
         origin,
         evidence_of(origin),
@@ -121,6 +129,8 @@ def observe_imported(
 ) -> Observed:
     """Return what imported runs say: no agent was alone, so no true speedup."""
     flags = imported_runs["reported_contention"].dropna()
+    rates = imported_runs[["collector_tok_per_s", "insight_tok_per_s"]]
+    imported_runs = imported_runs.assign(agent_tok_per_s=rates.mean(axis=1, skipna=False))
     found = _of_trials(imported_runs) | _of_calls(imported_calls)
     found |= _costs(costs, "imported", "derived")
     own_times = imported_runs[["collector_s", "insight_s"]].min(axis=1).dropna()
@@ -143,18 +153,21 @@ def observe_report(costs: pd.DataFrame) -> Observed:
 
 def _of_trials(trials: pd.DataFrame) -> dict[str, Quantity]:
     """Means over sound trials of run_table or imported_runs, which share these columns."""
-    rates = [trials[f"{role}_tok_per_s"] for role in ("collector", "insight")]
     deltas = trials["ttft_delta_ms"].abs().dropna()
     return {
         "balance_speedup": _mean(trials, trials["balance_speedup"], 2.0, "2 by definition"),
         "balance_efficiency_pct": _mean(
             trials, trials["balance_efficiency_pct"], 100.0, "100 by definition"
         ),
-        "agent_tok_per_s": _mean(trials, (rates[0] + rates[1]) / 2),
+        "agent_tok_per_s": _mean(trials, trials["agent_tok_per_s"]),
         "largest_ttft_delta_ms": Quantity(
             Interval(float(deltas.max()) if len(deltas) else NAN, NAN, NAN, ""), len(deltas)
         ),
     }
+
+
+def _mean_of_all(rates: pd.Series) -> float:
+    return float(rates.mean(skipna=False))
 
 
 def _of_calls(calls: pd.DataFrame) -> dict[str, Quantity]:
@@ -205,13 +218,13 @@ def _percentile(
     )
 
 
-def _speedup(population: pd.DataFrame, metric: str) -> Quantity:
-    rows = {str(row["metric"]): row for row in population.to_dict("records")}
-    if metric not in rows:
+def _speedup(population: pd.DataFrame, key: Key) -> Quantity:
+    rows = {key_of(row): row for row in population.to_dict("records")}
+    if key not in rows:
         return Quantity(Interval(NAN, NAN, NAN, "no block counts"), 0)
-    row, best = rows[metric], float(BY_NAME[metric].n_agents or NAN)
-    if metric == "dual_true_speedup":
-        best = float(rows["dual_ideal_speedup"]["ci_high"])
+    row, best = rows[key], float(BY_NAME[key.metric].most or NAN)
+    if key == APART_SECONDS:
+        best = float(rows[Key("ideal_speedup", APART)]["ci_high"])
     found = Interval(row["value"], row["ci_low"], row["ci_high"], row["null_reason"])
     n, batches = int(row["n"]), str(row["batches"])
     if np.isnan(best):

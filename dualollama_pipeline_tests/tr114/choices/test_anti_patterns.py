@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.advice.lint import RULES, lint_configuration, lint_deployment
-from dualollama_pipeline.core.matrix import Matrix
+from dualollama_pipeline.core.study import Study
 from dualollama_pipeline.statistics.contrasts import contrasts
 from dualollama_pipeline.statistics.estimate import population_statistics
 from dualollama_pipeline.statistics.factors import factor_effects
@@ -27,7 +27,7 @@ SLOW = [0.80, 0.81, 0.79, 0.805, 0.795]
 FAST = [value * 1.5 for value in SLOW]
 
 
-def test_the_linter_finds_what_the_report_warns_of(matrix: Matrix) -> None:
+def test_the_linter_finds_what_the_report_warns_of(matrix: Study) -> None:
     """Section 7.3 names test005 and test100; the rules fire on their like, and on no other."""
     hits = {
         rule.name: [
@@ -51,7 +51,7 @@ def test_one_server_for_two_agents_is_found() -> None:
 
 
 @pytest.fixture
-def judge(matrix: Matrix, nothing_imported: Imported) -> Judge:
+def judge(matrix: Study, nothing_imported: Imported) -> Judge:
     """Rules against samples: test004 is num_gpu 80 beside a default agent, test006 is 120."""
 
     def made(*parts: pd.DataFrame, imported: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -143,7 +143,7 @@ def test_imported_runs_are_held_against_by_balance(judge: Judge, imported: Impor
     assert len(table) == 2 * len(RULES)
 
 
-def test_samples_of_imported_runs(imported: Imported, matrix: Matrix) -> None:
+def test_samples_of_imported_runs(imported: Imported, matrix: Study) -> None:
     samples = imported_samples(imported[0], matrix)
     assert (len(samples), int(samples["counts"].sum())) == (135, 134)
     classes = dict(zip(samples["config_id"], samples["effective_class"], strict=True))

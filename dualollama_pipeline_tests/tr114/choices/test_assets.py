@@ -10,7 +10,7 @@ import pytest
 
 from dualollama_pipeline import cli
 from dualollama_pipeline.advice.candidates import Candidate, find_candidates
-from dualollama_pipeline.core.matrix import Matrix
+from dualollama_pipeline.core.study import Study
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.assembly import build_definitions
@@ -50,7 +50,7 @@ def decided(warehouse: Path) -> TableStore:
 
 
 @pytest.fixture(scope="module")
-def candidates(warehouse: Path, matrix: Matrix, inputs: CostInputs) -> list[Candidate]:
+def candidates(warehouse: Path, matrix: Study, inputs: CostInputs) -> list[Candidate]:
     store = TableStore(Warehouse(warehouse).tables)
     runs, blocks, calls = (
         store.load_all(name, MEASURED)[0] for name in ("run_table", "block_table", "call_table")
@@ -75,7 +75,7 @@ def test_memory_is_weights_and_cache_of_both_servers(candidates: list[Candidate]
     assert "not measured" in by_first["test108"].reason
 
 
-def test_memory_of_an_unknown_model_is_null(warehouse: Path, matrix: Matrix) -> None:
+def test_memory_of_an_unknown_model_is_null(warehouse: Path, matrix: Study) -> None:
     store = TableStore(Warehouse(warehouse).tables)
     runs, blocks, calls = (
         store.load_all(name, ["test108"])[0] for name in ("run_table", "block_table", "call_table")
@@ -87,7 +87,7 @@ def test_memory_of_an_unknown_model_is_null(warehouse: Path, matrix: Matrix) -> 
 
 
 def test_a_failed_trial_is_counted_and_left_out(
-    warehouse: Path, matrix: Matrix, inputs: CostInputs
+    warehouse: Path, matrix: Study, inputs: CostInputs
 ) -> None:
     """Its wait must not enter the mean, nor vanish from the failures."""
     store = TableStore(Warehouse(warehouse).tables)

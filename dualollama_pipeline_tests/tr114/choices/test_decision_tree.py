@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.matrix import Matrix
+from dualollama_pipeline.core.study import Study
 from dualollama_pipeline.tr114.choices.decision_tree import (
     APPROACHES,
     LEAVES,
@@ -53,7 +53,7 @@ def test_exactly_ten_is_too_little() -> None:
     assert not at.is_published
 
 
-def test_every_branch_has_an_answer_that_the_matrix_holds(matrix: Matrix) -> None:
+def test_every_branch_has_an_answer_that_the_matrix_holds(matrix: Study) -> None:
     for vram_gb, priority in product((0.1, 10, 1000), ("", *PRIORITIES)):
         assert advise(vram_gb, priority).leaf.name in LEAVES
     for leaf in LEAVES.values():

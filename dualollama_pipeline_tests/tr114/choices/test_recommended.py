@@ -12,7 +12,7 @@ from dualollama_pipeline.advice.candidates import Candidate
 from dualollama_pipeline.advice.recommended import to_toml, write_recommended
 from dualollama_pipeline.core.agents_file import read_agents_file
 from dualollama_pipeline.core.errors import TableError
-from dualollama_pipeline.core.matrix import Matrix
+from dualollama_pipeline.core.study import Study
 from dualollama_pipeline.tables.schemas import conform
 from dualollama_pipeline.tr114.choices.tiers import configuration_tiers
 from dualollama_pipeline_tests.tr114.choices.choices import candidate
@@ -21,14 +21,14 @@ Imported = tuple[pd.DataFrame, pd.DataFrame]
 
 
 def written(
-    folder: Path, matrix: Matrix, imported: Imported, *candidates: Candidate
+    folder: Path, matrix: Study, imported: Imported, *candidates: Candidate
 ) -> dict[str, Path]:
     tiers = conform("configuration_tiers", configuration_tiers(candidates, imported[0], matrix))
     return {path.name: path for path in write_recommended(tiers, matrix, folder)}
 
 
 def test_each_tier_is_read_back_as_the_configuration_that_it_names(
-    tmp_path: Path, matrix: Matrix, nothing_imported: Imported
+    tmp_path: Path, matrix: Study, nothing_imported: Imported
 ) -> None:
     """Homo as [agents], default options as an empty table, the rest as two tables."""
     files = written(
@@ -57,7 +57,7 @@ def test_each_tier_is_read_back_as_the_configuration_that_it_names(
 
 
 def test_expected_figures_have_n_and_interval(
-    tmp_path: Path, matrix: Matrix, nothing_imported: Imported
+    tmp_path: Path, matrix: Study, nothing_imported: Imported
 ) -> None:
     files = written(
         tmp_path, matrix, nothing_imported, candidate("test001"), candidate("test015", "test200")
@@ -75,7 +75,7 @@ def test_expected_figures_have_n_and_interval(
 
 
 def test_a_file_from_the_simulator_says_so(
-    tmp_path: Path, matrix: Matrix, nothing_imported: Imported
+    tmp_path: Path, matrix: Study, nothing_imported: Imported
 ) -> None:
     files = written(tmp_path, matrix, nothing_imported, candidate("test001", origin="simulated"))
     text = files["balanced.toml"].read_text(encoding="utf-8")
@@ -84,7 +84,7 @@ def test_a_file_from_the_simulator_says_so(
 
 
 def test_a_tier_that_is_no_longer_recommended_leaves_no_file(
-    tmp_path: Path, matrix: Matrix, nothing_imported: Imported
+    tmp_path: Path, matrix: Study, nothing_imported: Imported
 ) -> None:
     """Last month's recommendation would be measured as today's."""
     written(tmp_path, matrix, nothing_imported, candidate("test001"))
@@ -93,7 +93,7 @@ def test_a_tier_that_is_no_longer_recommended_leaves_no_file(
 
 
 def test_a_folder_that_cannot_be_written(
-    tmp_path: Path, matrix: Matrix, nothing_imported: Imported
+    tmp_path: Path, matrix: Study, nothing_imported: Imported
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TableError, match="way out"):

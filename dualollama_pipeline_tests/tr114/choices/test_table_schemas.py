@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.core.errors import TableError
-from dualollama_pipeline.core.matrix import Matrix
+from dualollama_pipeline.core.study import Study
 from dualollama_pipeline.tables.schemas import conform
 from dualollama_pipeline.tr114.choices.tiers import configuration_tiers
 from dualollama_pipeline.tr114.costs.cost_inputs import CostInputs
@@ -21,7 +21,7 @@ Imported = tuple[pd.DataFrame, pd.DataFrame]
 
 @pytest.fixture(scope="module")
 def tables(
-    inputs: CostInputs, figure_table: pd.DataFrame, matrix: Matrix, nothing_imported: Imported
+    inputs: CostInputs, figure_table: pd.DataFrame, matrix: Study, nothing_imported: Imported
 ) -> dict[str, pd.DataFrame]:
     return {
         "cost_model": cost_model(inputs, [], figure_table),

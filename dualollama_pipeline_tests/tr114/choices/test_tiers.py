@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.advice.candidates import Candidate, Memory
-from dualollama_pipeline.core.matrix import Matrix
+from dualollama_pipeline.core.study import Study
 from dualollama_pipeline.statistics.means import Mean
 from dualollama_pipeline.tables.schemas import conform
 from dualollama_pipeline.tr114.choices.tiers import configuration_tiers
@@ -23,7 +23,7 @@ FAST, CALM, SMALL = "maximum_efficiency", "balanced", "resource_constrained"
 
 
 @pytest.fixture
-def choose(matrix: Matrix, nothing_imported: Imported) -> Choose:
+def choose(matrix: Study, nothing_imported: Imported) -> Choose:
     def made(*candidates: Candidate) -> pd.DataFrame:
         tiers = configuration_tiers(candidates, nothing_imported[0], matrix)
         return conform("configuration_tiers", tiers)
@@ -138,7 +138,7 @@ def test_simulated_candidates_are_an_illustration(choose: Choose) -> None:
     assert set(tiers["evidence"]) == {"illustration"}
 
 
-def test_imported_configurations_are_not_judged(matrix: Matrix, imported: Imported) -> None:
+def test_imported_configurations_are_not_judged(matrix: Study, imported: Imported) -> None:
     """No agent was alone: balance must not stand for a speedup."""
     tiers = conform("configuration_tiers", configuration_tiers([], imported[0], matrix))
     assert len(tiers) == 3 * 27

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from dualollama_pipeline.core.matrix import Configuration, Matrix
+from dualollama_pipeline.core.study import Configuration, Study
 from dualollama_pipeline.tr114.audit.evidence import load_plan
 
 SOLO_TOK_PER_S = 100.0
@@ -28,7 +28,7 @@ LOOP = ("test100", 2)
 FIRST_NUMBERS = {"chimera_homo": "chimera-homo", "baseline_vs_chimera": "baseline-vs-chimera"}
 
 
-def plan() -> Matrix:
+def plan() -> Study:
     return load_plan(Path(__file__).parents[3] / "data" / "published")
 
 

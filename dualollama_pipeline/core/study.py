@@ -1,14 +1,16 @@
-"""The benchmark matrix: which configurations exist and what their two agents ask for.
+"""The study: its agents and their servers, the arms that follow, and its configurations.
 
-Only the shape of a configuration lives here; how often and in which order it is measured is the
-plan's business (plan.py). The file is `data/matrix.yaml`; an empty option means "server default".
+The one place where an agent, a server or an arm has a name; everybody else gets them from here or
+reads them in a column. How often and in which order a configuration is measured is the plan's
+business (plan.py). Configurations stand in `data/matrix.yaml`; an empty option means "server
+default".
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -33,11 +35,43 @@ class Scenario(StrEnum):
     CHIMERA_HOMO = "chimera_homo"
 
 
-class Role(StrEnum):
-    """The two agents of the report, in the order A, B."""
+class Agent(NamedTuple):
+    """An agent, and the server that it has to itself where each has one."""
 
-    COLLECTOR = "collector"
-    INSIGHT = "insight"
+    name: str
+    server: str
+
+
+COLLECTOR, INSIGHT = Agent("collector", "a"), Agent("insight", "b")
+AGENTS = (COLLECTOR, INSIGHT)
+APART, SHARED = "apart", "shared"
+TOGETHER = (APART, SHARED)
+
+
+def solo(agent: str) -> str:
+    """Return the arm in which an agent runs alone."""
+    return f"solo_{agent}"
+
+
+ARMS: dict[str, tuple[Agent, ...]] = {
+    **{solo(agent.name): (agent,) for agent in AGENTS},
+    APART: AGENTS,
+    SHARED: tuple(Agent(agent.name, AGENTS[0].server) for agent in AGENTS),
+}
+
+# What arms were called before. Trial ids, nonces and seeds keep these words, so that the same plan
+# measures the same; journals that hold them are read through this table.
+FORMER_ARMS = dict(zip(("solo_a", "solo_b", "dual", "single"), ARMS, strict=True))
+
+
+def of_former(arm: str) -> str:
+    """Return what an arm is called today."""
+    return FORMER_ARMS.get(arm, arm)
+
+
+def former(arm: str) -> str:
+    """Return what an arm was called before; a later one has no other name."""
+    return next((word for word, today in FORMER_ARMS.items() if today == arm), arm)
 
 
 class Strict(BaseModel):
@@ -85,7 +119,7 @@ class AgentSpec(AgentOptions):
 
 
 class Configuration(Strict):
-    """One row of the matrix: what agent A (collector) and agent B (insight) ask for."""
+    """One configuration of the study: what each agent asks for."""
 
     config_id: Annotated[str, Field(pattern=SAFE_ID)]
     scenario: Annotated[Scenario, Field(strict=False)]
@@ -93,9 +127,9 @@ class Configuration(Strict):
     insight: AgentSpec
 
     @property
-    def agents(self) -> tuple[tuple[Role, AgentSpec], ...]:
-        """The agents as a list, in the order A, B."""
-        return ((Role.COLLECTOR, self.collector), (Role.INSIGHT, self.insight))
+    def agents(self) -> tuple[tuple[str, AgentSpec], ...]:
+        """Name and options of each agent, in the study's order."""
+        return tuple((agent.name, getattr(self, agent.name)) for agent in AGENTS)
 
     @model_validator(mode="after")
     def _scenario_follows_from_options(self) -> Configuration:
@@ -121,13 +155,13 @@ def derive_scenario(collector: AgentSpec, insight: AgentSpec) -> Scenario:
     return Scenario.CHIMERA_HETERO
 
 
-class Matrix(Strict):
+class Study(Strict):
     """All configurations, in the order of the file; ids are unique, whatever their case."""
 
     configurations: Annotated[tuple[Configuration, ...], Field(strict=False)]
 
     @model_validator(mode="after")
-    def _ids_are_unique(self) -> Matrix:
+    def _ids_are_unique(self) -> Study:
         if not self.configurations:
             msg = "there is no configuration; write at least one"
             raise ValueError(msg)
@@ -157,18 +191,19 @@ class Matrix(Strict):
 
     def equal_groups(self) -> list[tuple[str, ...]]:
         """Groups of config_ids that ask for the same thing under different names."""
-        groups: defaultdict[tuple[AgentSpec, AgentSpec], list[str]] = defaultdict(list)
+        groups: defaultdict[tuple[AgentSpec, ...], list[str]] = defaultdict(list)
         for configuration in self.configurations:
-            groups[configuration.collector, configuration.insight].append(configuration.config_id)
+            specs = tuple(spec for _, spec in configuration.agents)
+            groups[specs].append(configuration.config_id)
         return [tuple(ids) for ids in groups.values() if len(ids) > 1]
 
 
-def matrix_of(settings: Settings) -> Matrix:
-    """Read the matrix that the settings name; errors as `load_matrix`."""
-    return load_matrix(settings.data / "matrix.yaml")
+def study_of(settings: Settings) -> Study:
+    """Read the matrix that the settings name; errors as `load_study`."""
+    return load_study(settings.data / "matrix.yaml")
 
 
-def load_matrix(path: Path) -> Matrix:
+def load_study(path: Path) -> Study:
     """Read and check the matrix.
 
     Raises:
@@ -176,4 +211,4 @@ def load_matrix(path: Path) -> Matrix:
     """
     from dualollama_pipeline.core.yaml_file import load_yaml  # noqa: PLC0415 a worker reads none
 
-    return load_yaml(path, Matrix)
+    return load_yaml(path, Study)

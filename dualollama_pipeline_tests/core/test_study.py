@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.matrix import AgentSpec, Configuration, Matrix, Role, load_matrix
+from dualollama_pipeline.core.study import AgentSpec, Configuration, Study, Role, load_study
 from dualollama_pipeline.core.settings import PROJECT_ROOT
 
 # config_id: agent A / agent B as num_gpu num_ctx temperature; `-` is the server's default
@@ -66,13 +66,13 @@ def written(folder: Path, *entries: dict[str, Any]) -> Path:
 def refusal(path: Path) -> InputError:
     """The error that the file meets; anything but an InputError fails the test."""
     with pytest.raises(InputError) as caught:
-        load_matrix(path)
+        load_study(path)
     return caught.value
 
 
 def test_the_27_configurations_are_the_published_ones_in_their_order() -> None:
     """A silent change of one cell would be another experiment under the published name."""
-    matrix = load_matrix(PROJECT_ROOT / "data" / "matrix.yaml")
+    matrix = load_study(PROJECT_ROOT / "data" / "matrix.yaml")
     found = {
         each.config_id: (each.scenario.value, each.collector.given(), each.insight.given())
         for each in matrix.configurations
@@ -84,7 +84,7 @@ def test_the_27_configurations_are_the_published_ones_in_their_order() -> None:
 
 def test_equal_configurations_are_named_together() -> None:
     """24 distinct of 27: whoever counts 27 independent configurations counts three twice."""
-    matrix = load_matrix(PROJECT_ROOT / "data" / "matrix.yaml")
+    matrix = load_study(PROJECT_ROOT / "data" / "matrix.yaml")
     groups = {frozenset(group) for group in matrix.equal_groups()}
     assert groups == {
         frozenset({"test003", "test202"}),
@@ -95,7 +95,7 @@ def test_equal_configurations_are_named_together() -> None:
 
 def test_agents_stand_in_the_order_a_b() -> None:
     """Swapped agents would swap every signed difference of the report."""
-    first = load_matrix(PROJECT_ROOT / "data" / "matrix.yaml").get("test007")
+    first = load_study(PROJECT_ROOT / "data" / "matrix.yaml").get("test007")
     assert [(role, spec.num_gpu) for role, spec in first.agents] == [
         (Role.COLLECTOR, 60),
         (Role.INSIGHT, 80),
@@ -104,7 +104,7 @@ def test_agents_stand_in_the_order_a_b() -> None:
 
 def test_an_unknown_configuration_names_those_that_exist() -> None:
     """A KeyError would not tell which id was meant."""
-    matrix = Matrix.model_validate({"configurations": [entry(), entry(config_id="test2")]})
+    matrix = Study.model_validate({"configurations": [entry(), entry(config_id="test2")]})
     with pytest.raises(InputError, match="'test9'") as caught:
         matrix.get("test9")
     assert "test1, test2" in caught.value.way_out
@@ -128,7 +128,7 @@ def test_the_scenario_follows_from_the_options(
     for written_as in ("baseline_vs_chimera", "chimera_hetero", "chimera_homo"):
         path = written(tmp_path, entry(scenario=written_as, collector=collector, insight=insight))
         if written_as == scenario:
-            assert load_matrix(path).get("test1").scenario.value == scenario
+            assert load_study(path).get("test1").scenario.value == scenario
         else:
             message = str(refusal(path))
             assert repr(written_as) in message
@@ -148,7 +148,7 @@ def test_unsafe_ids_are_refused(tmp_path: Path, config_id: object) -> None:
 def test_the_longest_safe_id_is_accepted(tmp_path: Path) -> None:
     """An off-by-one in the limit would refuse what the message allows."""
     longest = "a" + "B-_9" * 15 + "zzz"  # 64 characters
-    assert load_matrix(written(tmp_path, entry(config_id=longest))).config_ids == [longest]
+    assert load_study(written(tmp_path, entry(config_id=longest))).config_ids == [longest]
 
 
 @pytest.mark.parametrize("second", ["test1", "TEST1", "tEst1"])
@@ -223,7 +223,7 @@ def test_the_limits_themselves_are_accepted(tmp_path: Path) -> None:
     low = {"num_gpu": -1, "num_ctx": 4, "temperature": 0, "top_p": 0, "top_k": 0}
     high = {"num_gpu": 10_000, "num_ctx": 10_000_000, "temperature": 2, "top_p": 1}
     path = written(tmp_path, entry(scenario="chimera_hetero", collector=low, insight=high))
-    loaded = load_matrix(path).get("test1")
+    loaded = load_study(path).get("test1")
     assert loaded.collector.given() == low
     assert loaded.insight.given() == high
     assert isinstance(loaded.insight.temperature, float)

@@ -72,5 +72,5 @@ def simulated_blocks(n: int = LONG_RUN, name: str = "standard", first: int = 0) 
     for block in range(n):
         mine = profile.model_copy(update={"seed": first + block})
         walls = truth.block_walls(mine, OPTIONS, OPTIONS, STAGES)
-        made[block] = [np.log(truth.true_speedup(walls, pair)) for pair in ("dual", "single")]
+        made[block] = [np.log(truth.true_speedup(walls, pair)) for pair in ("apart", "shared")]
     return made

@@ -153,7 +153,7 @@ def page(found: list[Found], sizes: list[dict[str, Any]]) -> str:
                     f"| {each.case} | {each.n:,} | {each.share:.4f} | {each.promised} | {kept} |\n"
                 )
     long_run = float(np.exp(simulated_blocks()[:, 0].mean()))
-    text += NOISE_FREE.format(free=noise_free("dual"), long_run=long_run, n=LONG_RUN)
+    text += NOISE_FREE.format(free=noise_free("apart"), long_run=long_run, n=LONG_RUN)
     text += EARLY_STOPS + early_stops.table()
     if sizes:
         text += "\n## Scale\n\nAll statistics of the group, 27 configurations; limits at 1,000,000 "

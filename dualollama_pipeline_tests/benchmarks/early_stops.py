@@ -15,7 +15,7 @@ from dualollama_pipeline.metrics.block import true_speedup, weighted_speedup
 from dualollama_pipeline.simulator import truth
 from dualollama_pipeline.simulator.profile import EarlyStops, Profile
 from dualollama_pipeline.tables.shared_window import NO_WINDOW, window_facts
-from dualollama_pipeline.tables.work import pair_work
+from dualollama_pipeline.tables.work import work_together
 from dualollama_pipeline_tests.benchmarks.campaigns import OPTIONS, STAGES
 
 if TYPE_CHECKING:
@@ -47,20 +47,20 @@ def stopping_blocks(stops: float, prompts: str, n: int = LONG_RUN) -> NDArray[np
     walls = np.empty((n, 2))
     for block in range(n):
         drawn = profile(stops, prompts, block)
-        for arm in ("solo_a", "solo_b", "dual", "single"):
+        for arm in ("solo_collector", "solo_insight", "apart", "shared"):
             calls = [
                 _record(call, ROLES[agent], str(stage))
                 for agent, made in truth.play(drawn, arm, options, STAGES).items()
                 for stage, call in enumerate(made)
             ]
             rows += _rows(block, arm, calls)
-            if arm in {"dual", "single"}:
+            if arm in {"apart", "shared"}:
                 wall_ns = max(call.end_ns or 0 for call in calls)
-                walls[block, int(arm == "single")] = wall_ns / 1e6
-    work = pair_work(rows)
+                walls[block, int(arm == "shared")] = wall_ns / 1e6
+    work = work_together(rows)
     made = np.empty((n, 4))
     for block in range(n):
-        for place, arm in enumerate(("dual", "single")):
+        for place, arm in enumerate(("apart", "shared")):
             mine = [work[block, arm, role] for role in ROLES.values()]
             made[block, place] = np.log(weighted_speedup([each.slowdown for each in mine]))
             in_turn = [each.in_turn_ms for each in mine]
@@ -70,7 +70,7 @@ def stopping_blocks(stops: float, prompts: str, n: int = LONG_RUN) -> NDArray[np
 
 def _record(call: Call, role: str, stage: str) -> CallRecord:
     return CallRecord.model_construct(
-        role=role,
+        agent=role,
         stage=stage,
         status=Status.OK,
         sent_ns=call.received_ns,
@@ -85,7 +85,7 @@ def _record(call: Call, role: str, stage: str) -> CallRecord:
 
 def _rows(block: int, arm: str, calls: list[CallRecord]) -> list[dict[str, Any]]:
     trial = TrialRecord.model_construct(calls=tuple(calls))
-    facts = window_facts(trial) if arm in {"dual", "single"} else {}
+    facts = window_facts(trial) if arm in {"apart", "shared"} else {}
     rows = []
     for call in calls:
         sent, first, end = call.sent_ns or 0, call.first_token_ns or 0, call.end_ns or 0
@@ -94,7 +94,7 @@ def _rows(block: int, arm: str, calls: list[CallRecord]) -> list[dict[str, Any]]
             {
                 "block": block,
                 "arm": arm,
-                "role": call.role,
+                "role": call.agent,
                 "stage": call.stage,
                 "status": "ok",
                 "validity": "VALID",
@@ -106,7 +106,7 @@ def _rows(block: int, arm: str, calls: list[CallRecord]) -> list[dict[str, Any]]
                 "tpot_ms": (end - first) / 1e6 / (n_tokens - 1),
                 "n_tokens": float(n_tokens),
                 "prompt_eval_ms": (call.counters.prompt_eval_duration or 0) / 1e6,
-                **facts.get((call.role, call.stage), NO_WINDOW),
+                **facts.get((call.agent, call.stage), NO_WINDOW),
             }
         )
     return rows

@@ -67,7 +67,7 @@ def _plan(case: Case, urls: dict[str, str], blocks: int) -> Plan:
     for trial in raw["trials"]:
         for agent in trial["agents"]:
             for stage in agent["stages"]:
-                stage["num_predict"] = case.tokens[agent["role"]]
+                stage["num_predict"] = case.tokens[agent["agent"]]
     return type(plan).model_validate(raw)
 
 

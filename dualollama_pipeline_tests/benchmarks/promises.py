@@ -160,11 +160,11 @@ def coverage_cases() -> dict[str, IntervalCase]:
         ),
         "simulator, dual, 5 blocks, long-run truth": _simulated(0, 5),
         "simulator, dual, 15 blocks, long-run truth": _simulated(0, 15),
-        "simulator, single, 5 blocks, noise-free truth": _simulated(1, 5, "single"),
+        "simulator, single, 5 blocks, noise-free truth": _simulated(1, 5, "shared"),
         **{
             f"weighted, {arm}, {100 * stops:.0f} % early stops, prompts {prompts}, {n} blocks":
                 _stopping(place, n, stops, prompts)
-            for place, arm in enumerate(("dual", "single"))
+            for place, arm in enumerate(("apart", "shared"))
             for stops in early_stops.SHARES
             for prompts in early_stops.PROMPTS
             for n in (5, 15)
@@ -189,7 +189,7 @@ def exact_cases() -> dict[str, IntervalCase]:
 def told_cases() -> dict[str, IntervalCase]:
     """Return what is shown and not judged, because its truth is another quantity or n is small."""
     return {
-        "simulator, dual, 5 blocks, noise-free truth": _simulated(0, 5, "dual"),
+        "simulator, dual, 5 blocks, noise-free truth": _simulated(0, 5, "apart"),
         **{
             f"true, dual, {100 * stops:.0f} % early stops, 5 blocks (not printed)":
                 _stopping(2, 5, stops, "like decoding")

@@ -25,7 +25,7 @@ from dualollama_pipeline.statistics import contrasts, estimate, factors, outlier
 MATRIX = Path(__file__).resolve().parents[2] / "data" / "matrix.yaml"
 SIZES = (10_000, 100_000, 1_000_000)
 LIMIT_S, LIMIT_MIB = 60.0, 2_048.0
-BLOCKS, ARMS = 5, ("solo_a", "solo_b", "dual", "single")
+BLOCKS, ARMS = 5, ("solo_collector", "solo_insight", "apart", "shared")
 RATIOS = tuple(
     metric.name
     for metric in METRICS
@@ -81,7 +81,7 @@ def make_tables(n_trials: int, seed: int = 114) -> tuple[pd.DataFrame, pd.DataFr
 def _calls(where: pd.DataFrame) -> pd.DataFrame:
     place = where["config_id"] + "." + where["batch_id"] + "." + where["block"].astype(str)
     return where.assign(
-        trial_id=place, arm="dual", attempt=1, role="collector", stage="analysis", status="ok",
+        trial_id=place, arm="apart", attempt=1, agent="collector", stage="analysis", status="ok",
         failure_kind=None, done_reason="length", n_tokens=300, total_ms=3000.0, queue_ms=1.0,
         load_ms=50.0, is_reload=False, is_degenerate=False,
     )  # fmt: skip

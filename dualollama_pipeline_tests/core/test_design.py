@@ -50,7 +50,7 @@ def planned(
 
 def stages_of(plan: Plan) -> dict[tuple[str, str, str], Stage]:
     return {
-        (trial.trial_id, agent.role, stage.name): stage
+        (trial.trial_id, agent.name, stage.name): stage
         for trial in plan.trials
         for agent in trial.agents
         for stage in agent.stages
@@ -109,13 +109,13 @@ def test_who_runs_where() -> None:
     """`single` with the insight agent on server b would be `dual` under another name."""
     plan = planned()
     placed = {
-        arm: {(agent.role, agent.server) for agent in trial_of(plan, arm).agents} for arm in Arm
+        arm: {(agent.name, agent.server) for agent in trial_of(plan, arm).agents} for arm in Arm
     }
     assert placed == {
-        Arm.SOLO_A: {("collector", "a")},
-        Arm.SOLO_B: {("insight", "b")},
-        Arm.DUAL: {("collector", "a"), ("insight", "b")},
-        Arm.SINGLE: {("collector", "a"), ("insight", "a")},
+        "solo_collector": {("collector", "a")},
+        "solo_insight": {("insight", "b")},
+        APART: {("collector", "a"), ("insight", "b")},
+        SHARED: {("collector", "a"), ("insight", "a")},
     }
 
 
@@ -124,7 +124,7 @@ def test_each_agent_keeps_its_options_and_model() -> None:
     plan = planned(collector={"model": "own:1b"}, insight={"num_gpu": 80, "num_ctx": 512})
     for trial in plan.trials:
         for agent in trial.agents:
-            if agent.role == "collector":
+            if agent.name == "collector":
                 assert (agent.model, agent.options.given()) == ("own:1b", {})
             else:
                 assert agent.model == "gemma3:latest"
@@ -162,7 +162,7 @@ def test_the_sampling_seed_is_the_same_in_all_arms_of_a_block() -> None:
     for trial in planned(blocks=5).trials:
         for agent in trial.agents:
             for stage in agent.stages:
-                seeds.setdefault((trial.block, agent.role, stage.name), set()).add(stage.seed)
+                seeds.setdefault((trial.block, agent.name, stage.name), set()).add(stage.seed)
     assert len(seeds) == 5 * 2 * 2
     assert all(len(values) == 1 for values in seeds.values())
     distinct = {value for values in seeds.values() for value in values}

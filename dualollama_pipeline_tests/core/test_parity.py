@@ -124,5 +124,5 @@ def test_a_stage_cannot_follow_what_does_not_come_before_it() -> None:
     second = Stage(name="report", **stage)
     with pytest.raises(ValidationError, match="no earlier stage"):
         PlannedAgent(
-            role="r", server="a", model="m:1b", options=AgentOptions(), stages=(first, second)
+            agent="r", server="a", model="m:1b", options=AgentOptions(), stages=(first, second)
         )

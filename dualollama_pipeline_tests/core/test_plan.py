@@ -27,7 +27,7 @@ def agent(**changes: Any) -> dict[str, Any]:
 
 
 def trial(**changes: Any) -> dict[str, Any]:
-    return {"trial_id": "t1", "block": 1, "arm": "solo_a", "agents": [agent()]} | changes
+    return {"trial_id": "t1", "block": 1, "arm": "solo_collector", "agents": [agent()]} | changes
 
 
 def content(**changes: Any) -> dict[str, Any]:
@@ -74,9 +74,9 @@ def refusal(folder: Path, text: str) -> InputError:
         {"trials": [trial(agents=[agent(options={"num_gpu": 61})])]},
         {"trials": [trial(agents=[agent(options={})])]},
         {"trials": [trial(agents=[agent(model="other:1b")])]},
-        {"trials": [trial(agents=[agent(role="insight")])]},
+        {"trials": [trial(agents=[agent(agent="insight")])]},
         {"trials": [trial(), trial(trial_id="t2", block=2)]},
-        {"trials": [trial(arm="dual")]},
+        {"trials": [trial(arm="apart")]},
         with_stage(prompt="q"),
         with_stage(seed=2),
         with_stage(seed=None),
@@ -128,7 +128,7 @@ def test_a_plan_survives_json(tmp_path: Path) -> None:
     """The worker reads what the orchestrator wrote; a lost option would be measured as default."""
     written = plan(
         deadlines={"idle_s": 7.5},
-        trials=[trial(), trial(trial_id="t2", agents=[agent(options={}), agent(role="insight")])],
+        trials=[trial(), trial(trial_id="t2", agents=[agent(options={}), agent(agent="insight")])],
     )
     path = tmp_path / "plan.json"
     path.write_text(written.model_dump_json(), encoding="utf-8")

@@ -39,7 +39,7 @@ def attempt(**changes: Any) -> TrialRecord:
         "trial_id": "t1",
         "attempt": 1,
         "block": 1,
-        "arm": "dual",
+        "arm": "apart",
         "order": 0,
         "status": "ok",
         "started_at": "2026-01-01T00:00:00+00:00",

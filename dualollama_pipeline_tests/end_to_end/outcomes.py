@@ -90,7 +90,7 @@ def write_batch(
     apart = (servers[0], servers[1].model_copy(update={"pid": 2}))
     with JournalWriter(path) as writer:
         writer.append(BatchRecord(started_at="now", plan_hash=plan.plan_hash, plan=plan))
-        for arm in ("solo_a", "solo_b", "dual", "single"):
+        for arm in ("solo_collector", "solo_insight", "apart", "shared"):
             writer.append(IdentityRecord(arm=arm, moment="before", servers=apart))
         for order, planned in enumerate(plan.trials):
             made = trial(planned.arm, planned.block, (calls or _varied)(planned.arm, planned.block))
@@ -101,8 +101,8 @@ def write_batch(
 
 def _varied(arm: str, block: int) -> list[CallRecord]:
     """Every block a little different: equal ones say nothing about the variance."""
-    server = {"server": "a"} if arm == "single" else {}
-    scale = 1 + 0.002 * (block * (3 if arm == "dual" else 2) % 5)
+    server = {"server": "a"} if arm == "shared" else {}
+    scale = 1 + 0.002 * (block * (3 if arm == "apart" else 2) % 5)
     return [
         record
         for role, total in CALL_MS[arm].items()
@@ -125,12 +125,12 @@ def all_failed(home: Path, config_id: str) -> None:
     """Every call of every trial failed."""
     kind = {"kind": "connect"}
     of = {
-        "solo_a": [failed("collector", **kind), unsent("collector")],
-        "solo_b": [failed("insight", **kind), unsent("insight")],
+        "solo_collector": [failed("collector", **kind), unsent("collector")],
+        "solo_insight": [failed("insight", **kind), unsent("insight")],
     }
-    both = [*of["solo_a"], *of["solo_b"]]
+    both = [*of["solo_collector"], *of["solo_insight"]]
     on_one = [record.model_copy(update={"server": "a"}) for record in both]
-    measured(home, config_id, calls=lambda arm, _: {**of, "dual": both, "single": on_one}[arm])
+    measured(home, config_id, calls=lambda arm, _: {**of, "apart": both, "shared": on_one}[arm])
 
 
 def lost(home: Path, config_ids: Sequence[str]) -> None:

@@ -116,14 +116,14 @@ def test_the_true_speedup_of_the_simulation_is_covered(home: Path) -> None:
     """The truth is known here: the same model without noise, driven without HTTP."""
     journal = read_journal(next((home / "warehouse" / "journals" / "test013").glob("*.jsonl")))
     assert journal.batch is not None
-    dual = next(t for t in journal.batch.plan.trials if t.arm == "dual")
+    dual = next(t for t in journal.batch.plan.trials if t.arm == "apart")
     agent = next(a for a in dual.agents if a.server == SERVER_A)
     stages = [(len(s.nonce + s.prompt), s.num_predict or 0) for s in agent.stages]
     options = agent.options.given()
     walls = noise_free_walls(Profile.load("standard").noise_free(), options, options, stages)
     table = TableStore(home / "warehouse" / "tables").load("config_statistics")
     table = table[table["config_id"] == "test013"].set_index("metric")
-    for arm in ("dual", "single"):
+    for arm in ("apart", "shared"):
         row = table.loc[f"{arm}_true_speedup"]
         # one interval of 95 %: three standard errors would fail one campaign in 70
         half = (row["ci_high"] - row["ci_low"]) / 2
@@ -248,7 +248,7 @@ def test_measure_without_dagster(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert sum(line.endswith(": ok") for line in lines) == 20
     assert any("SIMULATED" in line for line in lines)
-    assert all(any(arm in line for line in lines) for arm in ("solo_a", "solo_b", "dual", "single"))
+    assert all(any(arm in line for line in lines) for arm in ("solo_collector", "solo_insight", "apart", "shared"))
     (speedup,) = [line for line in lines if line.startswith("dual_weighted_speedup")]
     assert "n 5" in speedup
     assert "95 % interval 0.8" in speedup

@@ -44,7 +44,7 @@ GRACE_S = 2.0
 AT_ONCE = {True: 24, False: 12}  # exchanges that wait may be many, the others would wait
 STAGE = Stage(name="analysis", prompt="p", nonce="n", num_predict=40, seed=1)
 AGENT = PlannedAgent(
-    role="collector", server="a", model=MODEL, options=AgentOptions(num_gpu=80), stages=(STAGE,)
+    agent="collector", server="a", model=MODEL, options=AgentOptions(num_gpu=80), stages=(STAGE,)
 )
 
 

@@ -93,8 +93,8 @@ def one_lost(kind: FailureKind) -> list[TrialRecord]:
 def all_lost(kind: FailureKind) -> list[TrialRecord]:
     """Five blocks in which no call was answered."""
     arms = {}
-    for arm in ("solo_a", "solo_b", "dual", "single"):
-        roles = list(dict.fromkeys(call.role for call in calls_of(arm)))
+    for arm in ("solo_collector", "solo_insight", "apart", "shared"):
+        roles = list(dict.fromkeys(call.agent for call in calls_of(arm)))
         arms[arm] = [call for r in roles for call in (lost(kind, r), unsent(r, REPORT))]
     return [trial for n in BLOCKS for trial in block_of(n, **arms)]
 
@@ -220,7 +220,7 @@ def test_a_lost_call_is_in_no_estimate(some: Made, kind: FailureKind) -> None:
         assert n["dual_weighted_speedup"] == n["dual_true_speedup"] == 4
         assert n["balance_efficiency_pct"] == 4
         assert n.le(4).all()
-    of_dual = runs["block"].eq(1) & runs["arm"].eq("dual")
+    of_dual = runs["block"].eq(1) & runs["arm"].eq("apart")
     (dual,) = runs[of_dual].to_dict("records")
     assert (dual["status"], dual["validity"]) == ("failed", "INVALID")
     assert f"collector analysis failed ({kind})" in dual["validity_reasons"]
@@ -240,7 +240,7 @@ def test_a_lost_call_stands_on_the_page(report: Made, kind: FailureKind) -> None
     sound = undisturbed()[0].set_index("metric")["value"]
     assert dual.value == pytest.approx(sound["dual_weighted_speedup"], rel=1e-12)
     (note,) = [note for note in mine.notes if note.left_out_of]
-    assert (note.block, note.left_out_of) == (1, ("dual",))
+    assert (note.block, note.left_out_of) == (1, ("apart",))
     assert f"collector analysis failed ({kind})" in note.reason
     for page in report.pages:
         assert said(kind) in page

@@ -81,7 +81,7 @@ def nonces_of(plan: Plan, trial_id: str, role: str, stage: str) -> frozenset[str
         for trial in plan.trials
         for agent in trial.agents
         for planned in agent.stages
-        if (trial.trial_id, agent.role, planned.name) == (trial_id, role, stage)
+        if (trial.trial_id, agent.name, planned.name) == (trial_id, role, stage)
     )
 
 
@@ -92,7 +92,7 @@ def measure(
     *,
     victim: str = "collector",
     stage: str = "analysis",
-    arm: Arm = Arm.DUAL,
+    arm: Arm = APART,
     **changes: Any,
 ) -> tuple[Journal, str]:
     """Measure two blocks, with a fault in one call of the first trial of an arm."""
@@ -122,7 +122,7 @@ def measure(
 
 
 def said(call: CallRecord) -> tuple[str, str, Status, str, int | None]:
-    return call.role, call.stage, call.status, call.text, call.counters.eval_count
+    return call.agent, call.stage, call.status, call.text, call.counters.eval_count
 
 
 @pytest.fixture(scope="module", params=["generate", "chat"])
@@ -144,7 +144,7 @@ def check_isolated(journal: Journal, undisturbed: Journal, target: str, victim: 
         struck = found.trial_id == target
         assert found.status is (Status.FAILED if struck else Status.OK), found.trial_id
         for call, good in zip(found.calls, expected.calls, strict=True):
-            if not (struck and call.role == victim):
+            if not (struck and call.agent == victim):
                 assert said(call) == said(good)
     assert journal.end is not None
     assert (journal.end.ok, journal.end.failed) == (7, 1)
@@ -168,7 +168,7 @@ def test_a_fault_of_one_agent_leaves_the_other_agent_and_the_other_trials_alone(
     assert failed.failure.model == MODEL
 
 
-@pytest.mark.parametrize("arm", [Arm.DUAL, Arm.SINGLE])
+@pytest.mark.parametrize("arm", [APART, SHARED])
 @pytest.mark.parametrize("stage", ["analysis", "report"])
 @pytest.mark.parametrize("victim", ["collector", "insight"])
 def test_whoever_and_whenever_the_fault_strikes(

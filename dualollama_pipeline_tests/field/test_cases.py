@@ -254,8 +254,8 @@ def test_08_whether_one_server_queued_is_known(
     all_ok(journal)
     tables = build_tables(journal)
     runs = tables.run_table
-    assert list(runs.loc[runs["arm"].eq("single"), "single_mode"]) == [mode]
-    assert runs.loc[runs["arm"].ne("single"), "single_mode"].isna().all()
+    assert list(runs.loc[runs["arm"].eq("shared"), "shared_mode"]) == [mode]
+    assert runs.loc[runs["arm"].ne("shared"), "shared_mode"].isna().all()
     block = one_block(tables)
     assert block["in_single_estimate"]
     assert block["single_true_speedup"] == pytest.approx(speedup, rel=0.12)

@@ -31,11 +31,11 @@ def with_invalid_block(slower):
     blocks.loc[bad, "validity"] = "INVALID"
     blocks.loc[bad, ["in_dual_estimate", "in_single_estimate"]] = False
     blocks.loc[bad, "exclusion_reason"] = f"dual: collector analysis failed {HOSTILE}"
-    bad = calls["config_id"].eq("test013") & calls["block"].eq(3) & calls["role"].eq("collector")
+    bad = calls["config_id"].eq("test013") & calls["block"].eq(3) & calls["agent"].eq("collector")
     calls.loc[bad, "status"] = "failed"
     calls.loc[bad, "failure_kind"] = "server_error"
     calls.loc[bad, "failure_text"] = HOSTILE
-    calls.loc[calls["role"].eq("collector"), "model"] = HOSTILE
+    calls.loc[calls["agent"].eq("collector"), "model"] = HOSTILE
     return with_statistics(replace(slower, blocks=blocks, calls=calls))
 
 

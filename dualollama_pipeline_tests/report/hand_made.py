@@ -56,7 +56,7 @@ def _block(config_id, block, speedup, origin):
 
 def _run(config_id, block, origin):
     return filled(
-        "run_table", **_where(config_id, block, origin), trial_id=f"{block}-dual", arm="dual",
+        "run_table", **_where(config_id, block, origin), trial_id=f"{block}-dual", arm="apart",
         attempt=1, n_agents=2, wall_s=2.0, sequential_s=3.9 + block / 100,
         balance_speedup=(3.9 + block / 100) / 2.0,
         balance_efficiency_pct=100 * (3.9 + block / 100) / 2.0 / 2,
@@ -65,8 +65,8 @@ def _run(config_id, block, origin):
 
 def _call(config_id, block, role, origin):
     return filled(
-        "call_table", **_where(config_id, block, origin), trial_id=f"{block}-dual", arm="dual",
-        attempt=1, role=role, server={"collector": "a", "insight": "b"}[role], stage="analysis",
+        "call_table", **_where(config_id, block, origin), trial_id=f"{block}-dual", arm="apart",
+        attempt=1, agent=role, server={"collector": "a", "insight": "b"}[role], stage="analysis",
         model="gemma3:latest", model_digest="0123abcd", server_version="0.33.0",
         started_at=f"2026-01-0{block}T00:00:00+00:00", ingest_s=0.1,
         simulated_by="simulator profile standard" if origin == "simulated" else None,

@@ -20,7 +20,7 @@ OTHER = "no difference shown"
 
 
 @pytest.mark.parametrize(
-    ("dual", "single", "against", "start"),
+    ("apart", "shared", "against", "start"),
     [
         ("faster", "slower", "faster", "Run both agents at once, each on its own server"),
         ("faster", "slower", "slower", "Run both agents at once, each on its own server"),
@@ -84,7 +84,7 @@ def _reloading(inputs, *config_ids: str):
     blocks.loc[blocks["config_id"].isin(config_ids), "n_single_reloads"] = 1
     calls = inputs.calls.copy()
     mine = calls.index[calls["config_id"].isin(config_ids)][:3]
-    calls.loc[mine, ["arm", "is_reload"]] = ["single", True]
+    calls.loc[mine, ["arm", "is_reload"]] = ["shared", True]
     calls.loc[mine, "load_ms"] = [2000.0, 4000.0, 9000.0]
     return with_statistics(replace(inputs, blocks=blocks, calls=calls), with_contrasts=True)
 

@@ -65,7 +65,7 @@ def test_invalid_block_is_counted_and_named(with_invalid_block):
     found = _of(summarize(with_invalid_block), "test013")
     assert (found.validity.n_invalid, found.validity.n_left_out_dual) == (1, 1)
     (note,) = found.notes
-    assert (note.block, note.validity, note.left_out_of) == (3, "INVALID", ("dual", "single"))
+    assert (note.block, note.validity, note.left_out_of) == (3, "INVALID", ("apart", "shared"))
     assert find(found.estimates, "dual_weighted_speedup").n_left_out == 1
 
 
@@ -114,5 +114,5 @@ def test_statuses_add_up(with_invalid_block):
 
 def test_options_are_described_by_what_was_asked(summary):
     """Trap: an option that was not sent reads as `nan GPU layers`."""
-    words = {agent.role: agent.options for agent in _of(summary, "test001").agents}
+    words = {agent.name: agent.options for agent in _of(summary, "test001").agents}
     assert words == {"collector": "server defaults", "insight": "80 GPU layers, context 512"}

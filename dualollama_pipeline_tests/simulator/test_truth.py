@@ -12,16 +12,16 @@ def test_walls_by_hand(round_profile: Profile):
     """One stage, 1000 characters, 10 tokens: 368 ms alone, 608 ms together (see test_world)."""
     walls_s = noise_free_walls(round_profile, OPTIONS, OPTIONS, [(1000, 10)])
     assert walls_s == pytest.approx(
-        {"solo_a": 0.368, "solo_b": 0.368, "dual": 0.608, "single": 0.736}
+        {"solo_collector": 0.368, "solo_insight": 0.368, "apart": 0.608, "shared": 0.736}
     )
-    assert true_speedup(walls_s, "dual") == pytest.approx(0.736 / 0.608)
-    assert true_speedup(walls_s, "single") == pytest.approx(1.0)
+    assert true_speedup(walls_s, "apart") == pytest.approx(0.736 / 0.608)
+    assert true_speedup(walls_s, "shared") == pytest.approx(1.0)
 
 
 def test_longer_answers_gain_less(standard: Profile):
     """Two streams share a GPU at 76 %, and only the fixed load times gain from running together."""
     speedups = [
-        true_speedup(noise_free_walls(standard, OPTIONS, OPTIONS, [(720, n)] * 2), "dual")
+        true_speedup(noise_free_walls(standard, OPTIONS, OPTIONS, [(720, n)] * 2), "apart")
         for n in (128, 300, 512)
     ]
     assert speedups == sorted(speedups, reverse=True)
@@ -33,8 +33,8 @@ def test_switching_options_on_one_server_reloads(round_profile: Profile):
     other = {"num_gpu": 60, "num_ctx": 2048}
     walls_s = noise_free_walls(round_profile, OPTIONS, other, [(1000, 10)])
     # 368 of A, then 4000 instead of 200 for B's load.
-    assert walls_s["single"] == pytest.approx(0.368 + 4.0 + 0.063 + 0.105)
-    assert walls_s["dual"] == pytest.approx(0.608)
+    assert walls_s["shared"] == pytest.approx(0.368 + 4.0 + 0.063 + 0.105)
+    assert walls_s["apart"] == pytest.approx(0.608)
 
 
 def test_a_seed_is_a_block_and_each_arm_is_drawn_anew(standard: Profile):

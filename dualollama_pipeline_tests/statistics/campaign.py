@@ -79,7 +79,7 @@ def sound_statistics() -> dict[str, pd.DataFrame]:
         ),
         rows("a", [90.0, 91.0, 96.0, 97.0, 98.0, 99.0], BALANCE, origin="simulated"),
     )
-    place = {"config_id": "a", "batch_id": "none", "block": 1, "arm": "dual"}
+    place = {"config_id": "a", "batch_id": "none", "block": 1, "arm": "apart"}
     runs = pd.DataFrame([{**place, "start_skew_ms": 0.0, "ttft_contention": False}])
     calls = pd.DataFrame(
         [

@@ -51,9 +51,9 @@ def test_the_simulators_truth_is_covered() -> None:
     """
     blocks = simulated_blocks(3_000)
     campaigns = blocks.reshape(600, 5, 2)
-    truths = {1: np.log(noise_free("single")), 0: blocks[:, 0].mean()}
+    truths = {1: np.log(noise_free("shared")), 0: blocks[:, 0].mean()}
     for which, truth in truths.items():
         found = [t_interval(campaign[:, which]) for campaign in campaigns]
         covered = np.mean([interval.low <= truth <= interval.high for interval in found])
         assert 0.93 <= covered <= 0.97, which
-    assert truths[0] > np.log(noise_free("dual"))
+    assert truths[0] > np.log(noise_free("apart"))

@@ -23,7 +23,7 @@ USUAL = np.array([1.0, 2.0, 3.0, 4.0, 5.0])  # median 3, MAD 1
 def call(**changes: Any) -> dict[str, Any]:
     """A sound call of block 1."""
     sound: dict[str, Any] = {
-        "config_id": "a", "batch_id": "night1", "block": 1, "trial_id": "1-dual", "arm": "dual",
+        "config_id": "a", "batch_id": "night1", "block": 1, "trial_id": "1-dual", "arm": "apart",
         "attempt": 1, "role": "insight", "stage": "report", "status": "ok", "failure_kind": None,
         "done_reason": "length", "n_tokens": 300, "total_ms": 3000.0, "queue_ms": 1.0,
         "load_ms": 50.0, "is_reload": False, "is_degenerate": False,
@@ -34,7 +34,7 @@ def call(**changes: Any) -> dict[str, Any]:
 def run(**changes: Any) -> dict[str, Any]:
     """A sound dual trial of block 1."""
     sound = {
-        "config_id": "a", "batch_id": "night1", "block": 1, "arm": "dual", "start_skew_ms": 1.0,
+        "config_id": "a", "batch_id": "night1", "block": 1, "arm": "apart", "start_skew_ms": 1.0,
         "ttft_contention": False,
     }  # fmt: skip
     return sound | changes
@@ -158,8 +158,8 @@ def test_each_rule_of_a_trial(changes: dict[str, Any], cause: str) -> None:
 
 def test_waiting_on_one_server_is_the_condition_and_no_cause() -> None:
     """Both agents on one server queue and reload by design."""
-    calls = calls_with(arm="single", is_reload=True, queue_ms=2000.0)
-    runs = pd.DataFrame([run(arm="single", ttft_contention=True)])
+    calls = calls_with(arm="shared", is_reload=True, queue_ms=2000.0)
+    runs = pd.DataFrame([run(arm="shared", ttft_contention=True)])
     assert cause_of(calls, runs, "single_true_speedup") == (UNEXPLAINED, "")
 
 
@@ -171,10 +171,10 @@ def test_the_first_rule_that_speaks_is_the_cause() -> None:
 
 def test_only_arms_that_a_value_rests_on_are_asked() -> None:
     """A runaway in `single` explains nothing about `dual`."""
-    calls = calls_with(arm="single", n_tokens=9_000)
+    calls = calls_with(arm="shared", n_tokens=9_000)
     assert cause_of(calls)[0] == UNEXPLAINED
     assert cause_of(calls, metric="dual_against_single")[0] == "runaway length"
-    assert arms_of(BALANCE) == ("dual",)
+    assert arms_of(BALANCE) == ("apart",)
 
 
 def test_an_attempt_that_was_repeated_is_no_cause() -> None:

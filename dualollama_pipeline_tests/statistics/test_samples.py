@@ -26,12 +26,12 @@ RATES = [metric for metric in METRICS if metric.scale == "rate"]
 VALUES = [name for name in OF_RUNS if name not in {metric.name for metric in RATES}]
 FLAGS = [str(metric.column) for metric in RATES]
 OF_BLOCKS = [metric.name for metric in METRICS if metric.table == "block_table"]
-OF_SINGLE = [name for name in OF_BLOCKS if "single" in name]
+OF_SINGLE = [name for name in OF_BLOCKS if "shared" in name]
 
 
 def run(**changes: Any) -> dict[str, Any]:
     """A sound dual trial; every metric has the value 1.5."""
-    sound: dict[str, Any] = {**WHERE, "arm": "dual", "status": "ok", "validity": "VALID"}
+    sound: dict[str, Any] = {**WHERE, "arm": "apart", "status": "ok", "validity": "VALID"}
     return sound | dict.fromkeys(VALUES, 1.5) | dict.fromkeys(FLAGS, True) | changes
 
 
@@ -64,7 +64,7 @@ def test_a_sound_row_counts_and_pools_for_every_metric() -> None:
     assert set(made["config_id"]) == {"test1"}
 
 
-@pytest.mark.parametrize("arm", ["solo_a", "solo_b", "single"])
+@pytest.mark.parametrize("arm", ["solo_collector", "solo_insight", "shared"])
 def test_the_reports_figures_are_those_of_dual(arm: str) -> None:
     """Published efficiencies are of two servers; `single` is as balanced, for other reasons."""
     made = samples([run(), run(arm=arm)])

@@ -33,12 +33,12 @@ from dualollama_pipeline.worker.journal import Journal
 
 COLLECTOR, INSIGHT = "collector", "insight"
 ANALYSIS, REPORT = "analysis", "report"
-ARMS = ("solo_a", "solo_b", "dual", "single")
+ARMS = ("solo_collector", "solo_insight", "apart", "shared")
 CALL_MS = {
-    "solo_a": {COLLECTOR: 5_000},
-    "solo_b": {INSIGHT: 6_000},
-    "dual": {COLLECTOR: 9_000, INSIGHT: 10_000},
-    "single": {COLLECTOR: 11_000, INSIGHT: 12_500},
+    "solo_collector": {COLLECTOR: 5_000},
+    "solo_insight": {INSIGHT: 6_000},
+    "apart": {COLLECTOR: 9_000, INSIGHT: 10_000},
+    "shared": {COLLECTOR: 11_000, INSIGHT: 12_500},
 }
 OPTIONS: dict[str, int | float] = {"num_gpu": 80, "num_ctx": 512, "temperature": 0.8}
 INGEST_S = 0.5
@@ -129,7 +129,7 @@ def stages(role: str, total: float, start: float = 0, **changes: Any) -> list[Ca
 
 def calls_of(arm: str, **changes: Any) -> list[CallRecord]:
     """All calls of a trial; in `single` both agents ask server a."""
-    server = {"server": "a"} if arm == "single" else {}
+    server = {"server": "a"} if arm == "shared" else {}
     return [
         record
         for role, total in CALL_MS[arm].items()
@@ -138,7 +138,7 @@ def calls_of(arm: str, **changes: Any) -> list[CallRecord]:
 
 
 def trial(
-    arm: str = "dual", block: int = 1, calls: list[CallRecord] | None = None, **changes: Any
+    arm: str = "apart", block: int = 1, calls: list[CallRecord] | None = None, **changes: Any
 ) -> TrialRecord:
     """One attempt; its status follows from its calls unless given."""
     made = calls_of(arm) if calls is None else calls
@@ -209,7 +209,7 @@ def journal(
     return Journal(
         path=Path("journal.jsonl"),
         batch=BatchRecord(started_at="now", plan_hash=plan.plan_hash, plan=plan),
-        identities=[IdentityRecord(arm="dual", moment="before", servers=pair, **seen)],
+        identities=[IdentityRecord(arm="apart", moment="before", servers=pair, **seen)],
         trials=trials,
     )
 

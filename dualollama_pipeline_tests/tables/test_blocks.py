@@ -209,7 +209,7 @@ def test_a_failed_dual_has_no_ratios() -> None:
         assert math.isnan(made[name]), name
 
 
-@pytest.mark.parametrize(("arm", "role"), [("solo_a", "collector"), ("solo_b", "insight")])
+@pytest.mark.parametrize(("arm", "role"), [("solo_collector", "collector"), ("solo_insight", "insight")])
 def test_a_bad_solo_trial_excludes_both_estimates(arm: str, role: str) -> None:
     """It is the baseline of both; the reason is told once."""
     made = block(block_of(**{arm: [failed(role), unsent(role)]}))
@@ -224,28 +224,28 @@ def test_a_bad_solo_trial_excludes_both_estimates(arm: str, role: str) -> None:
     assert made["single_wall_s"] == 25.0  # walls are true all the same
 
 
-@pytest.mark.parametrize("pair_arm", ["dual", "single"])
+@pytest.mark.parametrize("pair_arm", ["apart", "shared"])
 def test_without_a_solo_arm_there_is_no_parallel_efficiency(pair_arm: str) -> None:
     """The longest of two cannot be known from one."""
     made = block(block_of(solo_b=[failed("insight"), unsent("insight")]))
     assert math.isnan(made[f"{pair_arm}_parallel_efficiency"])
 
 
-@pytest.mark.parametrize("missing", ["solo_a", "solo_b", "dual", "single"])
+@pytest.mark.parametrize("missing", ["solo_collector", "solo_insight", "apart", "shared"])
 def test_a_missing_arm_is_named(missing: str) -> None:
     """A batch that was stopped within a block."""
     made = block([each for each in block_of() if each.arm != missing])
     assert made["exclusion_reason"] == f"{missing} is missing"
-    assert made["in_dual_estimate"] is (missing == "single")
-    assert made["in_single_estimate"] is (missing == "dual")
+    assert made["in_dual_estimate"] is (missing == "shared")
+    assert made["in_single_estimate"] is (missing == "apart")
     assert math.isnan(made[f"{missing}_wall_s"])
 
 
 def test_an_interrupted_attempt_followed_by_an_ok_one_counts() -> None:
     """The batch was resumed; its block is as good as any."""
-    stopped = trial("dual", calls=[call(), unsent(status="interrupted")], status="interrupted")
-    again = trial("dual", attempt=2, started_at="2026-01-01T01:00:00.000+00:00")
-    others = [each for each in block_of() if each.arm != "dual"]
+    stopped = trial("apart", calls=[call(), unsent(status="interrupted")], status="interrupted")
+    again = trial("apart", attempt=2, started_at="2026-01-01T01:00:00.000+00:00")
+    others = [each for each in block_of() if each.arm != "apart"]
     made = block([*others, stopped, again])
     assert made["in_dual_estimate"]
     assert (made["status"], made["validity"]) == ("ok", "VALID")
@@ -262,15 +262,15 @@ def test_reloads_in_single_are_counted_and_do_not_exclude() -> None:
     assert made["validity"] == "VALID"
 
 
-@pytest.mark.parametrize("arm", ["solo_a", "dual"])
+@pytest.mark.parametrize("arm", ["solo_collector", "apart"])
 def test_a_cold_load_outside_single_leaves_its_block_out(arm: str) -> None:
     """A cold solo gave 5.08 x with an interval on the first screen; in `single` it is the price."""
     cold = call(total=9_000, load=4_000, ttft=4_100, evaluated=4_900)
-    others = [] if arm == "solo_a" else stages("insight", 9_000)
+    others = [] if arm == "solo_collector" else stages("insight", 9_000)
     calls = [cold, call("collector", "report", 9_000, 9_000), *others]
     made = block([*block_of(1, **{arm: calls}), *block_of(2)], 1)
     assert made["validity"] == "INVALID"
     assert f"{arm}: warm: collector analysis: cold load of 4000 ms" in made["exclusion_reason"]
     assert not made["in_dual_estimate"]
-    assert made["in_single_estimate"] is (arm == "dual")
+    assert made["in_single_estimate"] is (arm == "apart")
     assert made["n_single_reloads"] == 0

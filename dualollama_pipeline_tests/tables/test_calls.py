@@ -32,13 +32,13 @@ COUNTERS = ["server_total_ms", "load_ms", "prompt_eval_ms", "eval_ms", "queue_ms
 COUNTS = ["n_tokens", "n_prompt_tokens", "decode_tok_per_s", "tpot_ms"]
 
 
-def calls_table(*records: CallRecord, arm: str = "solo_a") -> pd.DataFrame:
+def calls_table(*records: CallRecord, arm: str = "solo_collector") -> pd.DataFrame:
     return conform(
         "call_table", pd.DataFrame(build_calls(journal([trial(arm, calls=list(records))])))
     )
 
 
-def one(record: CallRecord, arm: str = "solo_a") -> dict[str, object]:
+def one(record: CallRecord, arm: str = "solo_collector") -> dict[str, object]:
     """The table's row for a trial of this call alone."""
     return row(calls_table(record, arm=arm))
 
@@ -60,7 +60,7 @@ def test_every_column_of_an_ok_call() -> None:
         "ingest_s": 0.5,
         "block": 1,
         "trial_id": "test1.s114.b1.solo_a",
-        "arm": "solo_a",
+        "arm": "solo_collector",
         "attempt": 1,
         "trial_order": 0,
         "submission_order": 0,
@@ -200,8 +200,8 @@ def test_gaps_need_two_chunks(n: int, nulls: bool) -> None:
 def test_every_attempt_is_a_row() -> None:
     """An attempt left out would make a server that fails every other time look sound."""
     trials = [
-        trial("solo_a", calls=[failed(), unsent()]),
-        trial("solo_a", attempt=2),
+        trial("solo_collector", calls=[failed(), unsent()]),
+        trial("solo_collector", attempt=2),
     ]
     found = pd.DataFrame(build_calls(journal(trials)))
     assert list(zip(found["attempt"], found["stage"], found["status"], strict=True)) == [
@@ -215,8 +215,8 @@ def test_every_attempt_is_a_row() -> None:
 def test_submission_order_is_that_of_the_trial() -> None:
     """In `single` the agent that is submitted first has the shorter queue."""
     insight_first = [*stages("insight", 9_000), *stages("collector", 10_000)]
-    found = calls_table(*insight_first, arm="dual")
-    assert dict(zip(found["role"], found["submission_order"], strict=True)) == {
+    found = calls_table(*insight_first, arm="apart")
+    assert dict(zip(found["agent"], found["submission_order"], strict=True)) == {
         "insight": 0,
         "collector": 1,
     }
@@ -228,10 +228,10 @@ def test_software_is_that_of_the_server_that_was_asked() -> None:
     def digests(arm: str) -> dict[str, str]:
         pair = (identity("a", digest="digest-a"), identity("b", digest="digest-b"))
         found = pd.DataFrame(build_calls(journal([trial(arm)], servers=pair)))
-        return dict(zip(found["role"], found["model_digest"], strict=True))
+        return dict(zip(found["agent"], found["model_digest"], strict=True))
 
-    assert digests("single") == {"collector": "digest-a", "insight": "digest-a"}
-    assert digests("dual") == {"collector": "digest-a", "insight": "digest-b"}
+    assert digests("shared") == {"collector": "digest-a", "insight": "digest-a"}
+    assert digests("apart") == {"collector": "digest-a", "insight": "digest-b"}
 
 
 def test_simulated_data_says_so_in_every_row() -> None:
@@ -256,11 +256,11 @@ def test_simulated_data_says_so_in_every_row() -> None:
 def test_a_load_far_above_the_usual_is_a_reload(load: int, usual: int, expected: bool) -> None:
     """A warm call has a load time too; 0 is never seen."""
     trials = [
-        trial("solo_a", calls=stages("collector", 5_000, load=usual)),
-        trial("solo_b", calls=stages("insight", 5_000, load=usual)),
-        trial("dual", calls=[call(total=9_000, load=load, ttft=1_000, evaluated=8_000)]),
+        trial("solo_collector", calls=stages("collector", 5_000, load=usual)),
+        trial("solo_insight", calls=stages("insight", 5_000, load=usual)),
+        trial("apart", calls=[call(total=9_000, load=load, ttft=1_000, evaluated=8_000)]),
     ]
-    made = row(pd.DataFrame(build_calls(journal(trials))), arm="dual")
+    made = row(pd.DataFrame(build_calls(journal(trials))), arm="apart")
     assert made["is_reload"] is expected
 
 
@@ -271,14 +271,14 @@ def test_loads_inside_single_do_not_decide_what_is_usual() -> None:
         for role in ("collector", "insight")
         for record in stages(role, 9_000, load=4_000, ttft=5_000, evaluated=4_000, server="a")
     ]
-    trials = [trial("solo_a"), *[trial("single", block, slow) for block in (1, 2, 3)]]
+    trials = [trial("solo_collector"), *[trial("shared", block, slow) for block in (1, 2, 3)]]
     found = pd.DataFrame(build_calls(journal(trials)))
-    assert found.groupby("arm")["is_reload"].sum().to_dict() == {"solo_a": 0, "single": 12}
+    assert found.groupby("arm")["is_reload"].sum().to_dict() == {"solo_collector": 0, "shared": 12}
 
 
 def test_without_a_usual_load_the_limit_is_half_a_second() -> None:
     """A journal that ends after its first, failed trial must still be shown."""
-    trials = [trial("single", calls=stages("collector", 9_000, load=600, server="a"))]
+    trials = [trial("shared", calls=stages("collector", 9_000, load=600, server="a"))]
     assert pd.DataFrame(build_calls(journal(trials)))["is_reload"].all()
 
 
@@ -315,16 +315,16 @@ def test_a_cold_load_is_an_error_outside_single_only() -> None:
     made = pd.DataFrame(build_calls(journal(block_of(dual=dual, single=single))))
     reloads = made[made["is_reload"].astype(bool)]
     assert dict(zip(reloads["arm"], reloads["validity"], strict=True)) == {
-        "dual": "INVALID",
-        "single": "VALID",
+        "apart": "INVALID",
+        "shared": "VALID",
     }
-    warned = row(reloads, arm="dual")
+    warned = row(reloads, arm="apart")
     assert warned["validity_reasons"] == "warm: collector analysis: cold load of 4000 ms"
 
 
 def test_an_ok_answer_without_text_does_not_break_the_table() -> None:
     """Special tokens alone: eval_count says 40, no text came. One such call costs all 27 x 20."""
-    tables_of([trial("solo_a", calls=[call(first_token_ns=None, chunk_ns=(), text="", tokens=40)])])
+    tables_of([trial("solo_collector", calls=[call(first_token_ns=None, chunk_ns=(), text="", tokens=40)])])
 
 
 @pytest.mark.parametrize("batch", [True, False])

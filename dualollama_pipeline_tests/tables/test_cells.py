@@ -40,7 +40,7 @@ def pair(**of_a: Any) -> tuple[ServerIdentity, ...]:
     return identity("a", **of_a), identity("b")
 
 
-def cell(made: Journal, arm: str = "dual") -> dict[str, Any]:
+def cell(made: Journal, arm: str = "apart") -> dict[str, Any]:
     return row(build_tables(made).cell_table, arm=arm)
 
 
@@ -51,7 +51,7 @@ def seen(
     made = journal(block_of())
     looked: list[Conditions | None] = [*(conditions or [None] * len(moments))]
     made.identities = [
-        IdentityRecord(arm="dual", moment="before", servers=servers, conditions=how)
+        IdentityRecord(arm="apart", moment="before", servers=servers, conditions=how)
         for servers, how in zip(moments, looked, strict=True)
     ]
     return made
@@ -77,10 +77,10 @@ def test_a_sound_cell() -> None:
 def test_every_planned_trial_is_somewhere() -> None:
     """Planned = ok + failed + interrupted + skipped; a trial that was lost would sharpen a mean."""
     trials = [
-        trial("dual", 1),
-        trial("dual", 2, [failed(), unsent()]),
-        trial("dual", 3, [unsent(status="interrupted")], status="interrupted"),
-        trial("solo_a", 4),
+        trial("apart", 1),
+        trial("apart", 2, [failed(), unsent()]),
+        trial("apart", 3, [unsent(status="interrupted")], status="interrupted"),
+        trial("solo_collector", 4),
     ]
     made = cell(journal(trials))
     assert {name: made[f"n_{name}"] for name in ("planned", "ok", "failed")} == {
@@ -100,7 +100,7 @@ def test_every_planned_trial_is_somewhere() -> None:
 )
 def test_bookkeeping(trials: list[TrialRecord], text: str) -> None:
     """Two journals glued together count everything twice."""
-    made = cell(journal([*trials, trial("solo_a"), trial("solo_b")]))
+    made = cell(journal([*trials, trial("solo_collector"), trial("solo_insight")]))
     assert made["validity"] == "INVALID"
     assert text in made["validity_reasons"]
 
@@ -190,7 +190,7 @@ def test_two_clocks_of_different_rate_are_said_once() -> None:
         return journal(trials)
 
     tables = build_tables(block(1.026))
-    reasons = row(tables.cell_table, arm="dual")["validity_reasons"]
+    reasons = row(tables.cell_table, arm="apart")["validity_reasons"]
     assert reasons == (
         "clocks: server a: its clock runs 2.6 % faster; "
         "clocks: server b: its clock runs 2.6 % faster"
@@ -282,18 +282,18 @@ def five(arm: str, totals: list[float]) -> list[TrialRecord]:
 )
 def test_a_trend_over_the_trials(totals: list[float], share: float, validity: str) -> None:
     """A GPU that heats up makes whatever is measured last look slow."""
-    made = cell(journal(five("solo_a", totals)), "solo_a")
+    made = cell(journal(five("solo_collector", totals)), "solo_collector")
     assert made["drift_share"] == pytest.approx(share)
     assert made["validity"] == validity
 
 
 def test_a_trial_that_failed_is_short_and_not_fast() -> None:
     """Its first call ended well: taken as its wall time, the cell would seem to speed up."""
-    sound = five("solo_a", [5_000] * 5)
+    sound = five("solo_collector", [5_000] * 5)
     broken = [call("collector", "analysis", 0, 5_000), failed(stage="report")]
-    later = [trial("solo_a", n, broken) for n in (6, 7, 8)]
-    assert cell(journal([*sound, *later]), "solo_a")["drift_share"] == 0
-    few = cell(journal([*sound[:4], *later]), "solo_a")
+    later = [trial("solo_collector", n, broken) for n in (6, 7, 8)]
+    assert cell(journal([*sound, *later]), "solo_collector")["drift_share"] == 0
+    few = cell(journal([*sound[:4], *later]), "solo_collector")
     assert pd.isna(few["drift_share"])  # four walls show no trend
 
 
@@ -303,7 +303,7 @@ def test_frequent_failures() -> None:
     def of(*broken: int) -> str:
         trials = [
             trial(
-                "dual", n, [failed(), unsent(), *stages("insight", 9_000)] if n in broken else None
+                "apart", n, [failed(), unsent(), *stages("insight", 9_000)] if n in broken else None
             )
             for n in range(1, 6)
         ]
@@ -311,10 +311,10 @@ def test_frequent_failures() -> None:
 
     assert of(1) == "VALID"
     assert of(1, 2) == "WARN"
-    lost = [trial("solo_a", n, [failed()]) for n in (1, 2)]
-    half = [*lost, trial("solo_a", 3, [call()]), trial("solo_a", 4, [call()])]
-    assert cell(journal(half), "solo_a")["validity"] == "WARN"
-    assert cell(journal([*lost, trial("solo_a", 3, [call()])]), "solo_a")["validity"] == "INVALID"
+    lost = [trial("solo_collector", n, [failed()]) for n in (1, 2)]
+    half = [*lost, trial("solo_collector", 3, [call()]), trial("solo_collector", 4, [call()])]
+    assert cell(journal(half), "solo_collector")["validity"] == "WARN"
+    assert cell(journal([*lost, trial("solo_collector", 3, [call()])]), "solo_collector")["validity"] == "INVALID"
 
 
 def test_prompts_of_one_size() -> None:
@@ -324,7 +324,7 @@ def test_prompts_of_one_size() -> None:
         counters = call().counters.model_copy(update={"prompt_eval_count": other})
         changed = call().model_copy(update={"counters": counters})
         return str(
-            cell(journal([trial("solo_a", 1, [call()]), trial("solo_a", 2, [changed])]), "solo_a")[
+            cell(journal([trial("solo_collector", 1, [call()]), trial("solo_collector", 2, [changed])]), "solo_collector")[
                 "validity"
             ]
         )
@@ -344,41 +344,41 @@ def test_prompts_of_one_size() -> None:
 )
 def test_the_ruler(changes: dict[str, float], guards: list[str]) -> None:
     """A stamp is as late as the loop that takes it."""
-    made = cell(journal([trial("dual", **changes), trial("solo_a"), trial("solo_b")]))
+    made = cell(journal([trial("apart", **changes), trial("solo_collector"), trial("solo_insight")]))
     assert guards_of(made) == guards
 
 
 def test_a_short_ttft_needs_a_quick_loop() -> None:
     """TTFT 250 ms against a lag of 25 ms is the limit; every TTFT counts, not the mean."""
-    calls = calls_of("dual")
+    calls = calls_of("apart")
     quick = call(ttft=90, load=50, prompt=10, evaluated=4_910)
-    made = cell(journal([trial("dual", calls=[quick, *calls[1:]], loop_lag_p99_ms=9.1)]))
+    made = cell(journal([trial("apart", calls=[quick, *calls[1:]], loop_lag_p99_ms=9.1)]))
     assert guards_of(made) == ["resolution"]
 
 
 def test_lumped_reads_are_told() -> None:
     """Records that share a read share an instant: their gaps are zero, and the next is long."""
-    lumped = [record.model_copy(update={"max_lines_per_read": 9}) for record in calls_of("dual")]
-    assert guards_of(cell(journal([trial("dual", calls=lumped)]))) == ["resolution"]
+    lumped = [record.model_copy(update={"max_lines_per_read": 9}) for record in calls_of("apart")]
+    assert guards_of(cell(journal([trial("apart", calls=lumped)]))) == ["resolution"]
 
 
 def test_a_baseline_is_alone() -> None:
     """Two workers on one pair: each baseline has company, and no other figure shows it."""
-    first = trial("solo_a", started_at="2026-01-01T00:00:00.000+00:00")  # takes 10 s
-    late = trial("solo_b", started_at="2026-01-01T00:00:09.900+00:00")
-    early = trial("solo_b", started_at="2026-01-01T00:00:09.899+00:00")
-    assert cell(journal([first, late]), "solo_a")["validity"] == "VALID"
-    assert guards_of(cell(journal([first, early]), "solo_a")) == ["baseline_alone"]
+    first = trial("solo_collector", started_at="2026-01-01T00:00:00.000+00:00")  # takes 10 s
+    late = trial("solo_insight", started_at="2026-01-01T00:00:09.900+00:00")
+    early = trial("solo_insight", started_at="2026-01-01T00:00:09.899+00:00")
+    assert cell(journal([first, late]), "solo_collector")["validity"] == "VALID"
+    assert guards_of(cell(journal([first, early]), "solo_collector")) == ["baseline_alone"]
     simulated = journal([first, early], simulated_by="simulator 1")
-    assert cell(simulated, "solo_a")["validity"] == "VALID"  # virtual time needs no wall clock
+    assert cell(simulated, "solo_collector")["validity"] == "VALID"  # virtual time needs no wall clock
 
 
 def test_what_speaks_against_a_cell_reaches_its_trials_and_blocks_only() -> None:
     """An INVALID cell whose trials pass would be in every statistic."""
     made = seen(pair(pid=2))
     tables = build_tables(made)
-    assert row(tables.run_table, arm="dual")["validity"] == "INVALID"
-    assert row(tables.run_table, arm="solo_a")["validity"] == "VALID"
+    assert row(tables.run_table, arm="apart")["validity"] == "INVALID"
+    assert row(tables.run_table, arm="solo_collector")["validity"] == "VALID"
     block = row(tables.block_table)
     assert not block["in_dual_estimate"]
     assert block["in_single_estimate"]

@@ -20,7 +20,7 @@ from dualollama_pipeline_tests.tables.journals import (
 
 
 def dual(block: int, trials: list[TrialRecord]) -> dict[str, Any]:
-    return row(tables_of(trials).runs, arm="dual", block=block)
+    return row(tables_of(trials).runs, arm="apart", block=block)
 
 
 def solo_a(ttft_analysis: float, ttft_report: float) -> list[CallRecord]:
@@ -120,7 +120,7 @@ def test_slowdown_is_taken_within_the_block_and_compared_within_the_arm() -> Non
     )
     tables = tables_of([*block_of(1), *block_of(2), *slow])
     assert not tables.runs["slowdown_contention"].any()
-    pairs = tables.runs[tables.runs["arm"].isin(["dual", "single"])]
+    pairs = tables.runs[tables.runs["arm"].isin(["apart", "shared"])]
     assert pairs["slowdown_contention"].notna().all()
     assert len(pairs) == 6
 
@@ -138,6 +138,6 @@ def test_all_three_judge_single_as_well() -> None:
         *stages("collector", 9_000, server="a"),
         *stages("insight", 18_000, ttft=9_500, server="a"),
     ]
-    made = row(tables_of(block_of(single=queued)).runs, arm="single")
+    made = row(tables_of(block_of(single=queued)).runs, arm="shared")
     assert made["ttft_contention"] is True  # 9500 > 250 + 3000
     assert made["balance_contention"] is False  # (18 + 36) / 36 = 1.5

@@ -24,7 +24,7 @@ TWENTY = {"num_gpu": 20, "num_ctx": 4096, "temperature": 0.8}
 
 def given(calls: list[CallRecord], **options: dict[str, Any]) -> list[CallRecord]:
     """The calls with these options by role."""
-    return [c.model_copy(update={"options": options.get(c.role, {})}) for c in calls]
+    return [c.model_copy(update={"options": options.get(c.agent, {})}) for c in calls]
 
 
 def effective(made: Any, arm: str) -> list[tuple[Any, Any]]:
@@ -36,12 +36,12 @@ def test_more_layers_than_there_are_have_the_same_effect_as_all() -> None:
     """num_gpu 60, 80 and 120 of 35 layers would be three groups of one and the same thing."""
     options = {"collector": FORTY, "insight": TWENTY}
     trials = [
-        trial(arm, calls=given(calls_of(arm), **options)) for arm in ("solo_a", "solo_b", "dual")
+        trial(arm, calls=given(calls_of(arm), **options)) for arm in ("solo_collector", "solo_insight", "apart")
     ]
     servers = (identity("a", context_length=2048), identity("b", context_length=4096))
     made = build_tables(journal(trials, servers=servers))
-    assert effective(made, "solo_a") == [(35, 2048)] * 2  # the floor of 2048 in effect
-    assert effective(made, "solo_b") == [(20, 4096)] * 2
+    assert effective(made, "solo_collector") == [(35, 2048)] * 2  # the floor of 2048 in effect
+    assert effective(made, "solo_insight") == [(20, 4096)] * 2
     assert row(made.block_table)["effective_class"] == (
         "collector: m:1b, 35 layers, context 2048, temperature 0.8 | "
         "insight: m:1b, 20 layers, context 4096, temperature 0.8"
@@ -50,12 +50,12 @@ def test_more_layers_than_there_are_have_the_same_effect_as_all() -> None:
 
 def test_defaults_are_what_the_server_chose() -> None:
     """No option: all layers if all of it is in GPU memory, else nobody knows how many."""
-    trials = [trial(arm, calls=given(calls_of(arm))) for arm in ("solo_a", "solo_b")]
+    trials = [trial(arm, calls=given(calls_of(arm))) for arm in ("solo_collector", "solo_insight")]
     made = build_tables(journal(trials, servers=(identity("a"), identity("b"))))
-    assert effective(made, "solo_a") == [(35, 512)] * 2
+    assert effective(made, "solo_collector") == [(35, 512)] * 2
     partly = (identity("a", size_vram_share=0.4), identity("b"))
     made = build_tables(journal(trials, servers=partly))
-    assert pd.isna(effective(made, "solo_a")[0][0])
+    assert pd.isna(effective(made, "solo_collector")[0][0])
     assert pd.isna(row(made.block_table)["effective_class"])
 
 
@@ -66,13 +66,13 @@ def test_in_single_a_default_keeps_what_the_other_agent_loaded() -> None:
         *stages("insight", 6_000, 1_000, server="a"),  # 1 and 7 s
     ]
     trials = [
-        *(trial(a, calls=given(calls_of(a), insight=TWENTY)) for a in ("solo_a", "solo_b", "dual")),
-        trial("single", calls=given(single, insight=TWENTY)),
+        *(trial(a, calls=given(calls_of(a), insight=TWENTY)) for a in ("solo_collector", "solo_insight", "apart")),
+        trial("shared", calls=given(single, insight=TWENTY)),
     ]
     servers = (identity("a", context_length=4096), identity("b", context_length=4096))
     made = build_tables(journal(trials, servers=servers))
     # the collector's first call has its own; then the insight agent loads 20 layers, and they stay
-    assert effective(made, "single") == [(35, 4096), (20, 4096), (20, 4096), (20, 4096)]
+    assert effective(made, "shared") == [(35, 4096), (20, 4096), (20, 4096), (20, 4096)]
 
 
 def test_equal_configurations_have_one_class() -> None:
@@ -87,5 +87,5 @@ def test_what_single_left_on_a_server_is_not_its_own_agents() -> None:
     """The default collector has 4096; after `single` its server holds the other's 2048."""
     made = journal(block_of(), servers=(identity("a", context_length=4096), identity("b")))
     after = (identity("a", context_length=2048), identity("b"))
-    made.identities.append(IdentityRecord(arm="single", moment="after", servers=after))
-    assert effective(build_tables(made), "solo_a") == [(35, 4096)] * 2
+    made.identities.append(IdentityRecord(arm="shared", moment="after", servers=after))
+    assert effective(build_tables(made), "solo_collector") == [(35, 4096)] * 2

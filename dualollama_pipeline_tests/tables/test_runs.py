@@ -25,8 +25,8 @@ from dualollama_pipeline_tests.tables.journals import (
 
 def dual_of(calls: list) -> dict[str, Any]:
     """The row of a dual trial with these calls, its solo arms being sound."""
-    return row(tables_of([trial("dual", calls=calls), trial("solo_a"), trial("solo_b")]).runs,
-               arm="dual")  # fmt: skip
+    return row(tables_of([trial("apart", calls=calls), trial("solo_collector"), trial("solo_insight")]).runs,
+               arm="apart")  # fmt: skip
 
 
 def test_every_column_of_a_dual_trial() -> None:
@@ -60,7 +60,7 @@ def test_every_column_of_a_dual_trial() -> None:
     assert (made["n_agents"], made["n_tokens"], made["n_reloads"]) == (2, 1200, 0)
     assert (made["trial_order"], made["attempt"], made["block"]) == (2, 1, 1)
     assert (made["status"], made["validity"], made["validity_reasons"]) == ("ok", "VALID", "")
-    assert pd.isna(made["single_mode"])
+    assert pd.isna(made["shared_mode"])
 
 
 def test_the_wall_begins_with_whoever_is_first() -> None:
@@ -73,13 +73,13 @@ def test_the_wall_begins_with_whoever_is_first() -> None:
 
 def test_a_solo_trial_has_no_balance() -> None:
     """An agent alone is perfectly balanced: 1.0 in a column of speedups."""
-    made = row(tables_of(block_of()).runs, arm="solo_a")
+    made = row(tables_of(block_of()).runs, arm="solo_collector")
     assert made["wall_s"] == pytest.approx(10.0)
     assert made["n_agents"] == 1
     for name in (
         "sequential_s", "balance_speedup", "balance_efficiency_pct", "start_skew_ms",
         "decode_overlap", "ttft_delta_ms", "collector_minus_insight_tok_per_s",
-        "insight_tok_per_s", "insight_ttft_ms", "single_mode", "ttft_contention",
+        "insight_tok_per_s", "insight_ttft_ms", "shared_mode", "ttft_contention",
         "balance_contention", "slowdown_contention",
     ):  # fmt: skip
         assert pd.isna(made[name]), name
@@ -171,9 +171,9 @@ def test_single_is_queued_or_batched_by_its_overlap(
         call("collector", total=10_000),
         call("insight", total=end, ttft=ttft, evaluated=end - ttft, server="a"),
     ]
-    made = row(tables_of([trial("single", calls=calls), trial("solo_a")]).runs, arm="single")
+    made = row(tables_of([trial("shared", calls=calls), trial("solo_collector")]).runs, arm="shared")
     assert made["decode_overlap"] == pytest.approx(overlap)
-    assert made["single_mode"] == mode
+    assert made["shared_mode"] == mode
     assert made["validity"] == "VALID"  # taking turns is no fault in `single`
 
 
@@ -184,7 +184,7 @@ def test_queueing_shows_in_its_own_column() -> None:
         # 19000 - 150 - 60 - 9000 = 9790 ms of waiting; the collector's own 10000 - 210 - 9750 = 40
         call("insight", total=19_000, ttft=10_000, evaluated=9_000, server="a"),
     ]
-    made = row(tables_of([trial("single", calls=calls), trial("solo_a")]).runs, arm="single")
+    made = row(tables_of([trial("shared", calls=calls), trial("solo_collector")]).runs, arm="shared")
     assert made["queue_ms"] == pytest.approx(9_830.0)
 
 
@@ -203,7 +203,7 @@ def test_a_reload_in_single_is_counted_and_no_fault() -> None:
         ),
     ]
     tables = tables_of(block_of(single=calls))
-    made = row(tables.runs, arm="single")
+    made = row(tables.runs, arm="shared")
     assert (made["n_reloads"], made["reload_ms"]) == (2, 9_000.0)
     assert (made["status"], made["validity"]) == ("ok", "VALID")
 
@@ -212,7 +212,7 @@ def test_a_cold_load_in_dual_makes_it_invalid() -> None:
     """Kept, counted and told: it costs the pair seconds that no agent caused."""
     cold = [call(total=9_000, load=4_000, ttft=4_100, evaluated=4_900)]
     calls = [*cold, call("collector", "report", 9_000, 9_000), *stages("insight", 9_000)]
-    made = row(tables_of(block_of(dual=calls)).runs, arm="dual")
+    made = row(tables_of(block_of(dual=calls)).runs, arm="apart")
     assert (made["n_reloads"], made["reload_ms"]) == (1, 4_000.0)
     assert (made["validity"], made["validity_reasons"]) == (
         "INVALID",

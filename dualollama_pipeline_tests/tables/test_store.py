@@ -26,7 +26,7 @@ TABLE = "call_table"
 
 def calls(batch_id: str = "batch1", blocks: int = 1) -> pd.DataFrame:
     """A call table with nulls of every type in it: its first trial failed."""
-    trials = [trial("solo_a", 9, [failed(), unsent()])]
+    trials = [trial("solo_collector", 9, [failed(), unsent()])]
     trials += [each for number in range(blocks) for each in block_of(number + 1)]
     return pd.DataFrame(build_calls(journal(trials, batch_id=batch_id)))
 

@@ -21,7 +21,7 @@ def call(**changes: Any) -> dict[str, object]:
     sound: dict[str, object] = {
         "role": "collector",
         "stage": "analysis",
-        "arm": "dual",
+        "arm": "apart",
         "status": "ok",
         "failure_kind": None,
         "server": "a",
@@ -51,7 +51,7 @@ def call(**changes: Any) -> dict[str, object]:
 
 def run(**changes: Any) -> dict[str, object]:
     """A row of the run table that no guard minds."""
-    sound: dict[str, object] = {"arm": "dual", "status": "ok", "n_agents": 2, "window_s": 10.0}
+    sound: dict[str, object] = {"arm": "apart", "status": "ok", "n_agents": 2, "window_s": 10.0}
     return sound | {"decode_overlap": 1.0, "start_skew_ms": 0.0} | changes
 
 
@@ -113,8 +113,8 @@ def test_where_every_call_loads_the_load_off_the_clock_tells() -> None:
         ({"effective_num_ctx": None}, []),
         ({"is_degenerate": True, "repetition_ratio": 50.0}, ["WARN"]),
         ({"is_reload": True}, ["ERROR"]),
-        ({"is_reload": True, "arm": "solo_a"}, ["ERROR"]),
-        ({"is_reload": True, "arm": "single"}, []),
+        ({"is_reload": True, "arm": "solo_collector"}, ["ERROR"]),
+        ({"is_reload": True, "arm": "shared"}, []),
         ({"is_reload": None, "load_ms": NAN}, []),
         ({"server_total_ms": 5_025.0}, []),  # 0.5 % of it
         ({"server_total_ms": 5_026.0}, ["ERROR"]),
@@ -132,7 +132,7 @@ def test_where_every_call_loads_the_load_off_the_clock_tells() -> None:
         ({"queue_ms": -20.1}, ["ERROR"]),
         ({"queue_ms": 500.0}, []),  # max(250, 10 % of 5000)
         ({"queue_ms": 500.1}, ["ERROR"]),
-        ({"queue_ms": 500.1, "arm": "single"}, []),  # waiting is the condition there
+        ({"queue_ms": 500.1, "arm": "shared"}, []),  # waiting is the condition there
         ({"queue_ms": 250.0, "server_total_ms": 1_000.0}, []),
         ({"queue_ms": 250.1, "server_total_ms": 1_000.0}, ["ERROR"]),
         ({"load_ms": 210.0}, []),  # 210 + 60 = 270: 20 ms after the first token
@@ -177,8 +177,8 @@ def test_the_kind_of_a_failure_is_told() -> None:
         ({"start_skew_ms": 50.0}, 0),
         ({"start_skew_ms": 50.1}, 1),
         ({"start_skew_ms": NAN}, 1),
-        ({"arm": "single", "start_skew_ms": 900.0}, 1),
-        ({"arm": "solo_a", "n_agents": 1, "start_skew_ms": NAN}, 0),
+        ({"arm": "shared", "start_skew_ms": 900.0}, 1),
+        ({"arm": "solo_collector", "n_agents": 1, "start_skew_ms": NAN}, 0),
         ({"status": "failed", "decode_overlap": NAN, "start_skew_ms": NAN}, 0),
     ],
 )

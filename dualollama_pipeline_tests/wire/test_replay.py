@@ -34,7 +34,7 @@ URL, ORIGIN = "http://127.0.0.1:11434", ("http", "127.0.0.1", 11434)
 MODEL = "smollm2:latest"
 STAGE = Stage(name="analysis", prompt="p", nonce="n", num_predict=24, seed=7)
 AGENT = PlannedAgent(
-    role="collector", server="a", model=MODEL, options=AgentOptions(), stages=(STAGE,)
+    agent="collector", server="a", model=MODEL, options=AgentOptions(), stages=(STAGE,)
 )
 OF_TIME = {"sent_ns", "first_token_ns", "first_answer_ns", "end_ns", "chunk_ns"}
 OF_READS = {"max_lines_per_read"}

@@ -70,7 +70,7 @@ def test_real_answers_have_their_row(version: str) -> None:
     for some in (names[:8], names[8:]):
         tables = tables_with(version, some)
         for number, name in enumerate(some, start=1):
-            wanted = {"block": number, "arm": "dual", "role": COLLECTOR, "stage": ANALYSIS}
+            wanted = {"block": number, "arm": "apart", "role": COLLECTOR, "stage": ANALYSIS}
             check(row(tables.calls, **wanted), expected[name])
 
 
@@ -82,6 +82,6 @@ def test_an_answer_of_one_token_has_its_row(version: str, name: str) -> None:
     A table that refuses the row refuses all the others of that configuration with it.
     """
     tables = tables_with(version, [name])
-    wanted = {"block": 1, "arm": "dual", "role": COLLECTOR, "stage": ANALYSIS}
+    wanted = {"block": 1, "arm": "apart", "role": COLLECTOR, "stage": ANALYSIS}
     check(row(tables.calls, **wanted), answers(version)[name])
     assert row(tables.blocks, block=1)["in_single_estimate"]

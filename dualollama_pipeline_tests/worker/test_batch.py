@@ -80,7 +80,7 @@ def test_identity_is_recorded_around_every_cell(simulated_pair: ServerPair, tmp_
     plan = small_plan(simulated_pair.urls, blocks=2, clock="simulated")
     journal = measure(plan, tmp_path / "j.jsonl")
     moments = Counter((record.arm, record.moment) for record in journal.identities)
-    arms = ("solo_a", "solo_b", "dual", "single")
+    arms = ("solo_collector", "solo_insight", "apart", "shared")
     assert moments == {(arm, when): 1 for arm in arms for when in ("before", "after")}
     assert all(s.loaded and s.simulated_by for r in journal.identities for s in r.servers)
 
@@ -152,18 +152,18 @@ def test_other_options_on_one_server_are_undone_after_single(
         simulated_pair.urls, blocks=2, clock="simulated", insight={"num_gpu": 60, "num_ctx": 4096}
     )
     journal = measure(plan, tmp_path / "j.jsonl")
-    first = next(i for i, t in enumerate(plan.trials) if t.arm == "single")
+    first = next(i for i, t in enumerate(plan.trials) if t.arm == "shared")
     following = plan.trials[first + 1]
     prepared = [r for r in journal.preparations if r.before_trial == following.trial_id]
     assert [(r.server, r.status) for r in prepared] == [("a", Status.OK)]
     loads = {
-        (t.arm, call.role, call.stage): call.counters.load_duration
+        (t.arm, call.agent, call.stage): call.counters.load_duration
         for t in journal.trials
         for call in t.calls
     }
     reload_ns = 2_000_000_000  # a warm load takes a quarter of a second, a reload four
-    assert all((ns or 0) < reload_ns for (arm, *_), ns in loads.items() if arm != "single")
-    assert any((ns or 0) > reload_ns for (arm, *_), ns in loads.items() if arm == "single")
+    assert all((ns or 0) < reload_ns for (arm, *_), ns in loads.items() if arm != "shared")
+    assert any((ns or 0) > reload_ns for (arm, *_), ns in loads.items() if arm == "shared")
 
 
 def test_a_server_without_the_model_is_named_before_anything_is_measured(

@@ -82,8 +82,8 @@ def test_a_healthy_pair_in_real_time(tmp_path: Path) -> None:
 def test_a_broken_stream_fails_its_trial_and_only_its_trial(tmp_path: Path) -> None:
     """The report's only `contention` was a broken stream that had been stored as 0 tok/s."""
     journal = measure(tmp_path / "j.jsonl", lambda _: BROKEN, max_attempts=1)
-    assert trial(journal, "solo_b").status is Status.OK
-    broken = trial(journal, "solo_a")
+    assert trial(journal, "solo_insight").status is Status.OK
+    broken = trial(journal, "solo_collector")
     assert broken.status is Status.FAILED
     first, second = broken.calls
     assert first.failure is not None
@@ -115,7 +115,7 @@ def test_a_refused_request_gets_no_second_attempt(tmp_path: Path) -> None:
     """Asking again for what cannot be had only costs hours."""
     refusal = answer("400 Bad Request", b'{"error":"invalid option"}')
     journal = measure(tmp_path / "j.jsonl", lambda _: refusal)
-    broken = trial(journal, "solo_a")
+    broken = trial(journal, "solo_collector")
     assert broken.calls[0].failure is not None
     assert broken.calls[0].failure.kind is FailureKind.HTTP_4XX
     assert broken.calls[0].failure.body_excerpt == "invalid option"
@@ -136,7 +136,7 @@ def test_everything_ends(
     """The client library has no total deadline: a server that drips would never time out."""
     started = time.monotonic()
     journal = measure(tmp_path / "j.jsonl", lambda _: steps, deadlines=deadlines, max_attempts=1)
-    call = trial(journal, "solo_a").calls[0]
+    call = trial(journal, "solo_collector").calls[0]
     assert call.failure is not None
     assert call.failure.kind is kind
     assert time.monotonic() - started < 3 * (0.5 + 2.0)  # three trials on A, total deadline 0.5 s

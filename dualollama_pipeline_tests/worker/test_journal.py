@@ -25,7 +25,7 @@ def trial(
         trial_id=trial_id,
         attempt=attempt,
         block=1,
-        arm="dual",
+        arm="apart",
         order=0,
         status=status,
         started_at="2026-01-01T00:00:00+00:00",

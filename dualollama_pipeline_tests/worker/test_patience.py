@@ -113,7 +113,7 @@ def test_a_load_that_fails_once_is_tried_again(night: Night) -> None:
 def test_an_arm_that_hangs_is_skipped_until_the_last_block(night: Night) -> None:
     """Two requests at once hung a real server: fifty silent minutes a block, night after night."""
     journal = night.measure({"hangs_when_shared": True}, deadlines=HANGING, blocks=4)
-    single = of_arm(journal, "single")
+    single = of_arm(journal, "shared")
     # two attempts in the first block, one for all in the last
     assert [trial.status for trial in single] == [
         *(Status.FAILED, Status.FAILED),

@@ -100,7 +100,7 @@ def of_configuration(evidence: Evidence, told: dict[str, Any]) -> dict[str, Any]
         made.append(described_values(metric, counting, len(mine) - len(counting)))
     return {
         "validity": evidence.validity([name]),
-        "n_single_reloads": sum(n_reloads(t, limit_ms) for t in batch.of_arms("single") if t.is_ok),
+        "n_single_reloads": sum(n_reloads(t, limit_ms) for t in batch.of_arms("shared") if t.is_ok),
         "notes": [{"block": block} for block, _, _ in notes],
         "estimates": made,
     }

@@ -94,7 +94,7 @@ class Evidence:
         mine = [v for v in self.values if v.config_id in config_ids]
         left_out = {
             arm: sum(v.metric == f"{arm}_weighted_speedup" and not v.counts for v in mine)
-            for arm in ("dual", "single")
+            for arm in ("apart", "shared")
         }
         counted = Counter(verdicts)
         return {

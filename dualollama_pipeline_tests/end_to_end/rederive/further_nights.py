@@ -20,7 +20,7 @@ from typing import Any
 Record = dict[str, Any]
 STAMPS = ("sent_ns", "first_token_ns", "first_answer_ns", "end_ns")
 DURATIONS = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
-LATER_EACH_NIGHT = {"solo_a": 0.0, "solo_b": 0.0, "dual": 0.009, "single": -0.006}
+LATER_EACH_NIGHT = {"solo_collector": 0.0, "solo_insight": 0.0, "apart": 0.009, "shared": -0.006}
 NOISE = 0.004
 LATE_NS = 3_600_000_000
 N_FURTHER = 5
@@ -64,7 +64,7 @@ def write_night(path: Path, night: int, *, is_last: bool) -> None:
 def stretch_trial(record: Record, night: int, chance: random.Random) -> None:
     """Draw a factor; with two servers another for each agent, so that balance moves, too."""
     factor = 1 + LATER_EACH_NIGHT[record["arm"]] * night + NOISE * chance.gauss(0, 1)
-    if record["arm"] != "dual":
+    if record["arm"] != "apart":
         stretch(record["calls"], factor)
         return
     for role in ("collector", "insight"):
@@ -82,7 +82,7 @@ def stretch(calls: Sequence[Record], factor: float) -> None:
 
 
 def of(role: str, record: Record) -> list[Record]:
-    return [call for call in record["calls"] if call["role"] == role]
+    return [call for call in record["calls"] if call["agent"] == role]
 
 
 def slow_agent(record: Record) -> list[Record]:
@@ -152,10 +152,10 @@ def failed_once(record: Record) -> list[Record]:
 
 
 MISHAPS: dict[tuple[str, int, str], Callable[[Record], list[Record]]] = {
-    ("test013", 2, "dual"): slow_agent,
-    ("test106", 3, "dual"): one_late,
-    ("test202", 4, "dual"): both_late,
-    ("test108", 4, "dual"): short_answer,
-    ("test003", 1, "dual"): failed,
-    ("test001", 5, "solo_b"): failed_once,
+    ("test013", 2, "apart"): slow_agent,
+    ("test106", 3, "apart"): one_late,
+    ("test202", 4, "apart"): both_late,
+    ("test108", 4, "apart"): short_answer,
+    ("test003", 1, "apart"): failed,
+    ("test001", 5, "solo_insight"): failed_once,
 }

@@ -87,7 +87,7 @@ class Batch:
         return {
             server["server"]: server
             for record in self.identities
-            if record["arm"] != "single"
+            if record["arm"] != "shared"
             for server in record["servers"]
             if server["loaded"]
         }
@@ -114,7 +114,7 @@ def read_nights(home: Path) -> list[list[Batch]]:
 
 
 def of(role: str, calls: Iterable[Call]) -> list[Call]:
-    return [call for call in calls if call["role"] == role]
+    return [call for call in calls if call["agent"] == role]
 
 
 def wall_s(calls: Sequence[Call]) -> float:

@@ -17,7 +17,7 @@ from dualollama_pipeline_tests.end_to_end.rederive.journals import (
     wall_s,
 )
 
-ALONE = {"collector": "solo_a", "insight": "solo_b"}
+ALONE = {"collector": "solo_collector", "insight": "solo_insight"}
 Finding = tuple[str, str]  # level, text
 
 
@@ -25,7 +25,7 @@ def reload_limit_ms(batch: Batch) -> float:
     """Five times the usual load outside `single`, at least half a second."""
     usual = [
         load
-        for call in batch.every_call("solo_a", "solo_b", "dual")
+        for call in batch.every_call("solo_collector", "solo_insight", "apart")
         if call["status"] == "ok" and (load := load_ms(call)) is not None
     ]
     return max(500.0, 5 * median(usual))
@@ -45,14 +45,14 @@ def cell_findings(batch: Batch, arm: str) -> list[Finding]:
     found: list[Finding] = []
     servers = batch.servers()
     every = batch.every_call(arm)
-    for call in every if arm != "single" else []:
+    for call in every if arm != "shared" else []:
         asked = call["options"].get("num_ctx")
         has = servers[call["server"]]["context_length"]
         if asked is not None and asked != has:
             text = f"context: {call['role']} asked for num_ctx {asked}, the server has {has}"
             found.append(("WARN", text))
     n_cold = sum(is_reload(call, reload_limit_ms(batch)) for call in every)
-    if arm != "single" and n_cold > 0.05 * len(every):
+    if arm != "shared" and n_cold > 0.05 * len(every):
         found.append(("WARN", f"warm: {n_cold} of {len(every)} calls loaded the model"))
     n_failed = sum(call["status"] == "failed" for call in every)
     if n_failed > 0.05 * len(every):
@@ -70,7 +70,7 @@ def counting_calls(batch: Batch, arm: str) -> list[Call]:
     return [
         call
         for call in batch.every_call(arm)
-        if call["status"] == "ok" and (arm == "single" or not is_reload(call, limit_ms))
+        if call["status"] == "ok" and (arm == "shared" or not is_reload(call, limit_ms))
     ]
 
 
@@ -88,7 +88,7 @@ def drift(batch: Batch, arm: str) -> float | None:
 def call_levels(trial: Trial, limit_ms: float) -> set[str]:
     """The levels of what speaks against a trial's calls (last attempt)."""
     levels = {"ERROR" for call in trial.calls if call["status"] != "ok"}
-    if trial.arm != "single":
+    if trial.arm != "shared":
         levels |= {"ERROR" for call in trial.calls if is_reload(call, limit_ms)}
     return levels
 
@@ -114,12 +114,12 @@ def is_sound(trial: Trial, verdicts: dict[str, str]) -> bool:
 def is_equal_work(calls: dict[str, list[Call]], arm: str) -> bool:
     """No call made more than 10 % more or fewer tokens together than alone; else no interval."""
     alone = {
-        (call["role"], call["stage"]): call["counters"]["eval_count"]
+        (call["agent"], call["stage"]): call["counters"]["eval_count"]
         for solo in ALONE.values()
         for call in calls.get(solo, [])
     }
     return all(
         abs(call["counters"]["eval_count"] - n) <= 0.1 * n
         for call in calls.get(arm, [])
-        if (n := alone.get((call["role"], call["stage"])))
+        if (n := alone.get((call["agent"], call["stage"])))
     )

@@ -26,10 +26,10 @@ def mean_rate(calls: Sequence[Call]) -> float:
 
 
 def solos(b: Block) -> tuple[float, float]:
-    return wall_s(b["solo_a"]), wall_s(b["solo_b"])
+    return wall_s(b["solo_collector"]), wall_s(b["solo_insight"])
 
 
-ALONE = {"collector": "solo_a", "insight": "solo_b"}
+ALONE = {"collector": "solo_collector", "insight": "solo_insight"}
 
 
 def pace_ns(solo: Call) -> float:
@@ -83,8 +83,8 @@ def decode_slowdown(b: Block, role: str) -> float:
     """Time a token while both decode, over that alone."""
     time, alone = 0.0, 0.0
     (other,) = set(ALONE) - {role}
-    for call, solo in matched(b, "dual", role):
-        for beside in of(other, b["dual"]):
+    for call, solo in matched(b, "apart", role):
+        for beside in of(other, b["apart"]):
             start = max(call["first_token_ns"], beside["first_token_ns"])
             end = min(call["end_ns"], beside["end_ns"])
             if end > start:
@@ -98,7 +98,7 @@ def decode_slowdown(b: Block, role: str) -> float:
 
 
 def prompt_slowdown(b: Block, role: str) -> float:
-    pairs = matched(b, "dual", role)
+    pairs = matched(b, "apart", role)
     together, alone = (
         sum(pair[i]["counters"]["prompt_eval_duration"] for pair in pairs) for i in (0, 1)
     )
@@ -106,8 +106,8 @@ def prompt_slowdown(b: Block, role: str) -> float:
 
 
 def scaling(b: Block) -> float:
-    alone = fmean(tokens(b[solo]) / wall_s(b[solo]) for solo in ("solo_a", "solo_b"))
-    return tokens(b["dual"]) / wall_s(b["dual"]) / alone
+    alone = fmean(tokens(b[solo]) / wall_s(b[solo]) for solo in ("solo_collector", "solo_insight"))
+    return tokens(b["apart"]) / wall_s(b["apart"]) / alone
 
 
 def balance(dual: Sequence[Call]) -> float:
@@ -115,29 +115,29 @@ def balance(dual: Sequence[Call]) -> float:
 
 
 def ttft_ratio(b: Block, role: str, solo: str) -> float:
-    return mean_ttft_ms(of(role, b["dual"])) / mean_ttft_ms(b[solo])
+    return mean_ttft_ms(of(role, b["apart"])) / mean_ttft_ms(b[solo])
 
 
 RATIOS: dict[str, Callable[[Block], float]] = {
-    "dual_weighted_speedup": lambda b: weighted(b, "dual"),
-    "single_weighted_speedup": lambda b: weighted(b, "single"),
-    "dual_against_single": lambda b: weighted(b, "dual") / weighted(b, "single"),
-    "dual_true_speedup": lambda b: sum(in_turn(b, "dual")) / wall_s(b["dual"]),
-    "single_true_speedup": lambda b: sum(in_turn(b, "single")) / wall_s(b["single"]),
-    "dual_ideal_speedup": lambda b: sum(in_turn(b, "dual")) / max(in_turn(b, "dual")),
-    "dual_parallel_efficiency": lambda b: max(in_turn(b, "dual")) / wall_s(b["dual"]),
-    "dual_collector_slowdown": lambda b: window_slowdown(b, "dual", "collector"),
+    "dual_weighted_speedup": lambda b: weighted(b, "apart"),
+    "single_weighted_speedup": lambda b: weighted(b, "shared"),
+    "dual_against_single": lambda b: weighted(b, "apart") / weighted(b, "shared"),
+    "dual_true_speedup": lambda b: sum(in_turn(b, "apart")) / wall_s(b["apart"]),
+    "single_true_speedup": lambda b: sum(in_turn(b, "shared")) / wall_s(b["shared"]),
+    "dual_ideal_speedup": lambda b: sum(in_turn(b, "apart")) / max(in_turn(b, "apart")),
+    "dual_parallel_efficiency": lambda b: max(in_turn(b, "apart")) / wall_s(b["apart"]),
+    "dual_collector_slowdown": lambda b: window_slowdown(b, "apart", "collector"),
     "dual_collector_decode_slowdown": lambda b: decode_slowdown(b, "collector"),
     "dual_collector_prompt_slowdown": lambda b: prompt_slowdown(b, "collector"),
-    "dual_insight_slowdown": lambda b: window_slowdown(b, "dual", "insight"),
+    "dual_insight_slowdown": lambda b: window_slowdown(b, "apart", "insight"),
     "dual_insight_decode_slowdown": lambda b: decode_slowdown(b, "insight"),
     "dual_insight_prompt_slowdown": lambda b: prompt_slowdown(b, "insight"),
     "dual_throughput_scaling": scaling,
-    "dual_collector_ttft_ratio": lambda b: ttft_ratio(b, "collector", "solo_a"),
-    "dual_insight_ttft_ratio": lambda b: ttft_ratio(b, "insight", "solo_b"),
-    "single_parallel_efficiency": lambda b: max(in_turn(b, "single")) / wall_s(b["single"]),
-    "single_collector_slowdown": lambda b: window_slowdown(b, "single", "collector"),
-    "single_insight_slowdown": lambda b: window_slowdown(b, "single", "insight"),
+    "dual_collector_ttft_ratio": lambda b: ttft_ratio(b, "collector", "solo_collector"),
+    "dual_insight_ttft_ratio": lambda b: ttft_ratio(b, "insight", "solo_insight"),
+    "single_parallel_efficiency": lambda b: max(in_turn(b, "shared")) / wall_s(b["shared"]),
+    "single_collector_slowdown": lambda b: window_slowdown(b, "shared", "collector"),
+    "single_insight_slowdown": lambda b: window_slowdown(b, "shared", "insight"),
 }
 BY_LENGTH = {
     "dual_true_speedup", "single_true_speedup", "dual_ideal_speedup",

@@ -62,13 +62,13 @@ def really(batch: Batch) -> Class:
     """What the servers really ran for each agent: layers clamped, context as loaded, sampling."""
     servers = batch.servers()
     parts = []
-    dual = next(trial for trial in batch.plan["trials"] if trial["arm"] == "dual")
+    dual = next(trial for trial in batch.plan["trials"] if trial["arm"] == "apart")
     for agent in dual["agents"]:
         server, options = servers[agent["server"]], agent["options"]
         asked, layers = options["num_gpu"], server["layers"]
         parts.append(
             (
-                agent["role"],
+                agent["agent"],
                 agent["model"],
                 layers if asked is None else min(asked, layers),
                 server["context_length"],
@@ -87,20 +87,20 @@ def of_blocks(batch: Batch) -> list[Value]:
     for number, block in batch.blocks.items():
         fine = {arm: judged.is_sound(trial, verdicts) for arm, trial in block.items()}
         calls = {arm: trial.calls for arm, trial in block.items() if trial.is_ok}
-        alone = fine["solo_a"] and fine["solo_b"]
-        sound = {arm: alone and fine[arm] for arm in ("dual", "single")}
-        reloads = judged.n_reloads(block["single"], limit_ms)
+        alone = fine["solo_collector"] and fine["solo_insight"]
+        sound = {arm: alone and fine[arm] for arm in ("apart", "shared")}
+        reloads = judged.n_reloads(block["shared"], limit_ms)
         for metric, formula in RATIOS.items():
-            arm = "single" if "single" in metric else "dual"
+            arm = "shared" if "shared" in metric else "apart"
             counts = sound[arm]
             if metric == "dual_against_single":
-                counts = counts and sound["dual"]
+                counts = counts and sound["apart"]
             try:
                 value = formula(calls)
             except KeyError:  # an arm of the block has not ended well
                 value = None
             where = (batch.config_id, batch.scenario, label, batch.batch_id, number, metric)
-            pools = counts and (arm == "dual" or reloads == 0)
+            pools = counts and (arm == "apart" or reloads == 0)
             equal = metric not in BY_LENGTH or judged.is_equal_work(calls, arm)
             made.append(Value(*where, value, counts, pools, equal))
     return made
@@ -112,7 +112,7 @@ def of_duals(batch: Batch) -> list[Value]:
     label = really(batch)
     made = []
     flags = contention(batch)
-    for trial in sorted(batch.of_arms("dual"), key=lambda each: each.block):
+    for trial in sorted(batch.of_arms("apart"), key=lambda each: each.block):
         sound = judged.is_sound(trial, verdicts)
         found: dict[str, float | None] = {
             metric: formula(trial.calls) if trial.is_ok else None
@@ -132,7 +132,7 @@ def contention(batch: Batch) -> dict[str, dict[str, float | None]]:
     slowdowns = {
         (trial.trial_id, role): slow
         for block in batch.blocks.values()
-        for trial in [block["dual"]]
+        for trial in [block["apart"]]
         for role, slow in slowdowns_of(block).items()
     }
     usual = {
@@ -140,10 +140,10 @@ def contention(batch: Batch) -> dict[str, dict[str, float | None]]:
         for role in judged.ALONE
     }
     made: dict[str, dict[str, float | None]] = {}
-    for trial in batch.of_arms("dual"):
+    for trial in batch.of_arms("apart"):
         found: dict[str, float | None] = dict.fromkeys(RATES)
         if trial.is_ok:
-            waits = [ttft_ms(c) > late[c["role"], c["stage"]] + 3000 for c in trial.calls]
+            waits = [ttft_ms(c) > late[c["agent"], c["stage"]] + 3000 for c in trial.calls]
             found["ttft_contention_pct"] = 100.0 * any(waits)
             found["balance_contention_pct"] = 100.0 * (balance(trial.calls) < 1.5)
             slow = {role: slowdowns.get((trial.trial_id, role)) for role in judged.ALONE}
@@ -158,9 +158,9 @@ def contention(batch: Batch) -> dict[str, dict[str, float | None]]:
 def usual_ttft_ms(batch: Batch) -> dict[tuple[str, str], float]:
     """Median TTFT alone, by agent and stage."""
     alone: dict[tuple[str, str], list[float]] = {}
-    for trial in batch.of_arms("solo_a", "solo_b"):
+    for trial in batch.of_arms("solo_collector", "solo_insight"):
         for call in ok_calls(trial):
-            alone.setdefault((call["role"], call["stage"]), []).append(ttft_ms(call))
+            alone.setdefault((call["agent"], call["stage"]), []).append(ttft_ms(call))
     return {key: median(waits) for key, waits in alone.items()}
 
 
@@ -172,7 +172,7 @@ def slowdowns_of(block: dict[str, Trial]) -> dict[str, float]:
     """How many times longer each agent took with two servers than alone; of those that ended."""
     made = {}
     for role, solo in judged.ALONE.items():
-        together = of(role, block["dual"].calls)
+        together = of(role, block["apart"].calls)
         if all(call["status"] == "ok" for call in together) and block[solo].is_ok:
             made[role] = wall_s(together) / wall_s(block[solo].calls)
     return made

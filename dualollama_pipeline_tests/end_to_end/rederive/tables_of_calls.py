@@ -24,11 +24,11 @@ from dualollama_pipeline_tests.end_to_end.rederive.journals import (
 from dualollama_pipeline_tests.end_to_end.rederive.ledger import Number, Row, number
 
 LANES = {
-    "one after the other": ("solo_a", "solo_b"),
-    "two servers": ("dual",),
-    "one server": ("single",),
+    "one after the other": ("solo_collector", "solo_insight"),
+    "two servers": ("apart",),
+    "one server": ("shared",),
 }
-ARMS = {"alone": ("solo_a", "solo_b"), "two servers": ("dual",), "one server": ("single",)}
+ARMS = {"alone": ("solo_collector", "solo_insight"), "two servers": ("apart",), "one server": ("shared",)}
 LEAST_N = {90: 20, 95: 40, 99: 100}
 
 

@@ -77,7 +77,7 @@ def candidate(evidence: Evidence, label: Any) -> Candidate:
     batches = [batch for batch in evidence.current if batch.config_id in names]
     waits = {batch.config_id: log_waits(batch) for batch in batches}
     n_wait = sum(map(len, waits.values()))
-    n_trials = sum(len(batch.of_arms("dual")) for batch in batches)
+    n_trials = sum(len(batch.of_arms("apart")) for batch in batches)
     strata = [Stratum(each, ["now"] * len(each), len(each) / n_wait) for each in waits.values()]
     speedup, wait = mean_of(strata_of(speedups)), mean_of(strata)
     assert speedup is not None
@@ -102,7 +102,7 @@ def log_waits(batch: Batch) -> list[float]:
         math.log(
             max(fmean(map(ttft_ms, of(role, trial.calls))) for role in ("collector", "insight"))
         )
-        for trial in batch.of_arms("dual")
+        for trial in batch.of_arms("apart")
         if is_sound(trial, verdicts)
     ]
 

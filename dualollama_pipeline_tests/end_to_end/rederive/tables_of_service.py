@@ -56,7 +56,7 @@ def sound_duals(batches: list[Batch]) -> list[tuple[Batch, Trial]]:
         (batch, trial)
         for batch in batches
         for verdicts in [trial_verdicts(batch)]
-        for trial in batch.of_arms("dual")
+        for trial in batch.of_arms("apart")
         if is_sound(trial, verdicts)
     ]
 
@@ -88,7 +88,7 @@ def one_after_the_other_s(evidence: Evidence) -> float:
     """Mean of both solo walls over the blocks that count."""
     sound = {(v.config_id, v.block) for v in evidence.counting("dual_weighted_speedup")}
     return fmean(
-        wall_s(block["solo_a"].calls) + wall_s(block["solo_b"].calls)
+        wall_s(block["solo_collector"].calls) + wall_s(block["solo_insight"].calls)
         for batch in evidence.current
         for place, block in batch.blocks.items()
         if (batch.config_id, place) in sound
@@ -288,7 +288,7 @@ def observed(evidence: Evidence) -> dict[str, Number]:
             return Number(found.interval(), len(duals))
         return Number(below(upper, found), len(duals))
 
-    calls = [call for batch in every for call in batch.every_call("dual")]
+    calls = [call for batch in every for call in batch.every_call("apart")]
     failed = [call for call in calls if call["status"] == "failed"]
     late = [call for call in failed if call["failure"]["kind"].startswith("timeout")]
     waits = [ttft_ms(call) / 1000 for call in calls if call["status"] == "ok"]

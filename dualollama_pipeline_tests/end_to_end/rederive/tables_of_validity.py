@@ -108,7 +108,7 @@ def notes(evidence: Evidence, config_id: str) -> list[tuple[int, str, list[str]]
         worst = next(word for word in ("INVALID", "WARN", "VALID") if word in levels)
         left_out = [
             arm
-            for arm in ("dual", "single")
+            for arm in ("apart", "shared")
             if any(
                 not v.counts
                 for v in evidence.values

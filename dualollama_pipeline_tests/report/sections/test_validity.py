@@ -16,7 +16,7 @@ from dualollama_pipeline_tests.report.hand_made import HOSTILE, filled
 
 def _cell(config_id, judged, reasons, drift=None, ruler_ms=None):
     return filled(
-        "cell_table", origin="measured", config_id=config_id, scenario="chimera_homo", arm="dual",
+        "cell_table", origin="measured", config_id=config_id, scenario="chimera_homo", arm="apart",
         validity=judged, validity_reasons=reasons, n_planned=5, n_ok=5, n_calls=20,
         isolation="unloaded and verified", drift_share=drift, ruler_ttft_error_median_ms=ruler_ms,
     )  # fmt: skip

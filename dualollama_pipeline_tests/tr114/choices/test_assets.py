@@ -94,7 +94,7 @@ def test_a_failed_trial_is_counted_and_left_out(
     runs, blocks, calls = (
         store.load_all(name, ["test108"])[0] for name in ("run_table", "block_table", "call_table")
     )
-    bad = runs["arm"].eq("dual") & runs["block"].eq(1)
+    bad = runs["arm"].eq("apart") & runs["block"].eq(1)
     runs.loc[bad, "status"] = "failed"
     runs.loc[bad, "collector_ttft_ms"] = 1e6
     found = samples.collect_samples(runs, blocks, samples.option_classes(matrix))

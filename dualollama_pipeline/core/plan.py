@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import (
     AfterValidator,
     AliasChoices,
-    BeforeValidator,
     Field,
     ValidationError,
     model_validator,
@@ -20,13 +19,13 @@ from pydantic import (
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
-from dualollama_pipeline.core.study import SAFE_ID, SHARED, AgentOptions, Strict, former, of_former
+from dualollama_pipeline.core.study import SAFE_ID, AgentOptions, Strict, former, of_former
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-ArmName = Annotated[str, BeforeValidator(of_former), Field(pattern=SAFE_ID)]
+ArmName = Annotated[str, Field(pattern=SAFE_ID), AfterValidator(of_former)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -92,7 +91,7 @@ class PlannedTrial(Strict):
     @property
     def is_apart(self) -> bool:
         """Whether each agent has a server to itself."""
-        return self.arm != SHARED
+        return len({agent.server for agent in self.agents}) == len(self.agents)
 
 
 class Plan(Strict):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dualollama_pipeline.core.study import TOGETHER
+from dualollama_pipeline.core.study import TOGETHER, solo
 from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.tables.guards import MIN_POOLED_TOKENS
 from dualollama_pipeline.tables.rows import (
@@ -42,7 +42,7 @@ def build_agents(calls: Sequence[Row], works: Works) -> list[Row]:
     alone_ms = {
         (agent["block"], agent["agent"]): agent["mean_ttft_ms"]
         for agent in agents
-        if agent["arm"] not in TOGETHER
+        if agent["arm"] == solo(agent["agent"])
     }
     return [agent | _against_alone(agent, works, alone_ms) for agent in agents]
 

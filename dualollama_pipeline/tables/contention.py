@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dualollama_pipeline.core.study import TOGETHER
+from dualollama_pipeline.core.study import TOGETHER, solo
 from dualollama_pipeline.metrics.contention import slowdown_contention, ttft_contention
 from dualollama_pipeline.tables.rows import Row, column, grouped
 
@@ -22,10 +22,10 @@ def ttft_flags(calls: Sequence[Row]) -> dict[str, bool]:
     a call that has no baseline is left out.
     """
     ok = [call for call in calls if call["status"] == "ok"]
-    solo = [call for call in ok if call["arm"] not in TOGETHER]
+    alone = [call for call in ok if call["arm"] == solo(call["agent"])]
     baseline_ms = {
         key: float(np.median(column(group, "ttft_ms")))
-        for key, group in grouped(solo, "agent", "stage").items()
+        for key, group in grouped(alone, "agent", "stage").items()
     }
     together = [call for call in ok if call["arm"] in TOGETHER]
     return {

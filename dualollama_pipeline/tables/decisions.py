@@ -81,7 +81,9 @@ CONFIGURATION_TIERS = table(
         **_asked("insight"),
         **_expected("weighted_speedup", "geometric mean of the block ratios, two servers; x"),
         **_expected("ttft_ms", "geometric mean TTFT of the agent that waits longer, two servers"),
-        **_expected("balance_efficiency_pct", "the report's efficiency, mean over dual trials"),
+        **_expected(
+            "balance_efficiency_pct", "the report's efficiency, mean over trials of two servers"
+        ),
         "peak_balance_efficiency_pct": number("its highest trial: large by chance"),
         **_expected("balance_contention_pct", "trials with balance speedup below 1.5"),
         "n_trials": count("trials with two servers that were attempted"),

@@ -105,7 +105,7 @@ GUARDS = {
         "do not set the clock while measuring; measure again",
     ),
     "distinct_servers": Guard(
-        "two names of one server make `dual` a `single`",
+        "two names of one server make `apart` a `shared`",
         "start a second `ollama serve` with another OLLAMA_HOST; on this machine the doctor can "
         "tell them apart by their processes",
     ),

@@ -14,7 +14,7 @@ import pandera.pandas as pa
 
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.core.records import FailureKind, Origin, Status
-from dualollama_pipeline.core.study import ARMS, TOGETHER
+from dualollama_pipeline.core.study import TOGETHER
 from dualollama_pipeline.tables.columns import count as _count
 from dualollama_pipeline.tables.columns import flag as _flag
 from dualollama_pipeline.tables.columns import holds as _holds
@@ -41,7 +41,7 @@ _WHERE = {
 _OF_A_BLOCK = ("effective_class", "block")
 _TRIAL = {
     "trial_id": _text("one arm of one block"),
-    "arm": _text("solo_<agent>, apart or shared", among=ARMS),
+    "arm": _text("solo_<agent>, apart or shared"),
     "attempt": _count("which attempt at the trial, from 1", least=1),
 }
 _JUDGED = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dualollama_pipeline.core.study import TOGETHER
+from dualollama_pipeline.core.study import TOGETHER, solo
 from dualollama_pipeline.metrics.block import NAN, slowdown, solo_time
 from dualollama_pipeline.tables.guards import TOKEN_TOLERANCE
 from dualollama_pipeline.tables.rows import Row, column, grouped
@@ -58,8 +58,7 @@ Works = dict[tuple[int, str, str], Work]  # by (block, arm, agent)
 
 def work_together(calls: Sequence[Row]) -> Works:
     """Return by (block, arm, agent) what agents did together; `calls` are last attempts."""
-    solo = [call for call in calls if call["arm"] not in TOGETHER]
-    alone = _alone(solo)
+    alone = _alone([call for call in calls if call["arm"] == solo(call["agent"])])
     together = [call for call in calls if call["arm"] in TOGETHER]
     return {
         (block, arm, agent): _work(mine, alone.get((block, agent), {}))
@@ -67,18 +66,18 @@ def work_together(calls: Sequence[Row]) -> Works:
     }
 
 
-def _alone(solo: Sequence[Row]) -> dict[tuple[int, str], Stages]:
+def _alone(calls: Sequence[Row]) -> dict[tuple[int, str], Stages]:
     """Return each agent's stages by (block, agent).
 
     A call too short for a rate takes the mean of that agent and stage over the configuration.
     """
-    sound = [call for call in solo if call["status"] == "ok" and call["validity"] != "INVALID"]
+    sound = [call for call in calls if call["status"] == "ok" and call["validity"] != "INVALID"]
     usual = {
         key: {name: _mean(column(group, name)) for name in ("ttft_ms", "tpot_ms")}
         for key, group in grouped(sound, "agent", "stage").items()
     }
     found: dict[tuple[int, str], Stages] = {}
-    for (block, agent), mine in grouped(solo, "block", "agent").items():
+    for (block, agent), mine in grouped(calls, "block", "agent").items():
         ends = [mine[0]["sent_ms"], *column(mine, "end_ms")]
         found[block, agent] = {
             call["stage"]: Alone(

@@ -94,7 +94,7 @@ def _rows(block: int, arm: str, calls: list[CallRecord]) -> list[dict[str, Any]]
             {
                 "block": block,
                 "arm": arm,
-                "role": call.agent,
+                "agent": call.agent,
                 "stage": call.stage,
                 "status": "ok",
                 "validity": "VALID",

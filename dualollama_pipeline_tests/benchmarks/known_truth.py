@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from dualollama_pipeline.core.design import Campaign, build_plan
 from dualollama_pipeline.core.study import Configuration, Role
 from dualollama_pipeline.core.workload import StageTemplate, Workload
+from dualollama_pipeline.metrics.catalog import APART_SECONDS
 from dualollama_pipeline.statistics.estimate import config_statistics
-from dualollama_pipeline.statistics.samples import collect_samples
+from dualollama_pipeline.statistics.samples import collect_samples, of_key
 from dualollama_pipeline.tables.build import build_tables
 from dualollama_pipeline.worker.journal import Journal, read_journal
 from dualollama_pipeline.worker.launch import run_worker
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 STAGES = ("analysis", "report")
 OPTIONS = {"num_gpu": 80, "num_ctx": 512, "temperature": 0.8}
-METRIC = "dual_true_speedup"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _plan(case: Case, urls: dict[str, str], blocks: int) -> Plan:
     for trial in raw["trials"]:
         for agent in trial["agents"]:
             for stage in agent["stages"]:
-                stage["num_predict"] = case.tokens[agent["agent"]]
+                stage["num_predict"] = case.tokens[agent["name"]]
     return type(plan).model_validate(raw)
 
 
@@ -81,10 +81,11 @@ def _measure(case: Case, blocks: int) -> Journal:
 def known_truth(case: Case, blocks: int) -> dict[str, Any]:
     """Measure a case and say how far the project's own estimate is from the truth."""
     tables = build_tables(_measure(case, blocks))
-    table = tables.block_table
-    estimates = config_statistics(collect_samples(tables.run_table, table))
-    estimate = estimates[estimates["metric"].eq(METRIC)].to_dict("records")[0]
-    off_pct = [100 * (value / case.true_speedup - 1) for value in table[METRIC]]
+    blocks = tables.block_table
+    estimates = config_statistics(collect_samples(tables.run_table, tables.agent_table, blocks))
+    estimate = of_key(estimates, APART_SECONDS).to_dict("records")[0]
+    found = blocks.loc[blocks["arm"].eq(APART_SECONDS.arm), APART_SECONDS.metric]
+    off_pct = [100 * (value / case.true_speedup - 1) for value in found]
     return {
         "factor": case.factor,
         "tokens": list(case.tokens.values()),

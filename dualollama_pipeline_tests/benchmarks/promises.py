@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from dualollama_pipeline.core.study import load_study
+from dualollama_pipeline.metrics.catalog import APART_SPEEDUP
 from dualollama_pipeline.statistics import change, effects, selection, verdicts
 from dualollama_pipeline.statistics.factors import factor_effects
 from dualollama_pipeline.statistics.intervals import (
@@ -238,7 +239,7 @@ def _any_factor(chance: np.random.Generator) -> bool:
             "effective_class": [classes[name] for name in names],
             "scenario": [scenario[name] for name in names],
             "block": np.tile(np.arange(1, N_BLOCKS + 1), N_CONFIGURATIONS),
-            "metric": "dual_weighted_speedup",
+            **APART_SPEEDUP._asdict(),
             "value": np.exp(0.05 * chance.standard_normal(len(names))),
             "counts": True,
             "pools": True,

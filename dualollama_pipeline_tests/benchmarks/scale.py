@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dualollama_pipeline.core.study import load_study
+from dualollama_pipeline.core.study import AGENTS, APART, TOGETHER, load_study
 from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.statistics import contrasts, estimate, factors, outliers, samples, trend
 
@@ -26,15 +26,12 @@ MATRIX = Path(__file__).resolve().parents[2] / "data" / "matrix.yaml"
 SIZES = (10_000, 100_000, 1_000_000)
 LIMIT_S, LIMIT_MIB = 60.0, 2_048.0
 BLOCKS, ARMS = 5, ("solo_collector", "solo_insight", "apart", "shared")
-RATIOS = tuple(
-    metric.name
-    for metric in METRICS
-    if metric.table == "block_table" and metric.name != "dual_weighted_speedup"
-)
+OF_BLOCKS = tuple(metric.name for metric in METRICS if metric.table == "block_table")
+OF_AGENTS = tuple(metric.name for metric in METRICS if metric.table == "agent_table")
 
 
-def make_tables(n_trials: int, seed: int = 114) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return (runs, blocks, calls) with the columns that the statistics read.
+def make_tables(n_trials: int, seed: int = 114) -> dict[str, pd.DataFrame]:
+    """Return runs, agents, blocks and calls with the columns that the statistics read.
 
     Calls are those of the last night only: causes are looked up there, history keeps no more.
     """
@@ -55,13 +52,21 @@ def make_tables(n_trials: int, seed: int = 114) -> tuple[pd.DataFrame, pd.DataFr
         }
     ).astype(dict.fromkeys(("origin", "batch_id", "config_id", "scenario"), "string[pyarrow]"))
     level = np.log(0.83) + 0.002 * which + 0.01 * chance.standard_normal(n_nights)[night]
-    flags: dict[str, float] = dict.fromkeys(("in_dual_estimate", "in_single_estimate"), True)
-    flags |= {
-        f"{arm}_{name}": 0.1 for arm in ARMS[2:] for name in ("prompt_share", "exact_speedup")
-    }
-    noise = {name: np.exp(0.05 * chance.standard_normal(n)) for name in RATIOS}
+    blocks = where.loc[where.index.repeat(len(TOGETHER))].reset_index(drop=True)
+    blocks = blocks.assign(
+        arm=pd.array(np.tile(TOGETHER, n), dtype="string[pyarrow]"),
+        counts=True, n_reloads=0, prompt_share=0.1, exact_speedup=0.1,
+        **{name: np.exp(0.05 * chance.standard_normal(len(blocks))) for name in OF_BLOCKS},
+    )  # fmt: skip
     speedup = np.exp(level + 0.02 * chance.standard_normal(n))
-    blocks = where.assign(**flags, n_single_reloads=0, dual_weighted_speedup=speedup, **noise)
+    blocks.loc[blocks["arm"].eq(APART), "weighted_speedup"] = speedup
+    pairs = blocks.loc[blocks.index.repeat(len(AGENTS)), ["batch_id", "config_id", "block", "arm"]]
+    agents = pairs.reset_index(drop=True).assign(
+        agent=pd.array(
+            np.tile([agent.name for agent in AGENTS], len(blocks)), dtype="string[pyarrow]"
+        ),
+        **{name: np.exp(0.05 * chance.standard_normal(len(pairs))) for name in OF_AGENTS},
+    )
     runs = where.loc[where.index.repeat(len(ARMS))].reset_index(drop=True)
     balance = 100 - np.abs(chance.normal(0, 1, len(runs)))
     runs = runs.assign(
@@ -70,12 +75,13 @@ def make_tables(n_trials: int, seed: int = 114) -> tuple[pd.DataFrame, pd.DataFr
         validity=pd.array(["VALID"] * len(runs), dtype="string[pyarrow]"),
         balance_efficiency_pct=balance,
         balance_speedup=balance / 50,
-        collector_minus_insight_tok_per_s=chance.normal(0, 1, len(runs)),
+        tok_per_s_delta=chance.normal(0, 1, len(runs)),
         ttft_delta_ms=chance.normal(0, 30, len(runs)),
         start_skew_ms=chance.exponential(1, len(runs)),
         **dict.fromkeys(("ttft_contention", "balance_contention", "slowdown_contention"), False),
     )
-    return runs, blocks, _calls(where[night == n_nights - 1])
+    calls = _calls(where[night == n_nights - 1])
+    return {"runs": runs, "agents": agents, "blocks": blocks, "calls": calls}
 
 
 def _calls(where: pd.DataFrame) -> pd.DataFrame:
@@ -90,7 +96,7 @@ def _calls(where: pd.DataFrame) -> pd.DataFrame:
 def measure(n_trials: int) -> dict[str, Any]:
     """Run every statistic once; return seconds of each, their sum, and the peak memory."""
     matrix = load_study(MATRIX)
-    runs, blocks, calls = make_tables(n_trials)
+    runs, agents, blocks, calls = make_tables(n_trials).values()
     tables_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     order = sorted(blocks["batch_id"].unique())
     classes = samples.option_classes(matrix)
@@ -102,7 +108,7 @@ def measure(n_trials: int) -> dict[str, Any]:
         seconds[name] = time.perf_counter() - start_s
         return made
 
-    found = timed("samples", samples.collect_samples, runs, blocks, classes)
+    found = timed("samples", samples.collect_samples, runs, agents, blocks, classes)
     timed("config_statistics", estimate.config_statistics, found)
     timed("scenario_statistics", estimate.scenario_statistics, found)
     timed("population_statistics", estimate.population_statistics, found)

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.ollama.servers import open_pair
 from dualollama_pipeline.worker.launch import worker_environment
 from dualollama_pipeline.worker.measure import Measurement

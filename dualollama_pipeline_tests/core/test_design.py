@@ -12,8 +12,15 @@ import pytest
 from pydantic import ValidationError
 
 from dualollama_pipeline.core.design import Campaign, arm_orders, build_plan, nonce
-from dualollama_pipeline.core.study import AgentSpec, Configuration, derive_scenario
-from dualollama_pipeline.core.plan import Arm, Plan, PlannedTrial, Stage
+from dualollama_pipeline.core.plan import Plan, PlannedTrial, Stage
+from dualollama_pipeline.core.study import (
+    APART,
+    ARMS,
+    SHARED,
+    AgentSpec,
+    Configuration,
+    derive_scenario,
+)
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 
 SERVERS = {"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"}
@@ -57,7 +64,7 @@ def stages_of(plan: Plan) -> dict[tuple[str, str, str], Stage]:
     }
 
 
-def trial_of(plan: Plan, arm: Arm, block: int = 1) -> PlannedTrial:
+def trial_of(plan: Plan, arm: str, block: int = 1) -> PlannedTrial:
     return next(trial for trial in plan.trials if (trial.arm, trial.block) == (arm, block))
 
 
@@ -66,16 +73,16 @@ def test_blocks_1_to_4_are_a_williams_square(seed: int) -> None:
     """A fixed order would give the warmest device always to the same arm."""
     orders = arm_orders(4, seed)
     for position in range(4):
-        assert {order[position] for order in orders} == set(Arm)
+        assert {order[position] for order in orders} == set(ARMS)
     neighbours = [pair for order in orders for pair in pairwise(order)]
-    assert sorted(neighbours) == sorted(permutations(Arm, 2))  # each ordered pair exactly once
+    assert sorted(neighbours) == sorted(permutations(ARMS, 2))  # each ordered pair exactly once
 
 
 def test_further_blocks_are_permutations() -> None:
     """An arm twice in a block is an arm less in it."""
     orders = arm_orders(40, seed=1)
     assert len(orders) == 40
-    assert all(sorted(order) == sorted(Arm) for order in orders)
+    assert all(sorted(order) == sorted(ARMS) for order in orders)
     assert len(set(orders[4:])) > 10  # random, not one order again and again
 
 
@@ -102,14 +109,14 @@ def test_every_block_has_every_arm_once() -> None:
     assert [trial.block for trial in plan.trials] == [b for b in range(1, 6) for _ in range(4)]
     for block in range(1, 6):
         arms = [trial.arm for trial in plan.trials if trial.block == block]
-        assert sorted(arms) == sorted(Arm)
+        assert sorted(arms) == sorted(ARMS)
 
 
 def test_who_runs_where() -> None:
-    """`single` with the insight agent on server b would be `dual` under another name."""
+    """`shared` with the insight agent on server b would be `apart` under another name."""
     plan = planned()
     placed = {
-        arm: {(agent.name, agent.server) for agent in trial_of(plan, arm).agents} for arm in Arm
+        arm: {(agent.name, agent.server) for agent in trial_of(plan, arm).agents} for arm in ARMS
     }
     assert placed == {
         "solo_collector": {("collector", "a")},
@@ -134,9 +141,9 @@ def test_each_agent_keeps_its_options_and_model() -> None:
 def test_both_orders_of_submission_occur() -> None:
     """Always the collector first would give it the shorter queue of every `single` trial."""
     plan = planned(blocks=20)
-    first = [trial.agents[0].role for trial in plan.trials if len(trial.agents) == 2]
+    first = [trial.agents[0].name for trial in plan.trials if len(trial.agents) == 2]
     assert 10 <= first.count("collector") <= 30  # of 40
-    again = [trial.agents[0].role for trial in planned(blocks=20).trials if len(trial.agents) == 2]
+    again = [trial.agents[0].name for trial in planned(blocks=20).trials if len(trial.agents) == 2]
     assert first == again
 
 

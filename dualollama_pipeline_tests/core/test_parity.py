@@ -8,7 +8,6 @@ import pytest
 from pydantic import ValidationError
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.study import AgentOptions
 from dualollama_pipeline.core.parity import (
     REPORT_PROMPT,
     data_summary,
@@ -18,6 +17,7 @@ from dualollama_pipeline.core.parity import (
     report_prompt,
 )
 from dualollama_pipeline.core.plan import PlannedAgent, Stage
+from dualollama_pipeline.core.study import AgentOptions
 
 ANSWER = """Okay, here is my analysis.
 
@@ -124,5 +124,5 @@ def test_a_stage_cannot_follow_what_does_not_come_before_it() -> None:
     second = Stage(name="report", **stage)
     with pytest.raises(ValidationError, match="no earlier stage"):
         PlannedAgent(
-            agent="r", server="a", model="m:1b", options=AgentOptions(), stages=(first, second)
+            name="r", server="a", model="m:1b", options=AgentOptions(), stages=(first, second)
         )

@@ -22,7 +22,7 @@ def stage(**changes: Any) -> dict[str, Any]:
 
 
 def agent(**changes: Any) -> dict[str, Any]:
-    sound = {"role": "collector", "server": "a", "model": "m:1b", "options": {"num_gpu": 60}}
+    sound = {"name": "collector", "server": "a", "model": "m:1b", "options": {"num_gpu": 60}}
     return {**sound, "stages": [stage()]} | changes
 
 
@@ -74,7 +74,7 @@ def refusal(folder: Path, text: str) -> InputError:
         {"trials": [trial(agents=[agent(options={"num_gpu": 61})])]},
         {"trials": [trial(agents=[agent(options={})])]},
         {"trials": [trial(agents=[agent(model="other:1b")])]},
-        {"trials": [trial(agents=[agent(agent="insight")])]},
+        {"trials": [trial(agents=[agent(name="insight")])]},
         {"trials": [trial(), trial(trial_id="t2", block=2)]},
         {"trials": [trial(arm="apart")]},
         with_stage(prompt="q"),
@@ -128,7 +128,7 @@ def test_a_plan_survives_json(tmp_path: Path) -> None:
     """The worker reads what the orchestrator wrote; a lost option would be measured as default."""
     written = plan(
         deadlines={"idle_s": 7.5},
-        trials=[trial(), trial(trial_id="t2", agents=[agent(options={}), agent(agent="insight")])],
+        trials=[trial(), trial(trial_id="t2", agents=[agent(options={}), agent(name="insight")])],
     )
     path = tmp_path / "plan.json"
     path.write_text(written.model_dump_json(), encoding="utf-8")
@@ -158,7 +158,7 @@ def test_default_deadlines_are_kept_where_nothing_is_said() -> None:
         ({"trials": []}, "trials = []"),
         ({"trials": [trial(agents=[])]}, "trials.0.agents = []"),
         ({"trials": [trial(block=0)]}, "trials.0.block = 0"),
-        ({"trials": [trial(arm="duo")]}, "trials.0.arm = 'duo'"),
+        ({"trials": [trial(arm="a b")]}, "trials.0.arm = 'a b'"),
         ({"trials": [trial(agents=[agent(model="two words")])]}, "model = 'two words'"),
         ({"batch_id": "a/b"}, "batch_id = 'a/b'"),
         ({"config_id": ".."}, "config_id = '..'"),
@@ -211,7 +211,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
     assert caught.value.way_out
 
 
-def test_two_agents_of_one_trial_with_one_role_are_refused(tmp_path: Path) -> None:
-    """The tables tell agents apart by role: two of one name become one agent of four calls."""
+def test_two_agents_of_one_trial_with_one_name_are_refused(tmp_path: Path) -> None:
+    """The tables tell agents apart by name: two of one name become one agent of four calls."""
     twice = content(trials=[trial(agents=[agent(), agent()])])
     refusal(tmp_path, json.dumps(twice))

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.study import AgentSpec, Configuration, Study, Role, load_study
 from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.study import AgentSpec, Configuration, Study, load_study
 
 # config_id: agent A / agent B as num_gpu num_ctx temperature; `-` is the server's default
 PUBLISHED = """
@@ -96,9 +96,9 @@ def test_equal_configurations_are_named_together() -> None:
 def test_agents_stand_in_the_order_a_b() -> None:
     """Swapped agents would swap every signed difference of the report."""
     first = load_study(PROJECT_ROOT / "data" / "matrix.yaml").get("test007")
-    assert [(role, spec.num_gpu) for role, spec in first.agents] == [
-        (Role.COLLECTOR, 60),
-        (Role.INSIGHT, 80),
+    assert [(name, spec.num_gpu) for name, spec in first.agents] == [
+        ("collector", 60),
+        ("insight", 80),
     ]
 
 

@@ -93,9 +93,7 @@ def test_a_changed_matrix_or_corpus_changes_the_data_version(tmp_path: Path) -> 
     """Partitions measured with other inputs must show as stale."""
 
     def versions() -> list[str]:
-        return observed_versions(
-            Bench(Settings(data=tmp_path)), "study", "benchmark_corpus"
-        )
+        return observed_versions(Bench(Settings(data=tmp_path)), "study", "benchmark_corpus")
 
     matrix = tmp_path / "matrix.yaml"
     matrix.write_text(

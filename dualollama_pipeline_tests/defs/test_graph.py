@@ -12,7 +12,7 @@ from dualollama_pipeline.tables.schemas import SCHEMAS
 
 GROUPS = {
     "servers": {"ollama_server_a", "ollama_server_b"},
-    "inputs": {"study", "benchmark_corpus", "cost_inputs", "service_levels"},
+    "study": {"study", "benchmark_corpus", "cost_inputs", "service_levels"},
     "trials": {"benchmark_trials"},
     "tables": {
         "call_table",
@@ -23,6 +23,7 @@ GROUPS = {
         "run_reports",
     },
     "statistics": {
+        "samples",
         "config_statistics",
         "scenario_statistics",
         "population_statistics",

@@ -10,7 +10,6 @@ from typing import Any
 import yaml
 
 from dualollama_pipeline.core.design import Campaign, build_plan
-from dualollama_pipeline.core.study import Configuration, load_study
 from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.records import (
     BatchRecord,
@@ -20,6 +19,7 @@ from dualollama_pipeline.core.records import (
     NoteRecord,
     TrialRecord,
 )
+from dualollama_pipeline.core.study import Configuration, load_study
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 from dualollama_pipeline.worker.campaign import close_campaign, open_campaign

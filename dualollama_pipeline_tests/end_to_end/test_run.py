@@ -17,8 +17,8 @@ import pytest
 
 from dualollama_pipeline.cli import main
 from dualollama_pipeline.core.design import SERVER_A
-from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.simulator.profile import Profile
 from dualollama_pipeline.simulator.truth import noise_free_walls, true_speedup
 from dualollama_pipeline.tables.build import build_tables
@@ -248,7 +248,10 @@ def test_measure_without_dagster(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert sum(line.endswith(": ok") for line in lines) == 20
     assert any("SIMULATED" in line for line in lines)
-    assert all(any(arm in line for line in lines) for arm in ("solo_collector", "solo_insight", "apart", "shared"))
+    assert all(
+        any(arm in line for line in lines)
+        for arm in ("solo_collector", "solo_insight", "apart", "shared")
+    )
     (speedup,) = [line for line in lines if line.startswith("dual_weighted_speedup")]
     assert "n 5" in speedup
     assert "95 % interval 0.8" in speedup

@@ -23,9 +23,9 @@ import yaml
 from _pytest.outcomes import Failed
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.study import Study, load_study
 from dualollama_pipeline.core.plan import Plan, load_plan
 from dualollama_pipeline.core.settings import PREFIX, Settings
+from dualollama_pipeline.core.study import Study, load_study
 from dualollama_pipeline_tests.faults.ollama import ollama
 from dualollama_pipeline_tests.faults.scripted import serve
 from dualollama_pipeline_tests.worker.plans import small_plan

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from dualollama_pipeline.core.study import AgentOptions
 from dualollama_pipeline.core.plan import PlannedAgent, Stage
 from dualollama_pipeline.core.records import CallRecord, FailureKind, Status
+from dualollama_pipeline.core.study import AgentOptions
 from dualollama_pipeline.ollama.client import MAX_LINE_BYTES, Exchange, OllamaClient
 from dualollama_pipeline.ollama.stream import split_lines
 from dualollama_pipeline.worker.call import Window, call_record
@@ -44,7 +44,7 @@ GRACE_S = 2.0
 AT_ONCE = {True: 24, False: 12}  # exchanges that wait may be many, the others would wait
 STAGE = Stage(name="analysis", prompt="p", nonce="n", num_predict=40, seed=1)
 AGENT = PlannedAgent(
-    agent="collector", server="a", model=MODEL, options=AgentOptions(num_gpu=80), stages=(STAGE,)
+    name="collector", server="a", model=MODEL, options=AgentOptions(num_gpu=80), stages=(STAGE,)
 )
 
 

@@ -29,10 +29,11 @@ from dualollama_pipeline.core.records import (
 )
 from dualollama_pipeline.core.settings import PROJECT_ROOT, Settings
 from dualollama_pipeline.core.warehouse import Warehouse
+from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, SHARED_SPEEDUP
 from dualollama_pipeline.pipeline import rebuild_report
-from dualollama_pipeline.report.model import Summary
+from dualollama_pipeline.report.model import Summary, find
 from dualollama_pipeline.statistics.estimate import config_statistics, population_statistics
-from dualollama_pipeline.statistics.samples import collect_samples
+from dualollama_pipeline.statistics.samples import collect_samples, of_key
 from dualollama_pipeline.tables.rebuild import rebuild_tables
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline.worker.journal import Journal, JournalWriter
@@ -53,7 +54,6 @@ from dualollama_pipeline_tests.tables.journals import (
 
 BLOCKS = (1, 2, 3, 4, 5)
 KINDS = list(FailureKind)  # all of them: a kind that is new is tested before anybody meets it
-FROM_DUAL = ("dual_", "balance_", "ttft_contention", "slowdown_contention")
 RECORD: TypeAdapter[AnyRecord] = TypeAdapter(JournalRecord)
 STATUS = {FailureKind.HTTP_3XX: 302, FailureKind.HTTP_4XX: 400, FailureKind.HTTP_5XX: 500}
 
@@ -87,7 +87,7 @@ def lost(kind: FailureKind, role: str = COLLECTOR) -> CallRecord:
 def one_lost(kind: FailureKind) -> list[TrialRecord]:
     """Five blocks; in the first the collector beside the other agent fails and goes no further."""
     dual = [lost(kind), unsent(COLLECTOR, REPORT), *stages(INSIGHT, 10_000)]
-    return [trial for n in BLOCKS for trial in (block_of(n, dual=dual) if n == 1 else block_of(n))]
+    return [trial for n in BLOCKS for trial in (block_of(n, apart=dual) if n == 1 else block_of(n))]
 
 
 def all_lost(kind: FailureKind) -> list[TrialRecord]:
@@ -190,9 +190,11 @@ def report_of_nothing(nothing: Made) -> Made:
     return nothing
 
 
-def estimates(runs: pd.DataFrame, blocks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def estimates(
+    runs: pd.DataFrame, agents: pd.DataFrame, blocks: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Estimate one configuration: by itself, and as a population of one."""
-    samples = collect_samples(runs, blocks)
+    samples = collect_samples(runs, agents, blocks)
     return config_statistics(samples), population_statistics(samples)
 
 
@@ -200,31 +202,44 @@ def estimates(runs: pd.DataFrame, blocks: pd.DataFrame) -> tuple[pd.DataFrame, p
 def undisturbed() -> tuple[pd.DataFrame, pd.DataFrame]:
     """The estimates of four blocks in which nothing went wrong."""
     made = tables_of([trial for n in BLOCKS[1:] for trial in block_of(n)])
-    return estimates(made.runs, made.blocks)
+    return estimates(made.runs, made.agents, made.blocks)
 
 
-def from_dual(table: pd.DataFrame) -> pd.DataFrame:
+def from_apart(table: pd.DataFrame) -> pd.DataFrame:
     """The rows that rest on the arm in which a call was lost, and what is a number in them."""
-    numbers = ["metric", "n", "value", "ci_low", "ci_high", "mean", "median", "min", "max", "sd"]
-    rows = table[table["metric"].str.startswith(FROM_DUAL)]
+    numbers = [
+        "metric",
+        "agent",
+        "n",
+        "value",
+        "ci_low",
+        "ci_high",
+        "mean",
+        "median",
+        "min",
+        "max",
+        "sd",
+    ]
+    rows = table[table["arm"].eq("apart") & ~table["metric"].str.contains("_delta")]
     return rows[numbers].reset_index(drop=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_lost_call_is_in_no_estimate(some: Made, kind: FailureKind) -> None:
     """As if its block had never been: its quick tokens in one mean would move it."""
-    runs, blocks = some.table("run_table", kind), some.table("block_table", kind)
-    for found, sound in zip(estimates(runs, blocks), undisturbed(), strict=True):
-        pd.testing.assert_frame_equal(from_dual(found), from_dual(sound), check_exact=True)
-        n = from_dual(found).set_index("metric")["n"]
-        assert n["dual_weighted_speedup"] == n["dual_true_speedup"] == 4
+    tables = [some.table(name, kind) for name in ("run_table", "agent_table", "block_table")]
+    runs = tables[0]
+    for found, sound in zip(estimates(*tables), undisturbed(), strict=True):
+        pd.testing.assert_frame_equal(from_apart(found), from_apart(sound), check_exact=True)
+        n = from_apart(found).set_index("metric")["n"]
+        assert n["weighted_speedup"] == n["true_speedup"] == 4
         assert n["balance_efficiency_pct"] == 4
         assert n.le(4).all()
     of_dual = runs["block"].eq(1) & runs["arm"].eq("apart")
     (dual,) = runs[of_dual].to_dict("records")
     assert (dual["status"], dual["validity"]) == ("failed", "INVALID")
     assert f"collector analysis failed ({kind})" in dual["validity_reasons"]
-    numbers = ("wall_s", "balance_speedup", "decode_overlap", "n_tokens", "collector_tok_per_s")
+    numbers = ("wall_s", "balance_speedup", "decode_overlap", "n_tokens", "tok_per_s_delta")
     assert all(pd.isna(dual[name]) for name in numbers)
 
 
@@ -234,11 +249,12 @@ def test_a_lost_call_stands_on_the_page(report: Made, kind: FailureKind) -> None
     (failure,) = [f for f in report.summary.provenance.failures if f.kind == kind]
     assert (failure.n, failure.example) == (1, said(kind))
     (mine,) = [c for c in report.summary.configurations if c.config_id == kind.value]
-    dual = next(e for e in mine.estimates if e.metric == "dual_weighted_speedup")
-    single = next(e for e in mine.estimates if e.metric == "single_weighted_speedup")
-    assert (dual.n, dual.n_left_out, single.n, single.n_left_out) == (4, 1, 5, 0)
-    sound = undisturbed()[0].set_index("metric")["value"]
-    assert dual.value == pytest.approx(sound["dual_weighted_speedup"], rel=1e-12)
+    apart, shared = find(mine.estimates, APART_SPEEDUP), find(mine.estimates, SHARED_SPEEDUP)
+    assert apart is not None
+    assert shared is not None
+    assert (apart.n, apart.n_left_out, shared.n, shared.n_left_out) == (4, 1, 5, 0)
+    (sound,) = of_key(undisturbed()[0], APART_SPEEDUP)["value"]
+    assert apart.value == pytest.approx(sound, rel=1e-12)
     (note,) = [note for note in mine.notes if note.left_out_of]
     assert (note.block, note.left_out_of) == (1, ("apart",))
     assert f"collector analysis failed ({kind})" in note.reason
@@ -259,17 +275,15 @@ def test_all_lost_calls_are_counted_once_each(report: Made) -> None:
     assert (counted.trials.n, counted.trials.failed) == (20 * len(KINDS), len(KINDS))
     assert counted.trials.ok == 19 * len(KINDS)
     assert (counted.calls.failed, counted.calls.skipped) == (len(KINDS), len(KINDS))
-    assert report.summary.validity.n_left_out_dual == len(KINDS)
-    assert report.summary.validity.n_left_out_single == 0
+    assert report.summary.validity.n_left_out == {"apart": len(KINDS), "shared": 0}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_night_in_which_all_failed_has_no_number(nothing: Made, kind: FailureKind) -> None:
     """The statistics of nothing are nulls with their reason, not zeros and not a traceback."""
-    runs, blocks = nothing.table("run_table", kind), nothing.table("block_table", kind)
-    assert not blocks["in_dual_estimate"].any()
-    assert not blocks["in_single_estimate"].any()
-    for made in estimates(runs, blocks):
+    tables = [nothing.table(name, kind) for name in ("run_table", "agent_table", "block_table")]
+    assert not tables[-1]["counts"].any()
+    for made in estimates(*tables):
         assert made["n"].eq(0).all()
         assert made[["value", "ci_low", "ci_high", "mean", "median"]].isna().all(axis=None)
         assert made["null_reason"].str.len().gt(0).all()

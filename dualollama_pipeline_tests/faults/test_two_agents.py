@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from dualollama_pipeline.core.plan import Arm, Plan
+from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.records import CallRecord, FailureKind, Status
+from dualollama_pipeline.core.study import APART, SHARED
 from dualollama_pipeline.worker.batch import run_batch
 from dualollama_pipeline.worker.journal import Journal, JournalWriter, read_journal
 from dualollama_pipeline_tests.faults.cases import FIRST, IDLE, PATIENT, TOTAL, in_chat
@@ -92,7 +93,7 @@ def measure(
     *,
     victim: str = "collector",
     stage: str = "analysis",
-    arm: Arm = APART,
+    arm: str = APART,
     **changes: Any,
 ) -> tuple[Journal, str]:
     """Measure two blocks, with a fault in one call of the first trial of an arm."""
@@ -150,7 +151,7 @@ def check_isolated(journal: Journal, undisturbed: Journal, target: str, victim: 
     assert (journal.end.ok, journal.end.failed) == (7, 1)
     trial = next(trial for trial in journal.trials if trial.trial_id == target)
     (failed,) = (call for call in trial.calls if call.status is Status.FAILED)
-    assert failed.role == victim
+    assert failed.agent == victim
     return failed
 
 
@@ -172,7 +173,7 @@ def test_a_fault_of_one_agent_leaves_the_other_agent_and_the_other_trials_alone(
 @pytest.mark.parametrize("stage", ["analysis", "report"])
 @pytest.mark.parametrize("victim", ["collector", "insight"])
 def test_whoever_and_whenever_the_fault_strikes(
-    tmp_path: Path, undisturbed: tuple[str, Journal], arm: Arm, stage: str, victim: str
+    tmp_path: Path, undisturbed: tuple[str, Journal], arm: str, stage: str, victim: str
 ) -> None:
     """On one server (`single`) the agents share everything but their connection and their calls."""
     api, good = undisturbed

@@ -21,15 +21,17 @@ from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.records import FailureKind, Status
 from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.metrics.catalog import APART_SECONDS, APART_SPEEDUP, Key
 from dualollama_pipeline.ollama.managed import gpu_variables, server_environment, told
 from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.statistics.estimate import config_statistics
-from dualollama_pipeline.statistics.samples import collect_samples
+from dualollama_pipeline.statistics.samples import collect_samples, of_key
 from dualollama_pipeline.tables.build import Tables, build_tables
 from dualollama_pipeline.worker.batch import run_batch
 from dualollama_pipeline.worker.journal import Journal, JournalWriter, read_journal
 from dualollama_pipeline.worker.measure import Measurement
 from dualollama_pipeline_tests.field.stand_in import stand_ins
+from dualollama_pipeline_tests.tables.journals import said_of_block
 
 CONFIG = "test013"  # two equal agents, two answers of 300 tokens each
 QUICK = {"gap_ms": 0.5, "prefill_ms": 30.0, "load_s": 0.0}
@@ -86,16 +88,17 @@ def measured_on(tmp_path: Path) -> Pairs:
     return pair
 
 
-def estimate(tables: Tables, metric: str) -> dict[str, Any]:
-    """The one configuration's estimate of a metric."""
-    made = config_statistics(collect_samples(tables.run_table, tables.block_table))
-    (row,) = made[made["metric"].eq(metric)].to_dict("records")
+def estimate(tables: Tables, key: Key) -> dict[str, Any]:
+    """The one configuration's estimate of a key."""
+    made = config_statistics(
+        collect_samples(tables.run_table, tables.agent_table, tables.block_table)
+    )
+    (row,) = of_key(made, key).to_dict("records")
     return {str(name): value for name, value in row.items()}
 
 
 def one_block(tables: Tables) -> dict[str, Any]:
-    (row,) = tables.block_table.to_dict("records")
-    return {str(name): value for name, value in row.items()}
+    return said_of_block(tables.run_table, tables.agent_table, tables.block_table)
 
 
 def reasons(table: pd.DataFrame) -> set[str]:
@@ -128,14 +131,14 @@ def test_01_answers_in_clumps_cost_token_times_and_no_walls(
     assert tables.call_table[["ttft_ms", "tpot_ms"]].isna().all(axis=None)
     assert not tables.run_table["validity"].eq("INVALID").any()
     block = one_block(tables)
-    assert block["in_dual_estimate"]
-    assert block["in_single_estimate"]
-    assert block["dual_true_speedup"] == pytest.approx(2, abs=0.3)
-    assert block["dual_exact_speedup"] == pytest.approx(2, abs=0.3)
-    assert pd.isna(block["dual_weighted_speedup"])
-    assert "clumps" in block["null_reason"]
-    assert estimate(tables, "dual_true_speedup")["n"] == 1
-    assert estimate(tables, "dual_weighted_speedup")["n"] == 0
+    assert block["apart.counts"]
+    assert block["shared.counts"]
+    assert block["apart.true_speedup"] == pytest.approx(2, abs=0.3)
+    assert block["apart.exact_speedup"] == pytest.approx(2, abs=0.3)
+    assert pd.isna(block["apart.weighted_speedup"])
+    assert "clumps" in block["apart.null_reason"]
+    assert estimate(tables, APART_SECONDS)["n"] == 1
+    assert estimate(tables, APART_SPEEDUP)["n"] == 0
     assert print_arms(journal) == 1
     said = capsys.readouterr().out
     assert "the answer came in clumps" in said
@@ -156,7 +159,7 @@ def test_02_a_token_and_a_path_are_measured_through_and_written_nowhere(
         assert pair.settings.url_a.endswith("/ollama")
         assert "sk-example" not in pair.everything_written()
     all_ok(journal)
-    assert one_block(build_tables(journal))["in_dual_estimate"]
+    assert one_block(build_tables(journal))["apart.counts"]
 
 
 @pytest.mark.parametrize("token", [None, "sk-another"])
@@ -191,8 +194,8 @@ def test_04_a_template_in_the_cache_is_no_finding(measured_on: Pairs) -> None:
     tables = build_tables(journal)
     assert set(tables.call_table["n_cached_prompt_tokens"]) == {5}
     assert "cache" not in guards(tables)
-    assert one_block(tables)["in_dual_estimate"]
-    assert estimate(tables, "dual_weighted_speedup")["n"] == 1
+    assert one_block(tables)["apart.counts"]
+    assert estimate(tables, APART_SPEEDUP)["n"] == 1
 
 
 # -- 05: part of the model on the CPU --------------------------------------------------------------
@@ -211,7 +214,7 @@ def test_05_one_placement_in_all_arms_is_a_condition(
     assert set(tables.cell_table["validity"]) == {"WARN"}
     assert tables.cell_table["placements"].str.contains("a: 62 % in GPU memory").all()
     block = one_block(tables)
-    assert (block["validity"], block["in_dual_estimate"], block["in_single_estimate"]) == (
+    assert (block["apart.validity"], block["apart.counts"], block["shared.counts"]) == (
         "WARN",
         True,
         True,
@@ -231,9 +234,9 @@ def test_05_another_placement_on_one_server_is_a_fault(
     assert "placement: differs in GPU memory: a 100 %, b 62 %" in reasons(tables.cell_table)
     assert set(tables.run_table["validity"]) == {"INVALID"}
     block = one_block(tables)
-    assert not block["in_dual_estimate"]
-    assert not block["in_single_estimate"]
-    assert estimate(tables, "dual_weighted_speedup")["n"] == 0
+    assert not block["apart.counts"]
+    assert not block["shared.counts"]
+    assert estimate(tables, APART_SPEEDUP)["n"] == 0
     assert print_arms(journal) == 0
     said = capsys.readouterr().out
     assert "does not count" in said
@@ -257,10 +260,10 @@ def test_08_whether_one_server_queued_is_known(
     assert list(runs.loc[runs["arm"].eq("shared"), "shared_mode"]) == [mode]
     assert runs.loc[runs["arm"].ne("shared"), "shared_mode"].isna().all()
     block = one_block(tables)
-    assert block["in_single_estimate"]
-    assert block["single_true_speedup"] == pytest.approx(speedup, rel=0.12)
-    assert block["single_weighted_speedup"] == pytest.approx(speedup, rel=0.12)
-    assert block["dual_true_speedup"] == pytest.approx(2 / 1.25, rel=0.12)
+    assert block["shared.counts"]
+    assert block["shared.true_speedup"] == pytest.approx(speedup, rel=0.12)
+    assert block["shared.weighted_speedup"] == pytest.approx(speedup, rel=0.12)
+    assert block["apart.true_speedup"] == pytest.approx(2 / 1.25, rel=0.12)
 
 
 def test_08_one_process_behind_two_ports_is_refused(measured_on: Pairs) -> None:
@@ -289,7 +292,7 @@ def test_11_a_clock_that_runs_faster_is_said_once_and_counts(
     assert "timing" not in guards(tables)
     assert not tables.run_table["validity"].eq("INVALID").any()
     block = one_block(tables)
-    assert (block["validity"], block["in_dual_estimate"], block["in_single_estimate"]) == (
+    assert (block["apart.validity"], block["apart.counts"], block["shared.counts"]) == (
         "WARN",
         True,
         True,
@@ -308,9 +311,9 @@ def test_11_a_clock_that_runs_slower_hides_nothing(measured_on: Pairs) -> None:
     tables = build_tables(journal)
     assert {"timing", "clocks"} & guards(tables) == set()
     block = one_block(tables)
-    assert block["in_dual_estimate"]
-    assert block["in_single_estimate"]
-    assert block["dual_true_speedup"] == pytest.approx(2, abs=0.3)
+    assert block["apart.counts"]
+    assert block["shared.counts"]
+    assert block["apart.true_speedup"] == pytest.approx(2, abs=0.3)
 
 
 # -- 17: a GPU for each ----------------------------------------------------------------------------
@@ -349,7 +352,7 @@ def test_18_a_load_has_a_deadline_of_its_own(measured_on: Pairs) -> None:
     all_ok(journal)
     assert {record.status for record in journal.preparations} == {Status.OK}
     assert all((record.load_s or 0) >= 0.7 for record in journal.preparations)
-    assert one_block(build_tables(journal))["in_dual_estimate"]
+    assert one_block(build_tables(journal))["apart.counts"]
 
 
 def test_18_after_a_load_that_never_ends_no_trial_waits_as_well(measured_on: Pairs) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from dualollama_pipeline.core.plan import Arm, Plan
+from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.records import (
     AnyRecord,
     CallRecord,
@@ -26,6 +26,7 @@ from dualollama_pipeline.core.records import (
     Status,
     TrialRecord,
 )
+from dualollama_pipeline.core.study import ARMS
 from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.worker.batch import run_batch
 from dualollama_pipeline.worker.journal import _RECORD, Journal, JournalWriter, read_journal
@@ -33,7 +34,7 @@ from dualollama_pipeline_tests.field.stand_in import stand_ins
 from dualollama_pipeline_tests.kills.harness import check_equal, check_once
 from dualollama_pipeline_tests.worker.plans import small_plan
 
-EVERY_LOOK = {(arm.value, moment): 1 for arm in Arm for moment in ("before", "after")}
+EVERY_LOOK = {(arm, moment): 1 for arm in ARMS for moment in ("before", "after")}
 
 
 class Killed(BaseException):
@@ -84,10 +85,10 @@ def check_around(path: Path) -> None:
             places.setdefault((record.arm, record.moment), []).append(place)
         elif isinstance(record, TrialRecord):
             places.setdefault((record.arm, "trial"), []).append(place)
-    for arm in Arm:
-        trials = places[arm.value, "trial"]
-        assert max(places[arm.value, "before"]) < min(trials), arm
-        assert min(places[arm.value, "after"]) > max(trials), arm
+    for arm in ARMS:
+        trials = places[arm, "trial"]
+        assert max(places[arm, "before"]) < min(trials), arm
+        assert min(places[arm, "after"]) > max(trials), arm
 
 
 def lives_of(path: Path) -> Iterator[int]:

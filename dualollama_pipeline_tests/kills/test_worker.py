@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from dualollama_pipeline.core.design import Campaign, build_plan
-from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.core.workload import standard_workload
 from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.worker.journal import Journal, read_journal

@@ -74,12 +74,12 @@ def test_slowdown_is_together_over_alone() -> None:
 def test_throughput_scaling_compares_with_the_mean_solo_rate() -> None:
     """The mean of rates, not tokens of both over both times."""
     # pair: (300 + 300) / 15 = 40 tok/s; solo: 300/10 = 30, 300/6 = 50, mean 40; 40 / 40 = 1
-    assert throughput_scaling([300, 300], 15.0, [300, 300], [10.0, 6.0]) == pytest.approx(1.0)
+    assert throughput_scaling(600, 15.0, [300, 300], [10.0, 6.0]) == pytest.approx(1.0)
     # three: (100 x 3) / 5 = 60; solo rates 10, 20, 30, mean 20; 60 / 20 = 3
-    three = throughput_scaling([100, 100, 100], 5.0, [100, 100, 150], [10.0, 5.0, 5.0])
+    three = throughput_scaling(300, 5.0, [100, 100, 150], [10.0, 5.0, 5.0])
     assert three == pytest.approx(3.0)
     with pytest.raises(ValueError, match="zip"):
-        throughput_scaling([1, 1, 1], 1.0, [1, 1], [1.0, 1.0, 1.0])
+        throughput_scaling(3, 1.0, [1, 1], [1.0, 1.0, 1.0])
 
 
 @pytest.mark.parametrize("walls", [[NAN, 25.0], [NAN, NAN]])
@@ -89,7 +89,7 @@ def test_a_missing_solo_arm_leaves_everything_unknown(walls: list[float]) -> Non
         true_speedup(walls, 60.0),
         ideal_speedup(walls),
         parallel_efficiency(walls, 60.0),
-        throughput_scaling([300, 300], 60.0, [300, 300], walls),
+        throughput_scaling(600, 60.0, [300, 300], walls),
         slowdown(60.0, walls[0]),
     ):
         assert value == pytest.approx(NAN, nan_ok=True)
@@ -106,7 +106,7 @@ def test_a_missing_pair_leaves_everything_unknown() -> None:
         true_speedup([20.0, 25.0], NAN),
         parallel_efficiency([20.0, 25.0], NAN),
         weighted_speedup([1.2, NAN]),
-        throughput_scaling([300, NAN], 60.0, [300, 300], [20.0, 25.0]),
+        throughput_scaling(NAN, 60.0, [300, 300], [20.0, 25.0]),
         slowdown(NAN, 20.0),
     ):
         assert value == pytest.approx(NAN, nan_ok=True)

@@ -29,8 +29,8 @@ def with_invalid_block(slower):
     bad = blocks["config_id"].eq("test013") & blocks["block"].eq(3)
     blocks.loc[bad, "status"] = "failed"
     blocks.loc[bad, "validity"] = "INVALID"
-    blocks.loc[bad, ["in_dual_estimate", "in_single_estimate"]] = False
-    blocks.loc[bad, "exclusion_reason"] = f"dual: collector analysis failed {HOSTILE}"
+    blocks.loc[bad, "counts"] = False
+    blocks.loc[bad, "exclusion_reason"] = f"apart: collector analysis failed {HOSTILE}"
     bad = calls["config_id"].eq("test013") & calls["block"].eq(3) & calls["agent"].eq("collector")
     calls.loc[bad, "status"] = "failed"
     calls.loc[bad, "failure_kind"] = "server_error"

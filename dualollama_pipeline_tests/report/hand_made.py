@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from dualollama_pipeline.core.study import APART, TOGETHER
 from dualollama_pipeline.report.inputs import ReportInputs
 from dualollama_pipeline.statistics.contrasts import contrasts
 from dualollama_pipeline.statistics.estimate import (
@@ -15,7 +16,7 @@ from dualollama_pipeline.statistics.estimate import (
     scenario_statistics,
 )
 from dualollama_pipeline.statistics.samples import collect_samples
-from dualollama_pipeline.tables.schemas import SCHEMAS, conform
+from dualollama_pipeline.tables.schemas import SCHEMAS, conform, empty
 
 HOSTILE = "<script>alert('x')</script> | `rm` [a](b)\n# not a heading & $x$"
 SCENARIO = {"test001": "baseline_vs_chimera"}  # all others: chimera_homo
@@ -41,22 +42,21 @@ def _where(config_id, block, origin):
     }  # fmt: skip
 
 
-def _block(config_id, block, speedup, origin):
+def _block(config_id, block, arm, speedup, origin):
+    """Two agents of `speedup` s each alone: 2 s apart, as long as one after the other shared."""
+    gain = speedup if arm == APART else 1.0
+    apart = {"against_shared": speedup, "ideal_speedup": 2.0, "parallel_efficiency": speedup / 2}
     return filled(
-        "block_table", **_where(config_id, block, origin),
-        solo_a_wall_s=speedup, solo_b_wall_s=speedup, dual_wall_s=2.0, single_wall_s=2.0 * speedup,
-        dual_true_speedup=speedup, single_true_speedup=1.0, dual_against_single=speedup,
-        dual_weighted_speedup=speedup, single_weighted_speedup=1.0,
-        dual_exact_speedup=speedup, single_exact_speedup=1.0,
-        dual_in_turn_s=2.0 * speedup, single_in_turn_s=2.0 * speedup,
-        dual_ideal_speedup=2.0, dual_parallel_efficiency=speedup / 2,
-        in_dual_estimate=True, in_single_estimate=True, n_single_reloads=0,
+        "block_table", **_where(config_id, block, origin), arm=arm,
+        wall_s=2.0 * speedup / gain, in_turn_s=2.0 * speedup, true_speedup=gain,
+        weighted_speedup=gain, exact_speedup=gain, **(apart if arm == APART else {}),
+        counts=True, n_reloads=0,
     )  # fmt: skip
 
 
 def _run(config_id, block, origin):
     return filled(
-        "run_table", **_where(config_id, block, origin), trial_id=f"{block}-dual", arm="apart",
+        "run_table", **_where(config_id, block, origin), trial_id=f"{block}-apart", arm="apart",
         attempt=1, n_agents=2, wall_s=2.0, sequential_s=3.9 + block / 100,
         balance_speedup=(3.9 + block / 100) / 2.0,
         balance_efficiency_pct=100 * (3.9 + block / 100) / 2.0 / 2,
@@ -65,7 +65,7 @@ def _run(config_id, block, origin):
 
 def _call(config_id, block, role, origin):
     return filled(
-        "call_table", **_where(config_id, block, origin), trial_id=f"{block}-dual", arm="apart",
+        "call_table", **_where(config_id, block, origin), trial_id=f"{block}-apart", arm="apart",
         attempt=1, agent=role, server={"collector": "a", "insight": "b"}[role], stage="analysis",
         model="gemma3:latest", model_digest="0123abcd", server_version="0.33.0",
         started_at=f"2026-01-0{block}T00:00:00+00:00", ingest_s=0.1,
@@ -77,8 +77,10 @@ def _call(config_id, block, role, origin):
 
 def with_statistics(inputs, *, with_contrasts=False):
     """Compute the statistics anew after a test has changed the blocks or runs."""
-    samples = collect_samples(inputs.runs, inputs.blocks)
-    compared = {"contrasts": conform("contrasts", contrasts(samples))} if with_contrasts else {}
+    samples = collect_samples(inputs.runs, empty("agent_table"), inputs.blocks)
+    compared = {"samples": samples}
+    if with_contrasts:
+        compared["contrasts"] = conform("contrasts", contrasts(samples))
     return replace(
         inputs,
         more={**inputs.more, **compared},
@@ -91,12 +93,12 @@ def with_statistics(inputs, *, with_contrasts=False):
 def build(speedups, origin="measured", missing=None, equal_groups=()):
     """Make inputs of five blocks for each configuration in `speedups` {config_id: [...]}."""
     each = [(c, i, s) for c, values in speedups.items() for i, s in enumerate(values, start=1)]
-    blocks = [_block(c, i, s, origin) for c, i, s in each]
+    blocks = [_block(c, i, arm, s, origin) for c, i, s in each for arm in TOGETHER]
     runs = [_run(c, i, origin) for c, i, _ in each]
     calls = [_call(c, i, r, origin) for c, i, _ in each for r in ("collector", "insight")]
-    empty = pd.DataFrame()
+    nothing = pd.DataFrame()
     inputs = ReportInputs(
-        empty, empty, empty,
+        nothing, nothing, nothing,
         conform("block_table", pd.DataFrame(blocks)),
         conform("run_table", pd.DataFrame(runs)),
         conform("call_table", pd.DataFrame(calls)),

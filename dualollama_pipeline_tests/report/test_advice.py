@@ -36,9 +36,9 @@ OTHER = "no difference shown"
         ("undetermined", "faster", "faster", "Nothing can be advised yet"),
     ],
 )
-def test_every_verdict_has_its_advice(dual, single, against, start):
+def test_every_verdict_has_its_advice(apart, shared, against, start):
     """Trap: a loss on two servers is still recommended, or silence where nothing is known."""
-    assert _what_to_run(dual, single, against).startswith(start)
+    assert _what_to_run(apart, shared, against).startswith(start)
 
 
 def test_simulated_numbers_advise_only_as_if():
@@ -73,7 +73,9 @@ def test_equivalence_is_said_only_if_it_was_tested():
     inputs = build({"test001": STRADDLING})
     assert "margin" not in " ".join(summarize(inputs).advice)
     blocks = inputs.blocks.copy()
-    blocks["single_weighted_speedup"] = [0.999, 0.9985, 0.9988, 0.9992, 0.9989]
+    blocks.loc[blocks["arm"].eq("shared"), "weighted_speedup"] = [
+        0.999, 0.9985, 0.9988, 0.9992, 0.9989,
+    ]  # fmt: skip
     with_single = with_statistics(replace(inputs, blocks=blocks), with_contrasts=True)
     assert "within the tested margin of 2 %" in " ".join(summarize(with_single).advice)
 
@@ -81,7 +83,7 @@ def test_equivalence_is_said_only_if_it_was_tested():
 def _reloading(inputs, *config_ids: str):
     """Let the one server reload the model for 2, 4 and 9 s in a block of these configurations."""
     blocks = inputs.blocks.copy()
-    blocks.loc[blocks["config_id"].isin(config_ids), "n_single_reloads"] = 1
+    blocks.loc[blocks["config_id"].isin(config_ids), "n_reloads"] = 1
     calls = inputs.calls.copy()
     mine = calls.index[calls["config_id"].isin(config_ids)][:3]
     calls.loc[mine, ["arm", "is_reload"]] = ["shared", True]
@@ -95,7 +97,9 @@ def test_one_server_is_enough_only_where_nothing_reloads():
     assert "load" not in " ".join(told)
     inputs = _reloading(build({"test001": SLOWER, "test013": SLOWER}), "test001")
     blocks = inputs.blocks.copy()
-    blocks["single_weighted_speedup"] = [0.99, 0.991, 0.992, 0.993, 0.994] * 2
+    blocks.loc[blocks["arm"].eq("shared"), "weighted_speedup"] = [
+        0.99, 0.991, 0.992, 0.993, 0.994,
+    ] * 2  # fmt: skip
     told = summarize(with_statistics(replace(inputs, blocks=blocks), with_contrasts=True)).advice
     assert told[0].endswith("a second does not pay, where no model has to be loaded again.")
     (apart,) = [line for line in told if line.startswith("In 1 of 2 configurations")]
@@ -114,7 +118,7 @@ def test_an_accidental_load_is_not_a_configuration_that_reloads():
     """Trap: one expired model of five blocks, and its configuration stands apart for ever."""
     inputs = _reloading(build({"test001": SLOWER, "test013": SLOWER}), "test001")
     blocks = inputs.blocks.copy()
-    blocks.loc[blocks["block"].ne(1), "n_single_reloads"] = 0
+    blocks.loc[blocks["block"].ne(1), "n_reloads"] = 0
     inputs = with_statistics(replace(inputs, blocks=blocks), with_contrasts=True)
     assert "load" not in " ".join(summarize(inputs).advice)
 
@@ -129,7 +133,7 @@ def test_an_advice_for_two_servers_needs_no_such_bound():
 def test_where_the_one_server_queued_its_slots_are_named(mode, is_said):
     """Trap: a second server is kept because the one had a single slot, which is a default."""
     inputs = build({"test001": FASTER})
-    told = " ".join(summarize(replace(inputs, runs=inputs.runs.assign(single_mode=mode))).advice)
+    told = " ".join(summarize(replace(inputs, runs=inputs.runs.assign(shared_mode=mode))).advice)
     assert ("one after the other in 5 of 5 trials" in told) is is_said
     assert ("Start it with `OLLAMA_NUM_PARALLEL=2` and measure again" in told) is is_said
 

@@ -79,7 +79,7 @@ def test_simulated_answer_is_an_illustration():
 def test_reloading_configurations_are_said_to_stand_apart(slower):
     """Trap: the pooled one-server figure silently speaks for a part of the configurations."""
     blocks = slower.blocks.copy()
-    blocks.loc[blocks["config_id"].eq("test001"), "n_single_reloads"] = 2
+    blocks.loc[blocks["config_id"].eq("test001"), "n_reloads"] = 2
     told = summarize(replace(slower, blocks=blocks)).explanation[3]
     assert "In 1 configuration the agents" in told
     assert "reload" not in summarize(slower).explanation[3]

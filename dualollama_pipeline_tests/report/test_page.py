@@ -116,7 +116,7 @@ def test_excluded_block_is_marked_with_its_reason(with_invalid_block):
     """Trap: n 4 without a word about the fifth."""
     report = compose(with_invalid_block, sections())
     for text in (render_html(report), render_markdown(report.summary)):
-        assert "block 3 INVALID, left out (two servers and one server): dual: collector" in text
+        assert "block 3 INVALID, left out (two servers and one server): apart: collector" in text
     assert render_html(report).count('<tbody class="flagged noted">') == 1
 
 

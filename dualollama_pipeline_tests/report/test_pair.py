@@ -34,11 +34,11 @@ def test_the_median_of_the_counting_blocks_is_chosen():
 def test_blocks_that_do_not_count_or_reload_are_passed_over():
     """Trap: a model load fills the picture, or an INVALID block is shown as typical."""
     blocks = build({"test001": SLOWER}).blocks
-    blocks.loc[blocks["block"].eq(3), "n_single_reloads"] = 1
+    blocks.loc[blocks["block"].eq(3) & blocks["arm"].eq("shared"), "n_reloads"] = 1
     blocks.loc[blocks["block"].eq(4), "validity"] = "INVALID"
-    blocks.loc[blocks["block"].eq(5), "in_dual_estimate"] = False
+    blocks.loc[blocks["block"].eq(5), "counts"] = False
     assert choose_block(blocks).block == 1  # of 1 and 2 the lower
-    assert choose_block(blocks.iloc[2:]) is None
+    assert choose_block(blocks[blocks["block"].gt(2)]) is None
 
 
 def test_the_course_is_that_of_the_journal(written):
@@ -46,7 +46,7 @@ def test_the_course_is_that_of_the_journal(written):
     warehouse, tables = written
     pair = load_pair(warehouse, tables.block_table, tables.call_table)
     lanes = {lane.label: lane.calls for lane in pair.lanes}
-    # solo_a 2 x 5 s, then solo_b 2 x 6 s; first token 250 ms after each request
+    # the collector alone 2 x 5 s, then the insight agent 2 x 6 s; 250 ms to each first token
     alone = lanes["one after the other: insight"]
     assert [call.sent_s for call in alone] == pytest.approx([10, 16])
     assert [call.first_s for call in alone] == pytest.approx([10.25, 16.25])

@@ -15,11 +15,13 @@ import pytest
 
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.warehouse import Warehouse
+from dualollama_pipeline.metrics.catalog import APART_SPEEDUP
 from dualollama_pipeline.ollama.servers import open_pair
 from dualollama_pipeline.pipeline import rebuild_report
 from dualollama_pipeline.report.gather import estimate_nights
-from dualollama_pipeline.report.model import Summary
+from dualollama_pipeline.report.model import Summary, find
 from dualollama_pipeline.report.schema import json_schema
+from dualollama_pipeline.statistics.samples import of_key
 from dualollama_pipeline.tables.rebuild import rebuild_tables
 from dualollama_pipeline.tables.schemas import MEASURED_TABLES, SCHEMAS
 from dualollama_pipeline.tables.store import TableStore
@@ -137,10 +139,10 @@ def test_two_nights_have_a_course(summary, settings):
     nights, left_out = estimate_nights(store, CONFIGURATIONS, NIGHTS, runs)
     assert nights is not None
     assert left_out == {}
-    dual = nights[nights["metric"].eq("dual_weighted_speedup")]
+    dual = of_key(nights, APART_SPEEDUP)
     assert dual["batch_id"].tolist() == list(NIGHTS)
     assert dual["n"].tolist() == [15, 15]
-    last = next(each for each in summary.population if each.metric == "dual_weighted_speedup")
+    last = find(summary.population, APART_SPEEDUP)
     assert dual["value"].iloc[-1] == pytest.approx(last.value)  # the headline is the last night
     assert estimate_nights(store, CONFIGURATIONS, NIGHTS[:1], runs) == (None, {})
 
@@ -180,8 +182,8 @@ def test_a_journal_that_was_cut_off_replaces_nothing(settings, tmp_path):
     assert {Path(path).parent.name for path in rebuilt.left_out} == {"test007", "test106"}
     for config_id in ("test007", "test106"):
         kept = pd.read_parquet(store.history_path("block_table", config_id, NIGHTS[1]))
-        assert len(kept) == 5
-    assert len(store.load("block_table", "test106")) == 5
+        assert len(kept) == 10  # five blocks, two arms
+    assert len(store.load("block_table", "test106")) == 10
     assert set(store.load("block_table", "test007")["batch_id"]) == {NIGHTS[0]}
     store.path("call_table", "test106").unlink()  # nothing to lose: what was measured is shown
     assert "test106" in rebuild_tables(copy).config_ids
@@ -196,7 +198,7 @@ def test_published_schema_is_that_of_this_version():
     """Trap: a field is renamed and the schema in docs/ still promises the old one."""
     published = (ROOT / "docs" / "summary.schema.json").read_text(encoding="utf-8")
     assert published == json_schema(), "python -m dualollama_pipeline.report.schema writes it"
-    assert json.loads(published)["properties"]["schema_version"]["const"] == 2
+    assert json.loads(published)["properties"]["schema_version"]["const"] == 3
 
 
 def test_recommended_agents_lie_beside_the_report(folder):

@@ -16,7 +16,7 @@ def parity(simulated_by: str | None = None) -> Journal:
     """A block whose collector wrote something sly, and one whose collector failed."""
     good = [*stages("collector", 9_000, text=SLY), *stages("insight", 10_000)]
     bad = [failed(), unsent(), *stages("insight", 10_000)]
-    made = journal([*block_of(1, dual=good), *block_of(2, dual=bad)], simulated_by)
+    made = journal([*block_of(1, apart=good), *block_of(2, apart=bad)], simulated_by)
     assert made.batch is not None
     plan = made.batch.plan.model_copy(update={"workload": "parity"})
     made.batch = made.batch.model_copy(update={"plan": plan})
@@ -36,7 +36,7 @@ def test_every_run_has_its_reports(tmp_path: Path) -> None:
     figures = json.loads((tmp_path / "run_1" / "metrics.json").read_text())["figures"]
     assert figures["wall_s"] == 20.0
     assert figures["balance_speedup"] == (18 + 20) / 20
-    assert figures["dual_true_speedup"] == (10 + 12) / 20
+    assert figures["true_speedup"] == (10 + 12) / 20
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert [run["status"] for run in summary["runs"]] == ["ok", "failed"]
     assert summary["runs"][1]["wall_s"] is None

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, Key
 from dualollama_pipeline.report.model import Summary, find
 from dualollama_pipeline.report.summary import summarize
+from dualollama_pipeline.statistics.samples import of_key
 from dualollama_pipeline_tests.report.hand_made import HOSTILE, SLOWER, build
 
 
@@ -21,8 +23,8 @@ def _of(summary, config_id):
 def test_numbers_are_those_of_the_statistics(slower):
     """Trap: the report averages anew and differs from the tables in the third digit."""
     summary = summarize(slower)
-    table = slower.population_statistics.set_index("metric").loc["dual_weighted_speedup"]
-    shown = find(summary.population, "dual_weighted_speedup")
+    table = of_key(slower.population_statistics, APART_SPEEDUP).iloc[0]
+    shown = find(summary.population, APART_SPEEDUP)
     assert (shown.value, shown.ci_low, shown.ci_high) == (
         table["value"],
         table["ci_low"],
@@ -37,11 +39,11 @@ def test_nan_becomes_null_with_its_reason():
     summary = summarize(build({"test001": SLOWER[:3]}))
     text = summary.model_dump_json()
     assert "NaN" not in text
-    estimate = find(_of(summary, "test001").estimates, "dual_weighted_speedup")
+    estimate = find(_of(summary, "test001").estimates, APART_SPEEDUP)
     assert estimate.value == pytest.approx(0.81, abs=1e-4)
     assert estimate.ci_low is None
     assert "needs 5 blocks" in estimate.null_reason
-    unmeasured = find(_of(summary, "test001").estimates, "dual_throughput_scaling")
+    unmeasured = find(_of(summary, "test001").estimates, Key("throughput_scaling", "apart"))
     assert unmeasured.value is None
     assert unmeasured.null_reason
 
@@ -50,7 +52,7 @@ def test_summary_survives_its_own_json(with_invalid_block):
     """Trap: a field that can be written but not read back by whoever uses summary.json."""
     summary = summarize(with_invalid_block)
     assert Summary.model_validate_json(summary.model_dump_json()) == summary
-    assert json.loads(summary.model_dump_json())["schema_version"] == 2
+    assert json.loads(summary.model_dump_json())["schema_version"] == 3
 
 
 def test_unknown_field_is_refused(summary):
@@ -63,10 +65,10 @@ def test_unknown_field_is_refused(summary):
 def test_invalid_block_is_counted_and_named(with_invalid_block):
     """Trap: a block that was left out vanishes from the report."""
     found = _of(summarize(with_invalid_block), "test013")
-    assert (found.validity.n_invalid, found.validity.n_left_out_dual) == (1, 1)
+    assert (found.validity.n_invalid, found.validity.n_left_out["apart"]) == (1, 1)
     (note,) = found.notes
     assert (note.block, note.validity, note.left_out_of) == (3, "INVALID", ("apart", "shared"))
-    assert find(found.estimates, "dual_weighted_speedup").n_left_out == 1
+    assert find(found.estimates, APART_SPEEDUP).n_left_out == 1
 
 
 def test_foreign_text_is_one_line(with_invalid_block):
@@ -114,5 +116,5 @@ def test_statuses_add_up(with_invalid_block):
 
 def test_options_are_described_by_what_was_asked(summary):
     """Trap: an option that was not sent reads as `nan GPU layers`."""
-    words = {agent.name: agent.options for agent in _of(summary, "test001").agents}
+    words = {agent.agent: agent.options for agent in _of(summary, "test001").agents}
     assert words == {"collector": "server defaults", "insight": "80 GPU layers, context 512"}

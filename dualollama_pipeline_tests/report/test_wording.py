@@ -10,7 +10,8 @@ from dualollama_pipeline.report.wording import in_a_sentence, percent, show
 
 def _estimate(**changes: object) -> Estimate:
     base = {
-        "origin": "measured", "metric": "dual_weighted_speedup", "unit": "x", "value": 0.9,
+        "origin": "measured", "metric": "weighted_speedup", "arm": "apart", "agent": "all",
+        "unit": "x", "value": 0.9,
         "ci_low": 0.8, "ci_high": 0.95, "level": 0.95, "n": 5, "n_left_out": 2, "method": "t",
         "null_reason": "", "mean": 0.9, "median": 0.9, "sd": 0.1, "cv_pct": 1.0, "min": 0.8,
         "max": 1.0, "batches": ("b",),

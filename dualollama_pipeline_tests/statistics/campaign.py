@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dualollama_pipeline.core.study import Study
+from dualollama_pipeline.core.study import APART, Study
+from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, BALANCE, Key
 from dualollama_pipeline.statistics.contrasts import contrasts
 from dualollama_pipeline.statistics.estimate import (
     config_statistics,
@@ -16,13 +17,15 @@ from dualollama_pipeline.statistics.estimate import (
 )
 from dualollama_pipeline.statistics.factors import factor_effects
 from dualollama_pipeline.statistics.outliers import outliers
-from dualollama_pipeline.statistics.samples import COLUMNS
+from dualollama_pipeline.statistics.samples import COLUMNS, of_key
 from dualollama_pipeline.statistics.trend import trend
 
-DUAL, BALANCE = "dual_weighted_speedup", "balance_efficiency_pct"
+SLOWDOWN = Key("slowdown", APART, "insight")
 
 
-def rows(config_id: str, values: list[float], metric: str = DUAL, **changes: Any) -> pd.DataFrame:
+def rows(
+    config_id: str, values: list[float], key: Key = APART_SPEEDUP, **changes: Any
+) -> pd.DataFrame:
     """Sound blocks of one configuration, measured in one night."""
     sound: dict[str, Any] = {
         "origin": "measured",
@@ -30,7 +33,7 @@ def rows(config_id: str, values: list[float], metric: str = DUAL, **changes: Any
         "config_id": config_id,
         "effective_class": config_id,
         "scenario": "chimera_homo",
-        "metric": metric,
+        **key._asdict(),
         "counts": True,
         "pools": True,
         "prompt_share": 0.1,
@@ -51,7 +54,7 @@ def joined(*parts: pd.DataFrame) -> pd.DataFrame:
 def one(table: pd.DataFrame, **where: Any) -> dict[str, Any]:
     """The one row of a table with these values."""
     for name, value in where.items():
-        table = table[table[name].eq(value)]
+        table = of_key(table, value) if isinstance(value, Key) else table[table[name].eq(value)]
     assert len(table) == 1, f"{len(table)} rows with {where}"
     return {str(name): value for name, value in table.iloc[0].items()}
 
@@ -73,8 +76,8 @@ def sound_statistics() -> dict[str, pd.DataFrame]:
     noise = np.exp([-0.02, -0.01, 0.0, 0.01, 0.02, 0.05])
     samples = joined(
         *(
-            rows(name, list(level * noise), metric, origin="simulated")
-            for metric in (DUAL, "dual_parallel_efficiency")
+            rows(name, list(level * noise), key, origin="simulated")
+            for key in (APART_SPEEDUP, Key("parallel_efficiency", APART))
             for name, level in (("a", 1.1), ("b", 1.12), ("c", 1.09))
         ),
         rows("a", [90.0, 91.0, 96.0, 97.0, 98.0, 99.0], BALANCE, origin="simulated"),
@@ -84,7 +87,7 @@ def sound_statistics() -> dict[str, pd.DataFrame]:
     calls = pd.DataFrame(
         [
             {
-                **place, "trial_id": "t", "attempt": 1, "role": "insight", "stage": "report",
+                **place, "trial_id": "t", "attempt": 1, "agent": "insight", "stage": "report",
                 "status": "ok", "failure_kind": None, "done_reason": "length", "n_tokens": 300,
                 "total_ms": 1.0, "queue_ms": 0.0, "load_ms": 0.0, "is_reload": False,
                 "is_degenerate": False,
@@ -92,18 +95,19 @@ def sound_statistics() -> dict[str, pd.DataFrame]:
         ]
     )  # fmt: skip
     nights = [
-        samples[samples["metric"].eq(DUAL)].assign(
+        of_key(samples, APART_SPEEDUP).assign(
             batch_id=f"night{night}", value=lambda df, night=night: df["value"] * 1.01**night
         )
         for night in range(7)
     ]
-    first_metric = samples[samples["metric"].ne(BALANCE)]
+    first_metric = samples[samples["metric"].ne(BALANCE.metric)]
     return {
+        "samples": samples,
         "config_statistics": config_statistics(first_metric),
         "scenario_statistics": scenario_statistics(first_metric),
         "population_statistics": population_statistics(first_metric),
-        "contrasts": contrasts(samples[samples["metric"].eq(DUAL)]),
-        "factor_effects": factor_effects(samples[samples["metric"].eq(DUAL)], matrix),
+        "contrasts": contrasts(of_key(samples, APART_SPEEDUP)),
+        "factor_effects": factor_effects(of_key(samples, APART_SPEEDUP), matrix),
         "outliers": outliers(samples, runs, calls),
         "trend": trend(joined(*nights), [f"night{night}" for night in range(7)]),
     }

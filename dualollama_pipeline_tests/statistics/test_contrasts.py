@@ -12,11 +12,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from dualollama_pipeline.metrics.catalog import (
+    APART_AGAINST_SHARED,
+    APART_SPEEDUP,
+    BALANCE,
+    SHARED_SPEEDUP,
+)
 from dualollama_pipeline.statistics.contrasts import contrasts
 from dualollama_pipeline.tables.schemas import conform
-from dualollama_pipeline_tests.statistics.campaign import BALANCE, DUAL, joined, one, rows
+from dualollama_pipeline_tests.statistics.campaign import joined, one, rows
 
-SINGLE, AGAINST = "single_weighted_speedup", "dual_against_single"
 LOGS = [-0.02, -0.01, 0.0, 0.01, 0.02]  # sd sqrt(0.001 / 4), se 0.01 / sqrt(2)
 SE = 0.01 / math.sqrt(2)
 
@@ -31,7 +36,7 @@ def made(*parts: pd.DataFrame) -> pd.DataFrame:
 
 def test_a_configuration_against_one_after_the_other() -> None:
     """Paired t on the logs of block ratios: t = ln 0.9 / (0.0158 / sqrt 5), 4 degrees."""
-    found = one(made(rows("a", around(0.9))), contrast="dual against solo sum", scope="class")
+    found = one(made(rows("a", around(0.9))), contrast="apart against in turn", scope="class")
     half = 2.776445 * SE
     assert found["value"] == pytest.approx(0.9)
     assert found["ci_low"] == pytest.approx(0.9 * math.exp(-half), rel=1e-6)
@@ -73,7 +78,7 @@ def test_many_blocks_within_the_margin_are_equivalent() -> None:
 def test_holm_within_the_classes() -> None:
     """Three classes are one family; the headline is another."""
     table = made(rows("a", around(0.9)), rows("b", around(1.03)), rows("c", around(1.0)))
-    family = table[table["family"].eq("dual against solo sum, classes")]
+    family = table[table["family"].eq("apart against in turn, classes")]
     p = dict(zip(family["subject"], family["p_value"], strict=True))
     adjusted = dict(zip(family["subject"], family["p_adjusted"], strict=True))
     assert set(family["n_family"]) == {3}
@@ -87,17 +92,25 @@ def test_holm_within_the_classes() -> None:
 
 def test_the_headline_is_three_comparisons() -> None:
     """Two servers, one server, and one against the other are read together."""
-    table = made(*(rows("a", around(0.9), metric) for metric in (DUAL, SINGLE, AGAINST)))
+    table = made(
+        *(
+            rows("a", around(0.9), key)
+            for key in (APART_SPEEDUP, SHARED_SPEEDUP, APART_AGAINST_SHARED)
+        )
+    )
     assert set(table.loc[table["family"].eq("headline"), "n_family"]) == {3}
 
 
 def test_reloading_configurations_stand_apart() -> None:
     """The headline of two servers against one is about sharing, not about loading a model."""
-    table = made(rows("a", around(1.3), AGAINST), rows("b", around(2.6), AGAINST, pools=False))
+    table = made(
+        rows("a", around(1.3), APART_AGAINST_SHARED),
+        rows("b", around(2.6), APART_AGAINST_SHARED, pools=False),
+    )
     headline = one(table, family="headline")
     assert headline["value"] == pytest.approx(1.3)
     assert (headline["n"], headline["n_left_out"]) == (5, 5)
-    apart = one(table, family="dual against single, reloading")
+    apart = one(table, family="apart against shared, reloading")
     assert apart["value"] == pytest.approx(2.6)
     classes = table[table["scope"].eq("class")]
     assert list(classes["subject"]) == ["a", "b, reloading on one server"]
@@ -124,7 +137,7 @@ def test_scenarios_against_each_other() -> None:
         rows("c", around(0.9), scenario="s2"),
         rows("d", around(1.8), scenario="s2"),
     )
-    found = one(table, scope="scenario pair", metric=DUAL)
+    found = one(table, scope="scenario pair", key=APART_SPEEDUP)
     assert found["value"] == pytest.approx(1.1)
     half = stats.t.ppf(0.975, 16) * math.sqrt(4 * SE**2 / 4)  # equal parts: 4 x 4 degrees
     assert math.log(found["ci_high"] / found["value"]) == pytest.approx(half)
@@ -182,7 +195,7 @@ def test_unlike_prompt_shares_are_no_difference_of_the_servers() -> None:
         found = one(made(*parts), contrast="scenario against scenario")
         assert found["verdict"] in verdict
     assert "prompt work differ by 0.15" in found["verdict_reason"]
-    against = made(rows("a", around(1.2), AGAINST, prompt_share=0.2))
+    against = made(rows("a", around(1.2), APART_AGAINST_SHARED, prompt_share=0.2))
     assert one(against, scope="class")["verdict"] == "undetermined"
 
 

@@ -11,6 +11,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from dualollama_pipeline.core.study import APART
+from dualollama_pipeline.metrics.catalog import (
+    APART_SECONDS,
+    APART_SPEEDUP,
+    BALANCE,
+    SHARED_SPEEDUP,
+    Key,
+    key_of,
+)
 from dualollama_pipeline.statistics.estimate import (
     NO_POOL,
     config_statistics,
@@ -21,11 +30,11 @@ from dualollama_pipeline.tables.schemas import conform
 
 T4, T8 = 2.776445, 2.306004  # Student's t, 0.975 quantile, 4 and 8 degrees of freedom
 T4_WIDE = 3.297630  # the 0.985 quantile, for few values at a bound
-RATIO, SINGLE, LINEAR = "dual_weighted_speedup", "single_weighted_speedup", "ttft_delta_ms"
+RATIO, SINGLE, LINEAR = APART_SPEEDUP, SHARED_SPEEDUP, Key("ttft_delta_ms", APART)
 HALVES = [0.5, 1.0, 1.0, 1.0, 2.0]  # geometric mean 1, arithmetic mean 1.1
 
 
-def sample(values: list[float], metric: str = RATIO, **changes: Any) -> list[dict[str, Any]]:
+def sample(values: list[float], key: Key = RATIO, **changes: Any) -> list[dict[str, Any]]:
     """One row a value, all of them sound."""
     sound: dict[str, Any] = {
         "origin": "measured",
@@ -34,7 +43,7 @@ def sample(values: list[float], metric: str = RATIO, **changes: Any) -> list[dic
         "effective_class": "test1",
         "scenario": "chimera_homo",
         "block": 1,
-        "metric": metric,
+        **key._asdict(),
         "counts": True,
         "pools": True,
         "equal_work": True,
@@ -81,7 +90,7 @@ def test_a_ratio_of_a_configuration() -> None:
         assert made[name] == pytest.approx(value, rel=1e-6), name
     assert (made["n"], made["n_left_out"], made["null_reason"]) == (5, 0, "")
     assert (made["config_id"], made["scenario"]) == ("test1", "chimera_homo")
-    assert (made["metric"], made["unit"], made["origin"]) == (RATIO, "x", "measured")
+    assert (key_of(made), made["unit"], made["origin"]) == (RATIO, "x", "measured")
     assert made["batches"] == "batch1"
     assert "geometric" in made["method"]
     assert "logs" in made["method"]
@@ -144,11 +153,11 @@ def test_a_metric_without_any_value_is_a_row_with_a_reason(statistics: Any) -> N
 
 def test_a_figure_with_a_bound_has_an_interval_within_it() -> None:
     """Efficiencies above 100 % do not exist; an interval up to 101 % would say they do."""
-    made = config(sample([100.0, 100.0, 100.0, 100.0, 95.0], "balance_efficiency_pct"))
+    made = config(sample([100.0, 100.0, 100.0, 100.0, 95.0], BALANCE))
     # mean 99; sd sqrt((4 x 1 + 16) / 4) = sqrt(5); se 1: 99 + 2.78 is above the bound
     assert made["ci_high"] == 100.0
     assert made["ci_low"] == pytest.approx(99 - T4_WIDE, rel=1e-6)
-    balance = config(sample([2.0, 2.0, 2.0, 2.0, 1.9], "balance_speedup"))
+    balance = config(sample([2.0, 2.0, 2.0, 2.0, 1.9], Key("balance_speedup", APART)))
     assert balance["ci_high"] == 2.0
 
 
@@ -156,7 +165,7 @@ def test_configurations_and_metrics_are_not_mixed() -> None:
     """Each configuration's rows in the catalog's order, so that tables compare line by line."""
     rows = sample(HALVES, LINEAR) + sample(HALVES) + sample([2.0] * 6, config_id="test0")
     made = config_statistics(pd.DataFrame(rows))
-    assert list(zip(made["config_id"], made["metric"], made["n"], strict=True)) == [
+    assert [(row["config_id"], key_of(row), row["n"]) for row in made.to_dict("records")] == [
         ("test0", RATIO, 6),
         ("test1", RATIO, 5),
         ("test1", LINEAR, 5),
@@ -250,9 +259,9 @@ def test_an_estimate_wholly_above_the_agents_is_null_and_no_block_is_dropped() -
 def test_unequal_lengths_leave_the_true_speedup_its_range() -> None:
     """With early stops its t interval covers 91.5 % where it promises 95 (METHOD section 2)."""
     values = [1.1, 1.2, 1.3, 1.2, 1.25]
-    found = config(sample(values, "dual_true_speedup", equal_work=False))
+    found = config(sample(values, APART_SECONDS, equal_work=False))
     assert found["value"] == pytest.approx(math.prod(values) ** 0.2)
     assert math.isnan(found["ci_low"])
     assert "range from 1.1 to 1.3" in found["null_reason"]
-    equal = config(sample(values, "dual_true_speedup"))
+    equal = config(sample(values, APART_SECONDS))
     assert equal["ci_low"] < equal["value"] < equal["ci_high"]

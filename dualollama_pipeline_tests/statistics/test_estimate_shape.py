@@ -12,6 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dualollama_pipeline.core.study import APART
+from dualollama_pipeline.metrics.catalog import (
+    APART_SPEEDUP,
+    BALANCE,
+    Key,
+)
 from dualollama_pipeline.statistics.estimate import (
     EXACT,
     config_statistics,
@@ -19,9 +25,13 @@ from dualollama_pipeline.statistics.estimate import (
     scenario_statistics,
 )
 from dualollama_pipeline.tables.schemas import conform
-from dualollama_pipeline_tests.statistics.campaign import BALANCE, DUAL, joined, one, rows
+from dualollama_pipeline_tests.statistics.campaign import joined, one, rows
 
-RATE, SLOWDOWN, DELTA = "balance_contention_pct", "dual_insight_slowdown", "ttft_delta_ms"
+RATE, SLOWDOWN, DELTA = (
+    Key("balance_contention_pct", APART),
+    Key("slowdown", APART, "insight"),
+    Key("ttft_delta_ms", APART),
+)
 STEADY = [0.99, 1.0, 1.0, 1.0, 1 / 0.99]
 
 
@@ -69,8 +79,8 @@ def test_the_better_side_of_a_slowdown_is_below() -> None:
     """The longest slowdown is not the winner; a signed difference has none."""
     parts = [rows(name, scaled(level), SLOWDOWN) for name, level in (("a", 2.0), ("b", 3.0))]
     table = config(*parts, rows("a", [1.0, 2.0, 3.0, 4.0, 5.0], DELTA))
-    assert one(table, config_id="a", metric=SLOWDOWN)["rank"] == 1
-    assert pd.isna(one(table, metric=DELTA)["rank"])
+    assert one(table, config_id="a", key=SLOWDOWN)["rank"] == 1
+    assert pd.isna(one(table, key=DELTA)["rank"])
     found = population(*parts)
     assert (found["best_config_id"], found["worst_config_id"]) == ("a", "b")
     assert found["best_if_equal"] < math.sqrt(6) < found["worst_value"]
@@ -104,7 +114,7 @@ def test_within_and_between_are_kept_apart() -> None:
 def test_published_columns_have_plain_percentiles_marked_as_such() -> None:
     """P95 of five efficiencies: shown for comparison, not as a percentile that n supports."""
     table = config(rows("a", [96.0, 97.0, 98.0, 99.0, 100.0], BALANCE), rows("a", scaled(0.8)))
-    balance, dual = one(table, metric=BALANCE), one(table, metric=DUAL)
+    balance, dual = one(table, key=BALANCE), one(table, key=APART_SPEEDUP)
     assert balance["plain_p95"] == pytest.approx(99.8)
     assert math.isnan(balance["p95"])
     assert "P95 needs 40" in balance["percentile_reason"]

@@ -12,10 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dualollama_pipeline.metrics.catalog import (
+    APART_AGAINST_SHARED,
+    APART_SPEEDUP,
+    BALANCE,
+    SHARED_SECONDS,
+    Key,
+)
 from dualollama_pipeline.statistics.causes import CAUSES, UNEXPLAINED, arms_of, find_causes
 from dualollama_pipeline.statistics.outliers import label, outliers
 from dualollama_pipeline.tables.schemas import conform
-from dualollama_pipeline_tests.statistics.campaign import BALANCE, DUAL, joined, one, rows
+from dualollama_pipeline_tests.statistics.campaign import joined, one, rows
 
 USUAL = np.array([1.0, 2.0, 3.0, 4.0, 5.0])  # median 3, MAD 1
 
@@ -24,7 +31,7 @@ def call(**changes: Any) -> dict[str, Any]:
     """A sound call of block 1."""
     sound: dict[str, Any] = {
         "config_id": "a", "batch_id": "night1", "block": 1, "trial_id": "1-dual", "arm": "apart",
-        "attempt": 1, "role": "insight", "stage": "report", "status": "ok", "failure_kind": None,
+        "attempt": 1, "agent": "insight", "stage": "report", "status": "ok", "failure_kind": None,
         "done_reason": "length", "n_tokens": 300, "total_ms": 3000.0, "queue_ms": 1.0,
         "load_ms": 50.0, "is_reload": False, "is_degenerate": False,
     }  # fmt: skip
@@ -47,9 +54,9 @@ def calls_with(**changes: Any) -> pd.DataFrame:
 
 
 def cause_of(
-    calls: pd.DataFrame | None = None, runs: pd.DataFrame | None = None, metric: str = DUAL
+    calls: pd.DataFrame | None = None, runs: pd.DataFrame | None = None, key: Key = APART_SPEEDUP
 ) -> tuple[str, str]:
-    place = pd.DataFrame([{"config_id": "a", "batch_id": "night1", "block": 1, "metric": metric}])
+    place = pd.DataFrame([{"config_id": "a", "batch_id": "night1", "block": 1, **key._asdict()}])
     found = find_causes(
         place,
         pd.DataFrame([run()]) if runs is None else runs,
@@ -160,7 +167,7 @@ def test_waiting_on_one_server_is_the_condition_and_no_cause() -> None:
     """Both agents on one server queue and reload by design."""
     calls = calls_with(arm="shared", is_reload=True, queue_ms=2000.0)
     runs = pd.DataFrame([run(arm="shared", ttft_contention=True)])
-    assert cause_of(calls, runs, "single_true_speedup") == (UNEXPLAINED, "")
+    assert cause_of(calls, runs, SHARED_SECONDS) == (UNEXPLAINED, "")
 
 
 def test_the_first_rule_that_speaks_is_the_cause() -> None:
@@ -170,11 +177,11 @@ def test_the_first_rule_that_speaks_is_the_cause() -> None:
 
 
 def test_only_arms_that_a_value_rests_on_are_asked() -> None:
-    """A runaway in `single` explains nothing about `dual`."""
+    """A runaway in `shared` explains nothing about `apart`."""
     calls = calls_with(arm="shared", n_tokens=9_000)
     assert cause_of(calls)[0] == UNEXPLAINED
-    assert cause_of(calls, metric="dual_against_single")[0] == "runaway length"
-    assert arms_of(BALANCE) == ("apart",)
+    assert cause_of(calls, key=APART_AGAINST_SHARED)[0] == "runaway length"
+    assert arms_of(BALANCE.metric, BALANCE.arm) == ("apart",)
 
 
 def test_an_attempt_that_was_repeated_is_no_cause() -> None:

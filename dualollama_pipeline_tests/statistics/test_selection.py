@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from dualollama_pipeline.metrics.catalog import Key
 from dualollama_pipeline.statistics.means import Mean
 from dualollama_pipeline.statistics.selection import (
     best_if_equal,
@@ -19,6 +20,8 @@ from dualollama_pipeline.statistics.selection import (
     top_and_bottom,
     top_runs,
 )
+
+KEY = Key("m", "apart")
 
 
 def test_ranks_by_hand() -> None:
@@ -72,11 +75,13 @@ def test_top_five_and_bottom_three() -> None:
     table = pd.DataFrame(
         {
             "metric": ["m"] * 10 + ["other"],
+            "arm": "apart",
+            "agent": "all",
             "config_id": [f"test{i:02d}" for i in range(11)],
             "rank": pd.array([*range(9, 0, -1), pd.NA, 1], dtype="Int64"),
         }
     )
-    top, bottom = top_and_bottom(table, "m")
+    top, bottom = top_and_bottom(table, KEY)
     assert list(top["rank"]) == [1, 2, 3, 4, 5]
     assert list(bottom["rank"]) == [7, 8, 9]
     assert list(bottom["config_id"]) == ["test02", "test01", "test00"]
@@ -85,9 +90,14 @@ def test_top_five_and_bottom_three() -> None:
 def test_top_runs_count() -> None:
     """A run that was left out is not the peak."""
     samples = pd.DataFrame(
-        {"metric": "m", "value": np.arange(8.0), "counts": [True] * 7 + [False], "block": range(8)}
+        {
+            **KEY._asdict(),
+            "value": np.arange(8.0),
+            "counts": [True] * 7 + [False],
+            "block": range(8),
+        }
     )
-    assert list(top_runs(samples, "m", 3)["block"]) == [6, 5, 4]
+    assert list(top_runs(samples, KEY, 3)["block"]) == [6, 5, 4]
 
 
 def test_the_best_of_two_is_measured_from_their_own_mean() -> None:

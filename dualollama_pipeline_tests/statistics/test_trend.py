@@ -11,19 +11,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dualollama_pipeline.metrics.catalog import (
+    APART_SPEEDUP,
+    BALANCE,
+    Key,
+)
 from dualollama_pipeline.statistics.trend import trend
 from dualollama_pipeline.tables.schemas import conform
-from dualollama_pipeline_tests.statistics.campaign import BALANCE, DUAL, joined, one, rows
+from dualollama_pipeline_tests.statistics.campaign import joined, one, rows
 
 NIGHTS = [f"n{name}" for name in "zyxwvut"]  # the order in which they were measured
 BLOCKS = np.array([0.99, 1.0, 1 / 0.99])
 
 
-def history(levels: list[float], config_id: str = "a", metric: str = DUAL) -> pd.DataFrame:
+def history(levels: list[float], config_id: str = "a", key: Key = APART_SPEEDUP) -> pd.DataFrame:
     """Three blocks a night whose geometric mean is the night's level."""
     return joined(
         *(
-            rows(config_id, list(level * BLOCKS), metric, batch_id=night)
+            rows(config_id, list(level * BLOCKS), key, batch_id=night)
             for level, night in zip(levels, NIGHTS, strict=False)
         )
     )

@@ -4,7 +4,8 @@ Every call: TTFT 250 ms, of which load 150, prompt 60, queue 40; then 300 tokens
 after the other at equal distances. The
 agents' call times (ms) are CALL_MS; an agent's second call is sent when its first has ended, so
 
-    wall times: solo_a 2 x 5 = 10 s, solo_b 2 x 6 = 12 s, dual 2 x 10 = 20 s, single 2 x 12.5 = 25 s
+    wall times: collector alone 2 x 5 = 10 s, insight agent alone 2 x 6 = 12 s, apart 2 x 10 = 20 s,
+    shared 2 x 12.5 = 25 s
 
 A test overrides the one thing that it is about.
 """
@@ -19,7 +20,6 @@ import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.core.design import Campaign, build_plan
-from dualollama_pipeline.core.study import Configuration
 from dualollama_pipeline.core.records import (
     BatchRecord,
     CallRecord,
@@ -27,16 +27,18 @@ from dualollama_pipeline.core.records import (
     ServerIdentity,
     TrialRecord,
 )
+from dualollama_pipeline.core.study import Configuration, former
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 from dualollama_pipeline.tables.build import build_tables
 from dualollama_pipeline.worker.journal import Journal
 
 COLLECTOR, INSIGHT = "collector", "insight"
 ANALYSIS, REPORT = "analysis", "report"
-ARMS = ("solo_collector", "solo_insight", "apart", "shared")
+SOLO_A, SOLO_B = "solo_collector", "solo_insight"
+ARMS = (SOLO_A, SOLO_B, "apart", "shared")
 CALL_MS = {
-    "solo_collector": {COLLECTOR: 5_000},
-    "solo_insight": {INSIGHT: 6_000},
+    SOLO_A: {COLLECTOR: 5_000},
+    SOLO_B: {INSIGHT: 6_000},
     "apart": {COLLECTOR: 9_000, INSIGHT: 10_000},
     "shared": {COLLECTOR: 11_000, INSIGHT: 12_500},
 }
@@ -46,7 +48,7 @@ MS = 1_000_000  # nanoseconds
 
 
 def call(
-    role: str = COLLECTOR, stage: str = ANALYSIS, sent: float = 0, total: float = 5_000, **ms: Any
+    agent: str = COLLECTOR, stage: str = ANALYSIS, sent: float = 0, total: float = 5_000, **ms: Any
 ) -> CallRecord:
     """One ok call; `sent`, `total` and the keywords ttft, load, prompt, evaluated are in ms.
 
@@ -57,8 +59,8 @@ def call(
     tokens = ms.pop("tokens", 300)
     first = round((sent + ttft) * MS)
     fields: dict[str, Any] = {
-        "role": role,
-        "server": "a" if role == COLLECTOR else "b",
+        "agent": agent,
+        "server": "a" if agent == COLLECTOR else "b",
         "model": "m:1b",
         "stage": stage,
         "options": OPTIONS,
@@ -86,7 +88,7 @@ def call(
 
 
 def failed(
-    role: str = COLLECTOR,
+    agent: str = COLLECTOR,
     stage: str = ANALYSIS,
     kind: str = "truncated",
     http_status: int | None = None,
@@ -101,16 +103,16 @@ def failed(
         "phase": "streaming",
         "http_status": http_status,
     }
-    return unsent(role, stage, status="failed", **{"failure": failure, "sent_ns": 0} | fields)
+    return unsent(agent, stage, status="failed", **{"failure": failure, "sent_ns": 0} | fields)
 
 
 def unsent(
-    role: str = COLLECTOR, stage: str = REPORT, status: str = "skipped", **fields: Any
+    agent: str = COLLECTOR, stage: str = REPORT, status: str = "skipped", **fields: Any
 ) -> CallRecord:
     """A call that was planned and never sent."""
     planned: dict[str, Any] = {
-        "role": role,
-        "server": "a" if role == COLLECTOR else "b",
+        "agent": agent,
+        "server": "a" if agent == COLLECTOR else "b",
         "model": "m:1b",
         "stage": stage,
         "options": OPTIONS,
@@ -119,21 +121,21 @@ def unsent(
     return CallRecord.model_validate(planned | fields)
 
 
-def stages(role: str, total: float, start: float = 0, **changes: Any) -> list[CallRecord]:
+def stages(agent: str, total: float, start: float = 0, **changes: Any) -> list[CallRecord]:
     """An agent's two calls, one after the other."""
     return [
-        call(role, ANALYSIS, start, total, **changes),
-        call(role, REPORT, start + total, total, **changes),
+        call(agent, ANALYSIS, start, total, **changes),
+        call(agent, REPORT, start + total, total, **changes),
     ]
 
 
 def calls_of(arm: str, **changes: Any) -> list[CallRecord]:
-    """All calls of a trial; in `single` both agents ask server a."""
+    """All calls of a trial; in `shared` both agents ask server a."""
     server = {"server": "a"} if arm == "shared" else {}
     return [
         record
-        for role, total in CALL_MS[arm].items()
-        for record in stages(role, total, **server | changes)
+        for agent, total in CALL_MS[arm].items()
+        for record in stages(agent, total, **server | changes)
     ]
 
 
@@ -145,7 +147,7 @@ def trial(
     ok = all(record.status == "ok" for record in made)
     order = 4 * (block - 1) + ARMS.index(arm)
     fields: dict[str, Any] = {
-        "trial_id": f"test1.s114.b{block}.{arm}",
+        "trial_id": f"test1.s114.b{block}.{former(arm)}",
         "attempt": 1,
         "block": block,
         "arm": arm,
@@ -158,7 +160,8 @@ def trial(
 
 
 def block_of(number: int = 1, **changed: list[CallRecord]) -> list[TrialRecord]:
-    """The four trials of a block; `dual=[...]` gives an arm other calls."""
+    """The four trials of a block; `apart=[...]` gives an arm other calls."""
+    assert not changed.keys() - set(ARMS), changed.keys()
     return [trial(arm, number, changed.get(arm)) for arm in ARMS]
 
 
@@ -187,7 +190,7 @@ def journal(
     servers: tuple[ServerIdentity, ...] | None = None,
     **seen: Any,
 ) -> Journal:
-    """A journal of these trials; before its cell `dual`, the servers were `servers`."""
+    """A journal of these trials; before its cell `apart`, the servers were `servers`."""
     configuration = Configuration.model_validate(
         {
             "config_id": "test1",
@@ -228,6 +231,18 @@ class Tables:
 def tables_of(trials: list[TrialRecord], **of_journal: Any) -> Tables:
     made = build_tables(journal(trials, **of_journal))
     return Tables(*made)
+
+
+def said_of_block(
+    runs: pd.DataFrame, agents: pd.DataFrame, blocks: pd.DataFrame, number: int = 1
+) -> dict[str, Any]:
+    """What the tables say of a block, by `arm.column` or `arm.agent.column`."""
+    said: dict[str, Any] = {}
+    for table, keys in ((runs, ["arm"]), (blocks, ["arm"]), (agents, ["arm", "agent"])):
+        for found in table[table["block"].eq(number)].to_dict("records"):
+            place = ".".join(str(found[key]) for key in keys)
+            said |= {f"{place}.{name}": value for name, value in found.items()}
+    return said
 
 
 def row(df: pd.DataFrame, **wanted: Any) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from dualollama_pipeline.tables.calls import build_calls
 from dualollama_pipeline.tables.schemas import conform
 from dualollama_pipeline_tests.tables.journals import (
     MS,
+    SOLO_A,
+    SOLO_B,
     block_of,
     call,
     failed,
@@ -32,13 +34,13 @@ COUNTERS = ["server_total_ms", "load_ms", "prompt_eval_ms", "eval_ms", "queue_ms
 COUNTS = ["n_tokens", "n_prompt_tokens", "decode_tok_per_s", "tpot_ms"]
 
 
-def calls_table(*records: CallRecord, arm: str = "solo_collector") -> pd.DataFrame:
+def calls_table(*records: CallRecord, arm: str = SOLO_A) -> pd.DataFrame:
     return conform(
         "call_table", pd.DataFrame(build_calls(journal([trial(arm, calls=list(records))])))
     )
 
 
-def one(record: CallRecord, arm: str = "solo_collector") -> dict[str, object]:
+def one(record: CallRecord, arm: str = SOLO_A) -> dict[str, object]:
     """The table's row for a trial of this call alone."""
     return row(calls_table(record, arm=arm))
 
@@ -60,12 +62,12 @@ def test_every_column_of_an_ok_call() -> None:
         "ingest_s": 0.5,
         "block": 1,
         "trial_id": "test1.s114.b1.solo_a",
-        "arm": "solo_collector",
+        "arm": SOLO_A,
         "attempt": 1,
         "trial_order": 0,
         "submission_order": 0,
         "started_at": "2026-01-01T00:00:00.000+00:00",
-        "role": "collector",
+        "agent": "collector",
         "server": "a",
         "model": "m:1b",
         "model_digest": "digest",
@@ -200,8 +202,8 @@ def test_gaps_need_two_chunks(n: int, nulls: bool) -> None:
 def test_every_attempt_is_a_row() -> None:
     """An attempt left out would make a server that fails every other time look sound."""
     trials = [
-        trial("solo_collector", calls=[failed(), unsent()]),
-        trial("solo_collector", attempt=2),
+        trial(SOLO_A, calls=[failed(), unsent()]),
+        trial(SOLO_A, attempt=2),
     ]
     found = pd.DataFrame(build_calls(journal(trials)))
     assert list(zip(found["attempt"], found["stage"], found["status"], strict=True)) == [
@@ -256,8 +258,8 @@ def test_simulated_data_says_so_in_every_row() -> None:
 def test_a_load_far_above_the_usual_is_a_reload(load: int, usual: int, expected: bool) -> None:
     """A warm call has a load time too; 0 is never seen."""
     trials = [
-        trial("solo_collector", calls=stages("collector", 5_000, load=usual)),
-        trial("solo_insight", calls=stages("insight", 5_000, load=usual)),
+        trial(SOLO_A, calls=stages("collector", 5_000, load=usual)),
+        trial(SOLO_B, calls=stages("insight", 5_000, load=usual)),
         trial("apart", calls=[call(total=9_000, load=load, ttft=1_000, evaluated=8_000)]),
     ]
     made = row(pd.DataFrame(build_calls(journal(trials))), arm="apart")
@@ -271,9 +273,9 @@ def test_loads_inside_single_do_not_decide_what_is_usual() -> None:
         for role in ("collector", "insight")
         for record in stages(role, 9_000, load=4_000, ttft=5_000, evaluated=4_000, server="a")
     ]
-    trials = [trial("solo_collector"), *[trial("shared", block, slow) for block in (1, 2, 3)]]
+    trials = [trial(SOLO_A), *[trial("shared", block, slow) for block in (1, 2, 3)]]
     found = pd.DataFrame(build_calls(journal(trials)))
-    assert found.groupby("arm")["is_reload"].sum().to_dict() == {"solo_collector": 0, "shared": 12}
+    assert found.groupby("arm")["is_reload"].sum().to_dict() == {SOLO_A: 0, "shared": 12}
 
 
 def test_without_a_usual_load_the_limit_is_half_a_second() -> None:
@@ -312,7 +314,7 @@ def test_a_cold_load_is_an_error_outside_single_only() -> None:
     cold = {"load": 4_000, "ttft": 4_100, "evaluated": 4_900}
     dual = [call(total=9_000, **cold), *stages("insight", 9_000)]
     single = [call(total=9_000, **cold), *stages("insight", 9_000, server="a")]
-    made = pd.DataFrame(build_calls(journal(block_of(dual=dual, single=single))))
+    made = pd.DataFrame(build_calls(journal(block_of(apart=dual, shared=single))))
     reloads = made[made["is_reload"].astype(bool)]
     assert dict(zip(reloads["arm"], reloads["validity"], strict=True)) == {
         "apart": "INVALID",
@@ -324,7 +326,7 @@ def test_a_cold_load_is_an_error_outside_single_only() -> None:
 
 def test_an_ok_answer_without_text_does_not_break_the_table() -> None:
     """Special tokens alone: eval_count says 40, no text came. One such call costs all 27 x 20."""
-    tables_of([trial("solo_collector", calls=[call(first_token_ns=None, chunk_ns=(), text="", tokens=40)])])
+    tables_of([trial(SOLO_A, calls=[call(first_token_ns=None, chunk_ns=(), text="", tokens=40)])])
 
 
 @pytest.mark.parametrize("batch", [True, False])

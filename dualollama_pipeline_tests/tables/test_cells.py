@@ -22,6 +22,8 @@ from dualollama_pipeline.tables.build import build_tables
 from dualollama_pipeline.tables.guards import GUARDS
 from dualollama_pipeline.worker.journal import Journal
 from dualollama_pipeline_tests.tables.journals import (
+    SOLO_A,
+    SOLO_B,
     block_of,
     call,
     calls_of,
@@ -80,7 +82,7 @@ def test_every_planned_trial_is_somewhere() -> None:
         trial("apart", 1),
         trial("apart", 2, [failed(), unsent()]),
         trial("apart", 3, [unsent(status="interrupted")], status="interrupted"),
-        trial("solo_collector", 4),
+        trial(SOLO_A, 4),
     ]
     made = cell(journal(trials))
     assert {name: made[f"n_{name}"] for name in ("planned", "ok", "failed")} == {
@@ -100,7 +102,7 @@ def test_every_planned_trial_is_somewhere() -> None:
 )
 def test_bookkeeping(trials: list[TrialRecord], text: str) -> None:
     """Two journals glued together count everything twice."""
-    made = cell(journal([*trials, trial("solo_collector"), trial("solo_insight")]))
+    made = cell(journal([*trials, trial(SOLO_A), trial(SOLO_B)]))
     assert made["validity"] == "INVALID"
     assert text in made["validity_reasons"]
 
@@ -196,9 +198,9 @@ def test_two_clocks_of_different_rate_are_said_once() -> None:
         "clocks: server b: its clock runs 2.6 % faster"
     )
     assert set(tables.call_table["validity"]) == {"VALID"}
-    counted = row(tables.block_table)
-    assert counted["in_dual_estimate"]
-    assert counted["dual_true_speedup"] == pytest.approx(1.1)
+    counted = row(tables.block_table, arm="apart")
+    assert counted["counts"]
+    assert counted["true_speedup"] == pytest.approx(1.1)
     for other in (block(1.026, 1.08), block(1.2)):  # not constant; no clock at all
         assert "INVALID" in set(build_tables(other).call_table["validity"])
 
@@ -282,18 +284,18 @@ def five(arm: str, totals: list[float]) -> list[TrialRecord]:
 )
 def test_a_trend_over_the_trials(totals: list[float], share: float, validity: str) -> None:
     """A GPU that heats up makes whatever is measured last look slow."""
-    made = cell(journal(five("solo_collector", totals)), "solo_collector")
+    made = cell(journal(five(SOLO_A, totals)), SOLO_A)
     assert made["drift_share"] == pytest.approx(share)
     assert made["validity"] == validity
 
 
 def test_a_trial_that_failed_is_short_and_not_fast() -> None:
     """Its first call ended well: taken as its wall time, the cell would seem to speed up."""
-    sound = five("solo_collector", [5_000] * 5)
+    sound = five(SOLO_A, [5_000] * 5)
     broken = [call("collector", "analysis", 0, 5_000), failed(stage="report")]
-    later = [trial("solo_collector", n, broken) for n in (6, 7, 8)]
-    assert cell(journal([*sound, *later]), "solo_collector")["drift_share"] == 0
-    few = cell(journal([*sound[:4], *later]), "solo_collector")
+    later = [trial(SOLO_A, n, broken) for n in (6, 7, 8)]
+    assert cell(journal([*sound, *later]), SOLO_A)["drift_share"] == 0
+    few = cell(journal([*sound[:4], *later]), SOLO_A)
     assert pd.isna(few["drift_share"])  # four walls show no trend
 
 
@@ -311,10 +313,10 @@ def test_frequent_failures() -> None:
 
     assert of(1) == "VALID"
     assert of(1, 2) == "WARN"
-    lost = [trial("solo_collector", n, [failed()]) for n in (1, 2)]
-    half = [*lost, trial("solo_collector", 3, [call()]), trial("solo_collector", 4, [call()])]
-    assert cell(journal(half), "solo_collector")["validity"] == "WARN"
-    assert cell(journal([*lost, trial("solo_collector", 3, [call()])]), "solo_collector")["validity"] == "INVALID"
+    lost = [trial(SOLO_A, n, [failed()]) for n in (1, 2)]
+    half = [*lost, trial(SOLO_A, 3, [call()]), trial(SOLO_A, 4, [call()])]
+    assert cell(journal(half), SOLO_A)["validity"] == "WARN"
+    assert cell(journal([*lost, trial(SOLO_A, 3, [call()])]), SOLO_A)["validity"] == "INVALID"
 
 
 def test_prompts_of_one_size() -> None:
@@ -324,9 +326,10 @@ def test_prompts_of_one_size() -> None:
         counters = call().counters.model_copy(update={"prompt_eval_count": other})
         changed = call().model_copy(update={"counters": counters})
         return str(
-            cell(journal([trial("solo_collector", 1, [call()]), trial("solo_collector", 2, [changed])]), "solo_collector")[
-                "validity"
-            ]
+            cell(
+                journal([trial(SOLO_A, 1, [call()]), trial(SOLO_A, 2, [changed])]),
+                SOLO_A,
+            )["validity"]
         )
 
     assert sizes(168) == "VALID"
@@ -344,7 +347,7 @@ def test_prompts_of_one_size() -> None:
 )
 def test_the_ruler(changes: dict[str, float], guards: list[str]) -> None:
     """A stamp is as late as the loop that takes it."""
-    made = cell(journal([trial("apart", **changes), trial("solo_collector"), trial("solo_insight")]))
+    made = cell(journal([trial("apart", **changes), trial(SOLO_A), trial(SOLO_B)]))
     assert guards_of(made) == guards
 
 
@@ -364,13 +367,13 @@ def test_lumped_reads_are_told() -> None:
 
 def test_a_baseline_is_alone() -> None:
     """Two workers on one pair: each baseline has company, and no other figure shows it."""
-    first = trial("solo_collector", started_at="2026-01-01T00:00:00.000+00:00")  # takes 10 s
-    late = trial("solo_insight", started_at="2026-01-01T00:00:09.900+00:00")
-    early = trial("solo_insight", started_at="2026-01-01T00:00:09.899+00:00")
-    assert cell(journal([first, late]), "solo_collector")["validity"] == "VALID"
-    assert guards_of(cell(journal([first, early]), "solo_collector")) == ["baseline_alone"]
+    first = trial(SOLO_A, started_at="2026-01-01T00:00:00.000+00:00")  # takes 10 s
+    late = trial(SOLO_B, started_at="2026-01-01T00:00:09.900+00:00")
+    early = trial(SOLO_B, started_at="2026-01-01T00:00:09.899+00:00")
+    assert cell(journal([first, late]), SOLO_A)["validity"] == "VALID"
+    assert guards_of(cell(journal([first, early]), SOLO_A)) == ["baseline_alone"]
     simulated = journal([first, early], simulated_by="simulator 1")
-    assert cell(simulated, "solo_collector")["validity"] == "VALID"  # virtual time needs no wall clock
+    assert cell(simulated, SOLO_A)["validity"] == "VALID"  # virtual time needs no wall clock
 
 
 def test_what_speaks_against_a_cell_reaches_its_trials_and_blocks_only() -> None:
@@ -378,10 +381,10 @@ def test_what_speaks_against_a_cell_reaches_its_trials_and_blocks_only() -> None
     made = seen(pair(pid=2))
     tables = build_tables(made)
     assert row(tables.run_table, arm="apart")["validity"] == "INVALID"
-    assert row(tables.run_table, arm="solo_collector")["validity"] == "VALID"
-    block = row(tables.block_table)
-    assert not block["in_dual_estimate"]
-    assert block["in_single_estimate"]
+    assert row(tables.run_table, arm=SOLO_A)["validity"] == "VALID"
+    block = row(tables.block_table, arm="apart")
+    assert not block["counts"]
+    assert row(tables.block_table, arm="shared")["counts"]
     assert "distinct_servers" in block["exclusion_reason"]
 
 

@@ -9,6 +9,8 @@ import pandas as pd
 from dualollama_pipeline.core.records import CallRecord, IdentityRecord
 from dualollama_pipeline.tables.build import build_tables
 from dualollama_pipeline_tests.tables.journals import (
+    SOLO_A,
+    SOLO_B,
     block_of,
     calls_of,
     identity,
@@ -36,13 +38,13 @@ def test_more_layers_than_there_are_have_the_same_effect_as_all() -> None:
     """num_gpu 60, 80 and 120 of 35 layers would be three groups of one and the same thing."""
     options = {"collector": FORTY, "insight": TWENTY}
     trials = [
-        trial(arm, calls=given(calls_of(arm), **options)) for arm in ("solo_collector", "solo_insight", "apart")
+        trial(arm, calls=given(calls_of(arm), **options)) for arm in (SOLO_A, SOLO_B, "apart")
     ]
     servers = (identity("a", context_length=2048), identity("b", context_length=4096))
     made = build_tables(journal(trials, servers=servers))
-    assert effective(made, "solo_collector") == [(35, 2048)] * 2  # the floor of 2048 in effect
-    assert effective(made, "solo_insight") == [(20, 4096)] * 2
-    assert row(made.block_table)["effective_class"] == (
+    assert effective(made, SOLO_A) == [(35, 2048)] * 2  # the floor of 2048 in effect
+    assert effective(made, SOLO_B) == [(20, 4096)] * 2
+    assert row(made.block_table, arm="apart")["effective_class"] == (
         "collector: m:1b, 35 layers, context 2048, temperature 0.8 | "
         "insight: m:1b, 20 layers, context 4096, temperature 0.8"
     )
@@ -50,13 +52,13 @@ def test_more_layers_than_there_are_have_the_same_effect_as_all() -> None:
 
 def test_defaults_are_what_the_server_chose() -> None:
     """No option: all layers if all of it is in GPU memory, else nobody knows how many."""
-    trials = [trial(arm, calls=given(calls_of(arm))) for arm in ("solo_collector", "solo_insight")]
+    trials = [trial(arm, calls=given(calls_of(arm))) for arm in (SOLO_A, SOLO_B)]
     made = build_tables(journal(trials, servers=(identity("a"), identity("b"))))
-    assert effective(made, "solo_collector") == [(35, 512)] * 2
+    assert effective(made, SOLO_A) == [(35, 512)] * 2
     partly = (identity("a", size_vram_share=0.4), identity("b"))
     made = build_tables(journal(trials, servers=partly))
-    assert pd.isna(effective(made, "solo_collector")[0][0])
-    assert pd.isna(row(made.block_table)["effective_class"])
+    assert pd.isna(effective(made, SOLO_A)[0][0])
+    assert pd.isna(row(made.block_table, arm="apart")["effective_class"])
 
 
 def test_in_single_a_default_keeps_what_the_other_agent_loaded() -> None:
@@ -66,7 +68,7 @@ def test_in_single_a_default_keeps_what_the_other_agent_loaded() -> None:
         *stages("insight", 6_000, 1_000, server="a"),  # 1 and 7 s
     ]
     trials = [
-        *(trial(a, calls=given(calls_of(a), insight=TWENTY)) for a in ("solo_collector", "solo_insight", "apart")),
+        *(trial(a, calls=given(calls_of(a), insight=TWENTY)) for a in (SOLO_A, SOLO_B, "apart")),
         trial("shared", calls=given(single, insight=TWENTY)),
     ]
     servers = (identity("a", context_length=4096), identity("b", context_length=4096))
@@ -88,4 +90,4 @@ def test_what_single_left_on_a_server_is_not_its_own_agents() -> None:
     made = journal(block_of(), servers=(identity("a", context_length=4096), identity("b")))
     after = (identity("a", context_length=2048), identity("b"))
     made.identities.append(IdentityRecord(arm="shared", moment="after", servers=after))
-    assert effective(build_tables(made), "solo_collector") == [(35, 4096)] * 2
+    assert effective(build_tables(made), SOLO_A) == [(35, 4096)] * 2

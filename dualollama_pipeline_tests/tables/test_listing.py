@@ -39,7 +39,7 @@ def test_an_invalid_trial_makes_its_cell_a_line(tmp_path: Path) -> None:
     """A cold load in one call of a trial: it is left out, and somebody should know."""
     cold = call("collector", total=9_000, load=4_000, ttft=4_100, evaluated=4_900)
     short = [cold, call("collector", "report", 9_000, 9_000), *stages("insight", 9_000)]
-    found = invalid_cells(published(tmp_path, journal(block_of(dual=short))), ["test1"])
+    found = invalid_cells(published(tmp_path, journal(block_of(apart=short))), ["test1"])
     assert found.n_invalid == 1
     assert "warm: collector analysis: cold load" in found.markdown
 

@@ -73,19 +73,14 @@ def test_the_sound_tables_pass(sound: dict[str, pd.DataFrame]) -> None:
         ("run_table", {"n_agents": 3}, "balance_efficiency_pct = 100 * balance_speedup / n_agents"),
         ("run_table", {"wall_s": 1.0}, "balance_speedup * wall_s = sequential_s"),
         (
-            "run_table",
-            {"ttft_delta_ms": 5.0},
-            "ttft_delta_ms = collector_ttft_ms - insight_ttft_ms",
+            "block_table",
+            {"wall_s": 1.0},
+            "true_speedup * wall_s = in_turn_s",
         ),
         (
             "block_table",
-            {"dual_wall_s": 1.0},
-            "dual_true_speedup * dual_wall_s = dual_in_turn_s",
-        ),
-        (
-            "block_table",
-            {"dual_ideal_speedup": 1.0},
-            "dual_true_speedup = dual_ideal_speedup * dual_parallel_efficiency",
+            {"ideal_speedup": 1.0},
+            "true_speedup = ideal_speedup * parallel_efficiency",
         ),
         *[
             (table, changes, "ci_low <= value <= ci_high")
@@ -111,7 +106,7 @@ def test_each_check_between_columns(
         ("call_table", "origin", "invented"),
         ("call_table", "status", "fine"),
         ("call_table", "validity", "valid"),
-        ("call_table", "arm", "duo"),
+        ("block_table", "arm", "solo_collector"),
         ("call_table", "block", 0),
         ("call_table", "attempt", 0),
         ("call_table", "num_gpu", -2),
@@ -119,7 +114,7 @@ def test_each_check_between_columns(
         ("agent_table", "n_reloads", -1),
         ("run_table", "n_agents", 0),
         ("run_table", "wall_s", -1.0),
-        ("block_table", "in_dual_estimate", None),
+        ("block_table", "counts", None),
         ("block_table", "exclusion_reason", None),
         ("call_table", "batch_id", None),
         ("call_table", "ingest_s", None),
@@ -153,7 +148,7 @@ def test_two_breaches_are_both_told(sound: dict[str, pd.DataFrame]) -> None:
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
 @pytest.mark.parametrize(
     ("table", "column"),
-    [("call_table", "decode_tok_per_s"), ("run_table", "queue_ms"), ("block_table", "dual_wall_s")],
+    [("call_table", "decode_tok_per_s"), ("run_table", "queue_ms"), ("block_table", "wall_s")],
 )
 def test_infinity_is_refused(
     sound: dict[str, pd.DataFrame], table: str, column: str, value: float

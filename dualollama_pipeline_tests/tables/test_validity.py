@@ -19,7 +19,7 @@ NAN = float("nan")
 def call(**changes: Any) -> dict[str, object]:
     """A row of the call table that no guard minds."""
     sound: dict[str, object] = {
-        "role": "collector",
+        "agent": "collector",
         "stage": "analysis",
         "arm": "apart",
         "status": "ok",

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from dualollama_pipeline.core.errors import ServerError
-from dualollama_pipeline.core.study import AgentOptions
 from dualollama_pipeline.core.plan import PlannedAgent, Stage
 from dualollama_pipeline.core.records import CallRecord, FailureKind, ServerIdentity, Status
+from dualollama_pipeline.core.study import AgentOptions
 from dualollama_pipeline.ollama.client import MAX_LINE_BYTES, Exchange, OllamaClient
 from dualollama_pipeline.ollama.identity import snapshot
 from dualollama_pipeline.ollama.transport import _Connection
@@ -34,7 +34,7 @@ URL, ORIGIN = "http://127.0.0.1:11434", ("http", "127.0.0.1", 11434)
 MODEL = "smollm2:latest"
 STAGE = Stage(name="analysis", prompt="p", nonce="n", num_predict=24, seed=7)
 AGENT = PlannedAgent(
-    agent="collector", server="a", model=MODEL, options=AgentOptions(), stages=(STAGE,)
+    name="collector", server="a", model=MODEL, options=AgentOptions(), stages=(STAGE,)
 )
 OF_TIME = {"sent_ns", "first_token_ns", "first_answer_ns", "end_ns", "chunk_ns"}
 OF_READS = {"max_lines_per_read"}

@@ -43,7 +43,7 @@ def tables_with(version: str, names: list[str]) -> Tables:
         first = replay.call(version, name, replay.as_recorded)
         sent = (first.end_ns or 0) / MS
         dual = [first, call(COLLECTOR, REPORT, sent), *stages(INSIGHT, 10_000)]
-        trials += block_of(number, dual=dual)
+        trials += block_of(number, apart=dual)
     return tables_of(trials)
 
 
@@ -70,7 +70,7 @@ def test_real_answers_have_their_row(version: str) -> None:
     for some in (names[:8], names[8:]):
         tables = tables_with(version, some)
         for number, name in enumerate(some, start=1):
-            wanted = {"block": number, "arm": "apart", "role": COLLECTOR, "stage": ANALYSIS}
+            wanted = {"block": number, "arm": "apart", "agent": COLLECTOR, "stage": ANALYSIS}
             check(row(tables.calls, **wanted), expected[name])
 
 
@@ -82,6 +82,6 @@ def test_an_answer_of_one_token_has_its_row(version: str, name: str) -> None:
     A table that refuses the row refuses all the others of that configuration with it.
     """
     tables = tables_with(version, [name])
-    wanted = {"block": 1, "arm": "apart", "role": COLLECTOR, "stage": ANALYSIS}
+    wanted = {"block": 1, "arm": "apart", "agent": COLLECTOR, "stage": ANALYSIS}
     check(row(tables.calls, **wanted), answers(version)[name])
-    assert row(tables.blocks, block=1)["in_single_estimate"]
+    assert row(tables.blocks, block=1, arm="shared")["counts"]

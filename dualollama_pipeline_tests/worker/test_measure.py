@@ -118,7 +118,7 @@ class DyingServers(Worker):
                         trial_id=planned.trial_id,
                         attempt=1,
                         block=planned.block,
-                        arm=planned.arm.value,
+                        arm=planned.arm,
                         order=0,
                         status="ok",
                         started_at="",

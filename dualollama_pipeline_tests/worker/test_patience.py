@@ -120,7 +120,7 @@ def test_an_arm_that_hangs_is_skipped_until_the_last_block(night: Night) -> None
         *(Status.SKIPPED, Status.SKIPPED),
         Status.FAILED,
     ]
-    assert single[2].reason == "not tried: `single` ran into a deadline 2 times before"
+    assert single[2].reason == "not tried: `shared` ran into a deadline 2 times before"
     assert journal.end is not None
     assert (journal.end.ok, journal.end.failed, journal.end.skipped) == (12, 2, 2)
 

@@ -12,7 +12,7 @@ from dualollama_pipeline.defs.resources import Bench
 
 
 @observed(
-    group="inputs",
+    group="study",
     kind="yaml",
     description="data/matrix.yaml: the configurations, each one a partition.",
 )
@@ -28,7 +28,7 @@ def study(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
 
 
 @observed(
-    group="inputs",
+    group="study",
     kind="file",
     description="data/corpus: the files that the prompts are made from.",
 )
@@ -45,7 +45,7 @@ def benchmark_corpus(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
 
 
 @observed(
-    group="inputs",
+    group="study",
     kind="yaml",
     description="data/cost.yaml: demand, prices and machines, each with its source.",
 )
@@ -59,7 +59,7 @@ def cost_inputs(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
 
 
 @observed(
-    group="inputs",
+    group="study",
     kind="yaml",
     description="data/slo.yaml: targets, SLAs, rollback triggers and phase gates.",
 )

@@ -16,8 +16,8 @@ from dualollama_pipeline.defs.resources import Bench, Event
     deps=["ollama_server_a", "ollama_server_b", "study", "benchmark_corpus"],
     kinds={"ollama", "json"},
     description=(
-        "All trials of one configuration: each block holds two solo baselines, the pair on two "
-        "servers (dual) and the pair on one (single), in randomised order. A failed call is a "
+        "All trials of one configuration: each block holds a baseline of each agent alone, "
+        "all of them apart (each on its own server) and shared (on one), in randomised order. A failed call is a "
         "row, not a failed asset; the journal is the evidence."
     ),
 )

@@ -28,7 +28,11 @@ LANES = {
     "two servers": ("apart",),
     "one server": ("shared",),
 }
-ARMS = {"alone": ("solo_collector", "solo_insight"), "two servers": ("apart",), "one server": ("shared",)}
+ARMS = {
+    "alone": ("solo_collector", "solo_insight"),
+    "two servers": ("apart",),
+    "one server": ("shared",),
+}
 LEAST_N = {90: 20, 95: 40, 99: 100}
 
 

@@ -13,7 +13,9 @@ def test_nights_keep_their_order_and_gaps():
     nights = pd.DataFrame(
         {
             "batch_id": ["zoe", "adam", "mia"],
-            "metric": ["dual_weighted_speedup"] * 3,
+            "metric": "weighted_speedup",
+            "arm": "apart",
+            "agent": "all",
             "value": [0.8, 0.9, 1.1],
             "ci_low": [0.7, float("nan"), 1.0],
             "ci_high": [0.9, float("nan"), 1.2],

@@ -25,7 +25,7 @@ def test_plot_has_a_text_alternative(summary):
     """Trap: a screen reader meets a picture without words."""
     svg = plot_speedups(summary)
     assert svg.startswith("<svg")
-    assert 'agent="img" aria-labelledby="plot-speedups-title plot-speedups-desc"' in svg
+    assert 'role="img" aria-labelledby="plot-speedups-title plot-speedups-desc"' in svg
     description = re.search(r"<desc[^>]*>(.*?)</desc>", svg).group(1)
     assert "two servers: intervals 2 below 1, 0 with 1 inside" in description
 

@@ -6,13 +6,12 @@ from dataclasses import replace
 
 from dualollama_pipeline.report.sections import nights
 from dualollama_pipeline.report.summary import summarize
-from dualollama_pipeline.statistics.samples import collect_samples
 from dualollama_pipeline.statistics.trend import trend
 from dualollama_pipeline.tables.schemas import conform
 
 
 def _words(inputs, left_out):
-    course = conform("trend", trend(collect_samples(inputs.runs, inputs.blocks), ["night1"]))
+    course = conform("trend", trend(inputs.more["samples"], ["night1"]))
     changed = replace(inputs, more={"trend": course}, nights_left_out=left_out)
     return " ".join(nights.build(changed, summarize(changed)).section.paragraphs)
 

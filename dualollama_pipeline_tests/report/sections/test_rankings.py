@@ -26,7 +26,7 @@ def _tables(*centres: float):
 def test_five_from_the_top_and_three_from_the_end():
     """Trap: the last three stand in the wrong order, or a middle place is shown."""
     tables = _tables(1.0, 1.9, 1.1, 1.8, 1.2, 1.7, 1.3, 1.6, 1.4, 1.5)
-    rows = tables["ranking_dual_weighted_speedup"].rows
+    rows = tables["ranking_weighted_speedup"].rows
     assert [row.cells[2].value for row in rows] == [1, 2, 3, 4, 5, 8, 9, 10]
     assert [row.cells[0].text for row in rows] == [
         "test002", "test004", "test006", "test008", "test010", "test005", "test003", "test001",
@@ -37,13 +37,13 @@ def test_five_from_the_top_and_three_from_the_end():
 
 def test_few_configurations_stand_there_once():
     """Trap: of four, two would be both among the first five and among the last three."""
-    rows = _tables(1.0, 1.1, 1.2, 1.3)["ranking_dual_weighted_speedup"].rows
+    rows = _tables(1.0, 1.1, 1.2, 1.3)["ranking_weighted_speedup"].rows
     assert [row.cells[2].value for row in rows] == [1, 2, 3, 4]
 
 
 def test_a_place_says_which_places_the_data_allow():
     """Trap: equal configurations, printed as a podium."""
-    rows = _tables(1.0, 1.0, 2.0)["ranking_dual_weighted_speedup"].rows
+    rows = _tables(1.0, 1.0, 2.0)["ranking_weighted_speedup"].rows
     ends = [(row.cells[2].ci_low, row.cells[2].ci_high) for row in rows]
     assert ends == [(1, 1), (2, 3), (2, 3)]
 

@@ -10,6 +10,7 @@ import pytest
 
 from dualollama_pipeline.advice.lint import RULES, lint_configuration, lint_deployment
 from dualollama_pipeline.core.study import Study
+from dualollama_pipeline.metrics.catalog import APART_AGAINST_SHARED
 from dualollama_pipeline.statistics.contrasts import contrasts
 from dualollama_pipeline.statistics.estimate import population_statistics
 from dualollama_pipeline.statistics.factors import factor_effects
@@ -121,10 +122,10 @@ def test_undetermined_is_not_testable(judge: Judge) -> None:
 
 def test_one_server_stands_apart_where_it_reloads(judge: Judge) -> None:
     """Two servers lose by a third without reloads, and win with them: both are said."""
-    ratio = {"metric": "dual_against_single"}
+    key = APART_AGAINST_SHARED
     table = judge(
-        rows("test015", [value / 1.2 for value in SLOW], **ratio),
-        rows("test011", FAST, pools=False, scenario="chimera_hetero", **ratio),
+        rows("test015", [value / 1.2 for value in SLOW], key),
+        rows("test011", FAST, key, pools=False, scenario="chimera_hetero"),
         rows("test015", SLOW),
     )
     found = one(table, rule="AP3")

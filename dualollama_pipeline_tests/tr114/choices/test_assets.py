@@ -6,12 +6,13 @@ import tomllib
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 import pytest
 
 from dualollama_pipeline import cli
 from dualollama_pipeline.advice.candidates import Candidate, find_candidates
-from dualollama_pipeline.core.study import Study
 from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.core.study import Study
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.assembly import build_definitions
 from dualollama_pipeline.defs.resources import Bench
@@ -49,14 +50,21 @@ def decided(warehouse: Path) -> TableStore:
     return TableStore(Warehouse(warehouse).tables)
 
 
+def tables(
+    store: TableStore, config_ids: list[str], matrix: Study
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Samples, trials, agents and calls of some configurations."""
+    runs, agents, blocks, calls = (
+        store.load_all(f"{name}_table", config_ids)[0] for name in ("run", "agent", "block", "call")
+    )
+    found = samples.collect_samples(runs, agents, blocks, samples.option_classes(matrix))
+    return found, runs, agents, calls
+
+
 @pytest.fixture(scope="module")
 def candidates(warehouse: Path, matrix: Study, inputs: CostInputs) -> list[Candidate]:
     store = TableStore(Warehouse(warehouse).tables)
-    runs, blocks, calls = (
-        store.load_all(name, MEASURED)[0] for name in ("run_table", "block_table", "call_table")
-    )
-    found = samples.collect_samples(runs, blocks, samples.option_classes(matrix))
-    return find_candidates(found, runs, calls, inputs.models)
+    return find_candidates(*tables(store, MEASURED, matrix), inputs.models)
 
 
 def test_what_the_servers_make_equal_is_one_candidate(candidates: list[Candidate]) -> None:
@@ -77,11 +85,7 @@ def test_memory_is_weights_and_cache_of_both_servers(candidates: list[Candidate]
 
 def test_memory_of_an_unknown_model_is_null(warehouse: Path, matrix: Study) -> None:
     store = TableStore(Warehouse(warehouse).tables)
-    runs, blocks, calls = (
-        store.load_all(name, ["test108"])[0] for name in ("run_table", "block_table", "call_table")
-    )
-    found = samples.collect_samples(runs, blocks, samples.option_classes(matrix))
-    (only,) = find_candidates(found, runs, calls, {})
+    (only,) = find_candidates(*tables(store, ["test108"], matrix), {})
     assert only.memory.gb != only.memory.gb
     assert only.memory.reason == "data/cost.yaml does not know the memory of gemma3:latest"
 
@@ -91,14 +95,11 @@ def test_a_failed_trial_is_counted_and_left_out(
 ) -> None:
     """Its wait must not enter the mean, nor vanish from the failures."""
     store = TableStore(Warehouse(warehouse).tables)
-    runs, blocks, calls = (
-        store.load_all(name, ["test108"])[0] for name in ("run_table", "block_table", "call_table")
-    )
-    bad = runs["arm"].eq("apart") & runs["block"].eq(1)
-    runs.loc[bad, "status"] = "failed"
-    runs.loc[bad, "collector_ttft_ms"] = 1e6
-    found = samples.collect_samples(runs, blocks, samples.option_classes(matrix))
-    (only,) = find_candidates(found, runs, calls, inputs.models)
+    found, runs, agents, calls = tables(store, ["test108"], matrix)
+    runs.loc[runs["arm"].eq("apart") & runs["block"].eq(1), "status"] = "failed"
+    slow = agents["arm"].eq("apart") & agents["block"].eq(1) & agents["agent"].eq("collector")
+    agents.loc[slow, "mean_ttft_ms"] = 1e6
+    (only,) = find_candidates(found, runs, agents, calls, inputs.models)
     assert (only.n_trials, only.n_failed, only.n_ttft) == (5, 1, 4)
     assert only.ttft.value < 10  # logs of ms: e^10 is 22 s
 
@@ -118,7 +119,7 @@ def test_every_decision_is_published_and_none_is_more_than_an_illustration(
 
 
 def test_slos_rest_on_every_night(decided: TableStore) -> None:
-    """5 configurations x 5 blocks; 4 calls each in the dual arm."""
+    """5 configurations x 5 blocks; 4 calls each in the arm apart."""
     rows = decided.load("slo_evaluation")
     mine = rows[rows["origin"].eq("simulated")].set_index(["kind", "name"])
     assert mine.loc[("target", "parallel efficiency"), "n"] == 25

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dualollama_pipeline.metrics.catalog import APART_AGAINST_SHARED, APART_SECONDS, BALANCE
 from dualollama_pipeline.tables.schemas import conform
 from dualollama_pipeline.tr114.audit.evidence import Evidence
 from dualollama_pipeline.tr114.comparison.comparison import runtime_comparison
@@ -114,11 +115,11 @@ def test_the_jackknife_by_hand() -> None:
 
 
 def statistics(origin: str, value: float = 1.25) -> pd.DataFrame:
-    names = ("dual_true_speedup", "dual_against_single", "balance_efficiency_pct")
+    keys = (APART_SECONDS, APART_AGAINST_SHARED, BALANCE)
     values = (0.83, value, 99.5)
     return pd.DataFrame(
         {
-            "metric": names,
+            **{name: [getattr(key, name) for key in keys] for name in BALANCE._fields},
             "config_id": ["test001"] * 3,
             "origin": [origin] * 3,
             "unit": ["x", "x", "%"],
@@ -197,7 +198,7 @@ def test_simulated_rows_say_so_and_win_nothing(
     without_runs: Evidence, critique: pd.DataFrame
 ) -> None:
     """Two servers against one is measured on both sides, so a winner is allowed, once measured."""
-    pair = "metric == 'dual_against_single'"
+    pair = "metric == 'against_shared, apart'"
     simulated = compared(without_runs, critique, "simulated").query(pair).iloc[0]
     measured = compared(without_runs, critique, "measured").query(pair).iloc[0]
     slower = compared(without_runs, critique, "measured", 0.8).query(pair).iloc[0]

@@ -36,7 +36,7 @@ def run_of(imported: Tables, config_id: str, number: int) -> dict[str, Any]:
 def calls_of(imported: Tables, config_id: str, number: int) -> dict[tuple[str, str], Any]:
     calls = imported[1]
     found = calls[calls["config_id"].eq(config_id) & calls["run_number"].eq(number)]
-    return {(row["agent"], row["stage"]): row for row in found.astype(object).to_dict("records")}
+    return {(row["role"], row["stage"]): row for row in found.astype(object).to_dict("records")}
 
 
 def test_a_row_for_every_run_and_call(imported: Tables) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dualollama_pipeline.bench.servers import ServerPair, open_pair
 from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.ollama.servers import ServerPair, open_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ WILLIAMS_SQUARE = tuple(tuple((start + step) % 4 for step in (0, 1, 3, 2)) for s
 
 
 @dataclass(frozen=True)
-class Campaign:
+class BatchSettings:
     """What all configurations of one batch share."""
 
     batch_id: str
@@ -62,7 +62,7 @@ def arm_orders(blocks: int, seed: int) -> list[tuple[str, ...]]:
 
 
 def _stage(
-    template: StageTemplate, campaign: Campaign, block: int, agent: str, trial: str
+    template: StageTemplate, shared: BatchSettings, block: int, agent: str, trial: str
 ) -> Stage:
     # The sampling seed is the same in every arm of a block, so the arms do the same work; the
     # nonce differs, so that no arm pays for the prompt cache of another.
@@ -71,23 +71,23 @@ def _stage(
         prompt=template.prompt,
         nonce=nonce(trial, agent, template.name),
         num_predict=template.num_predict,
-        seed=_keyed_int(campaign.seed, block, agent, template.name),
+        seed=_keyed_int(shared.seed, block, agent, template.name),
         follows=template.follows,
     )
 
 
 def _trial(
-    configuration: Configuration, workload: Workload, campaign: Campaign, block: int, arm: str
+    configuration: Configuration, workload: Workload, shared: BatchSettings, block: int, arm: str
 ) -> PlannedTrial:
-    trial_id = f"{configuration.config_id}.s{campaign.seed}.b{block}.{former(arm)}"
+    trial_id = f"{configuration.config_id}.s{shared.seed}.b{block}.{former(arm)}"
     specs: dict[str, AgentSpec] = dict(configuration.agents)
     agents = [
         PlannedAgent(
             name=name,
             server=server,
-            model=specs[name].model or campaign.model,
+            model=specs[name].model or shared.model,
             options=AgentOptions.model_validate(specs[name].given()),
-            stages=tuple(_stage(s, campaign, block, name, trial_id) for s in workload.stages),
+            stages=tuple(_stage(s, shared, block, name, trial_id) for s in workload.stages),
         )
         for name, server in ARMS[arm]
     ]
@@ -95,30 +95,30 @@ def _trial(
     return PlannedTrial(trial_id=trial_id, block=block, arm=arm, agents=tuple(agents))
 
 
-def build_plan(configuration: Configuration, workload: Workload, campaign: Campaign) -> Plan:
+def build_plan(configuration: Configuration, workload: Workload, shared: BatchSettings) -> Plan:
     """Lay out all trials of one configuration.
 
     Raises:
-        pydantic.ValidationError: a value of the campaign is out of range.
+        pydantic.ValidationError: a shared value is out of range.
     """
-    order_seed = _keyed_int("order", campaign.seed, configuration.config_id)
+    order_seed = _keyed_int("order", shared.seed, configuration.config_id)
     trials = [
-        _trial(configuration, workload, campaign, block, arm)
-        for block, arms in enumerate(arm_orders(campaign.blocks, order_seed), start=1)
+        _trial(configuration, workload, shared, block, arm)
+        for block, arms in enumerate(arm_orders(shared.blocks, order_seed), start=1)
         for arm in arms
     ]
     return Plan(
-        plan_id=f"{configuration.config_id}.{campaign.batch_id}",
-        batch_id=campaign.batch_id,
+        plan_id=f"{configuration.config_id}.{shared.batch_id}",
+        batch_id=shared.batch_id,
         config_id=configuration.config_id,
         scenario=configuration.scenario.value,
         workload=workload.name,  # type: ignore[arg-type]  # checked by the model
-        seed=campaign.seed,
-        clock=campaign.clock,  # type: ignore[arg-type]  # checked by the model
-        deadlines=campaign.deadlines,
-        servers=campaign.servers,
-        environments=campaign.environments,
-        hold_length=campaign.hold_length,
+        seed=shared.seed,
+        clock=shared.clock,  # type: ignore[arg-type]  # checked by the model
+        deadlines=shared.deadlines,
+        servers=shared.servers,
+        environments=shared.environments,
+        hold_length=shared.hold_length,
         keep_alive=KEEP_ALIVE,
         ingest_s=workload.ingest_s,
         corpus_sha256=workload.corpus_sha256,

@@ -16,15 +16,15 @@ import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 from sqlalchemy.exc import SQLAlchemyError
 
+from dualollama_pipeline.bench.batches import close_campaign, open_campaign
+from dualollama_pipeline.bench.measure import Measurement
+from dualollama_pipeline.bench.servers import unreachable
 from dualollama_pipeline.core.errors import DualOllamaError, InputError
 from dualollama_pipeline.core.settings import PROJECT_ROOT
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.batches import BATCH_TAG, IN_PROCESS_TAG
 from dualollama_pipeline.defs.resources import Bench
-from dualollama_pipeline.ollama.servers import unreachable
-from dualollama_pipeline.worker.campaign import close_campaign, open_campaign
 from dualollama_pipeline.worker.journal import is_finished
-from dualollama_pipeline.worker.measure import Measurement
 
 INTERRUPTED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 INTERRUPTING = {signal.SIGINT, signal.SIGTERM}  # Dagster takes the second for the first

@@ -72,7 +72,7 @@ campaign_jobs = [*scenario_jobs, smoke_job]
 @dg.op(out=dg.Out(dg.Nothing), description="Fails with a sentence for each alarm.")
 def raise_alarms(bench: dg.ResourceParam[Bench]) -> None:
     """Fail if anything has moved."""
-    from dualollama_pipeline.tables.alarms import raised_alarms  # noqa: PLC0415 imports pandas
+    from dualollama_pipeline.tables.listing import raised_alarms  # noqa: PLC0415 imports pandas
 
     alarms = raised_alarms(Warehouse(bench.settings.warehouse).tables)
     if alarms:

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from dualollama_pipeline.bench.measure import Measurement
+from dualollama_pipeline.bench.servers import ServerPair, open_pair
 from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.ollama.servers import ServerPair, open_pair
 from dualollama_pipeline.worker.journal import Journal
-from dualollama_pipeline.worker.measure import Measurement
 
 Event = dict[str, Any]
 

@@ -103,7 +103,7 @@ def alarm_sensor(
     _: dg.RunStatusSensorContext, bench: dg.ResourceParam[Bench]
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for alarm_job, once for the same alarms."""
-    from dualollama_pipeline.tables.alarms import raised_alarms  # noqa: PLC0415 imports pandas
+    from dualollama_pipeline.tables.listing import raised_alarms  # noqa: PLC0415 imports pandas
 
     alarms = raised_alarms(Warehouse(bench.settings.warehouse).tables)
     if not alarms:

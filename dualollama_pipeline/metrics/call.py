@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 from dualollama_pipeline.core.units import NS_PER_MS, NS_PER_S
 
 
@@ -28,3 +30,24 @@ def queue_ms(total_ns: float, load_ns: float, prompt_eval_ns: float, eval_ns: fl
     Formula: total_duration - load_duration - prompt_eval_duration - eval_duration (METHOD 2).
     """
     return (total_ns - load_ns - prompt_eval_ns - eval_ns) / NS_PER_MS
+
+
+MIN_CHARS = 400
+LIMIT = 8.0
+
+
+def repetition_ratio(text: str) -> float:
+    """Return how many times zlib shortens the second half of a text; nan below 400 characters.
+
+    Prose of that length is shortened 1.5 to 3 times, a loop of a few words more than 15 times. The
+    second half, because an answer can begin well and end in a loop.
+    """
+    if len(text) < MIN_CHARS:
+        return float("nan")
+    half = text[len(text) // 2 :].encode("utf-8", errors="surrogatepass")
+    return len(half) / len(zlib.compress(half, 9))
+
+
+def is_degenerate(ratio: float) -> bool:
+    """Return whether a repetition ratio is that of a loop (above 8); nan is none."""
+    return ratio > LIMIT

@@ -13,7 +13,7 @@ from dualollama_pipeline.metrics.window import all_active
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dualollama_pipeline.metrics.window import Interval
+    from dualollama_pipeline.metrics.window import Span
 
 
 def balance_speedup(durations_s: Sequence[float], wall_s: float) -> float:
@@ -32,7 +32,7 @@ def balance_efficiency_pct(speedup: float, n_agents: int) -> float:
     return 100 * speedup / n_agents
 
 
-def decode_overlap(agents: Sequence[Sequence[Interval]]) -> float:
+def decode_overlap(agents: Sequence[Sequence[Span]]) -> float:
     """Return how far all agents decoded at the same time, 0 to 1.
 
     `agents` holds for each agent its decode windows (first token to end of each call), in any one
@@ -42,3 +42,23 @@ def decode_overlap(agents: Sequence[Sequence[Interval]]) -> float:
     together = sum(end - start for start, end in all_active(agents))
     shortest = min(sum(end - start for start, end in calls) for calls in agents)
     return together / shortest if shortest > 0 else float("nan")
+
+
+TTFT_MARGIN_MS = 3000.0
+BALANCE_LIMIT = 1.5
+SLOWDOWN_FACTOR = 2.0
+
+
+def ttft_contention(ttft_ms: float, solo_median_ttft_ms: float) -> bool:
+    """Return the report's rule (section 2.4): TTFT more than 3 s above that agent's solo median."""
+    return ttft_ms > solo_median_ttft_ms + TTFT_MARGIN_MS
+
+
+def balance_contention(speedup: float) -> bool:
+    """Return the original program's rule: balance speedup below 1.5."""
+    return speedup < BALANCE_LIMIT
+
+
+def slowdown_contention(slowdown: float, median_slowdown: float) -> bool:
+    """Return whether an agent was slowed down twice as much as is usual in its configuration."""
+    return slowdown > SLOWDOWN_FACTOR * median_slowdown

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Interval = tuple[float, float]
+Span = tuple[float, float]
 CLUMP = 4.0  # pieces an arrival, on average
 MIN_PIECES = 8  # fewer say nothing about how they arrive
 SAME_ARRIVAL = 0.05  # of the mean gap: pieces closer than that came together
@@ -51,7 +51,7 @@ def prompt_share_until(call: Spoken, instant: float) -> float:
     return min(1.0, max(0.0, (instant - (call.first - call.prompt)) / call.prompt))
 
 
-def all_active(agents: Sequence[Sequence[Interval]]) -> list[Interval]:
+def all_active(agents: Sequence[Sequence[Span]]) -> list[Span]:
     """Return when all agents are active at once; each holds intervals that do not overlap."""
     edges = sorted(
         (instant, step)
@@ -67,7 +67,7 @@ def all_active(agents: Sequence[Sequence[Interval]]) -> list[Interval]:
     return found
 
 
-def within(call: Spoken, spans: Sequence[Interval]) -> tuple[float, float]:
+def within(call: Spoken, spans: Sequence[Span]) -> tuple[float, float]:
     """Return (time, tokens) of a call's decoding inside the spans."""
     time, tokens = 0.0, 0.0
     for start, end in spans:

@@ -29,7 +29,7 @@ from dualollama_pipeline.ollama.failures import (
     way_out_of,
     way_out_of_status,
 )
-from dualollama_pipeline.ollama.transport import StampingTransport, Stamps, serialize
+from dualollama_pipeline.transport.stamps import StampingTransport, Stamps, serialize
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

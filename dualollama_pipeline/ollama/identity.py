@@ -10,7 +10,7 @@ from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.model_name import same_model
 from dualollama_pipeline.core.records import ServerIdentity
 from dualollama_pipeline.core.units import MS_PER_S
-from dualollama_pipeline.ollama.gpu import GpuWatch, judge_placement, server_process, uses_of
+from dualollama_pipeline.machine.gpu import GpuWatch, judge_placement, server_process, uses_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -21,7 +21,7 @@ import httpx
 from dualollama_pipeline.core.credentials import STARS
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.settings import CONFIDENTIAL
-from dualollama_pipeline.ollama.gpu import gpu_vendors
+from dualollama_pipeline.machine.gpu import gpu_vendors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

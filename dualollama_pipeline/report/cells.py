@@ -8,9 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from dualollama_pipeline.report.foreign import one_line, shorten
 from dualollama_pipeline.report.model import Cell, Column, Table, TableRow
-from dualollama_pipeline.report.wording import number, show
+from dualollama_pipeline.report.wording import number, one_line, shorten, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from dualollama_pipeline.bench.batches import last_campaign
 from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.core.warehouse import Warehouse
@@ -20,7 +21,6 @@ from dualollama_pipeline.tables.history import history_files
 from dualollama_pipeline.tables.parquet import read_many
 from dualollama_pipeline.tables.schemas import empty
 from dualollama_pipeline.tables.store import NOT_MEASURED, TableStore
-from dualollama_pipeline.worker.campaign import last_campaign
 from dualollama_pipeline.worker.journal import read_journal
 
 if TYPE_CHECKING:

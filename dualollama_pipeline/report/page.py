@@ -22,12 +22,12 @@ from dualollama_pipeline.metrics.catalog import (
     SHARED_SPEEDUP,
 )
 from dualollama_pipeline.report import prose, wording
-from dualollama_pipeline.report.foreign import one_line
 from dualollama_pipeline.report.model import find
+from dualollama_pipeline.report.wording import one_line
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.report.compose import Report
     from dualollama_pipeline.report.model import Summary
+    from dualollama_pipeline.report.summary import Report
 
 TEMPLATES = Path(__file__).parent / "templates"
 MARKDOWN_SIGNS = re.compile(r"([\\`*_\[\]#|~$])")

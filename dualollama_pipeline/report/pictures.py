@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dualollama_pipeline.report.foreign import one_line
 from dualollama_pipeline.report.plots.canvas import PAPER, to_markdown
 from dualollama_pipeline.report.plots.speedups import SpeedupRow, draw_speedups, speedups_in_words
 from dualollama_pipeline.report.sections.factors import draw_factors, drawn_rows, factors_in_words
@@ -17,6 +16,7 @@ from dualollama_pipeline.report.sections.two_or_one import (
     shown_rows,
 )
 from dualollama_pipeline.report.summary import estimate_of, scenario_order
+from dualollama_pipeline.report.wording import one_line
 from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
 
 if TYPE_CHECKING:

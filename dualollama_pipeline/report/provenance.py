@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.records import Status
 from dualollama_pipeline.core.study import AgentOptions
-from dualollama_pipeline.report.foreign import one_line, shorten
 from dualollama_pipeline.report.model import (
     AgentDescription,
     FailureCount,
@@ -19,6 +18,7 @@ from dualollama_pipeline.report.model import (
     ServerIdentity,
     StatusCounts,
 )
+from dualollama_pipeline.report.wording import one_line, shorten
 from dualollama_pipeline.tables.rows import Row, grouped, pick, plain_rows
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import TableError
-from dualollama_pipeline.report.compose import compose
 from dualollama_pipeline.report.page import render_answer, render_html, render_markdown
+from dualollama_pipeline.report.summary import compose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,12 +7,11 @@ are model.py's, words are headline.py's and wording.py's.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from dualollama_pipeline.core.study import SHARED, TOGETHER, Scenario
 from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.report.advice import advise
-from dualollama_pipeline.report.foreign import one_line, shorten
 from dualollama_pipeline.report.headline import answer, how_often_stopped
 from dualollama_pipeline.report.model import (
     BlockNote,
@@ -27,6 +26,7 @@ from dualollama_pipeline.report.model import (
 )
 from dualollama_pipeline.report.nothing import nothing_counts
 from dualollama_pipeline.report.provenance import describe_agents, describe_provenance
+from dualollama_pipeline.report.wording import one_line, shorten
 from dualollama_pipeline.statistics.samples import BLOCK, reloading_configurations
 from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dualollama_pipeline.report.inputs import ReportInputs
+    from dualollama_pipeline.report.model import Summary
+    from dualollama_pipeline.report.sections.chapter import Builder
 
 __all__ = ["Summary", "summarize"]
 
@@ -212,3 +214,19 @@ def _glossary() -> tuple[GlossaryEntry, ...]:
         )
         for metric in METRICS
     )
+
+
+class Report(NamedTuple):
+    """What page, Markdown and summary.json are made from; `drawings` holds an `<svg>` by name."""
+
+    summary: Summary
+    drawings: dict[str, str]
+
+
+def compose(inputs: ReportInputs, builders: Sequence[Builder]) -> Report:
+    """Gather everything that the report shows, one section for each of `builders`."""
+    summary = summarize(inputs)
+    chapters = [build(inputs, summary) for build in builders]
+    drawings = {name: svg for chapter in chapters for name, svg in chapter.drawings.items()}
+    sections = tuple(chapter.section for chapter in chapters)
+    return Report(summary.model_copy(update={"sections": sections}), drawings)

@@ -7,6 +7,7 @@ What is said about configurations and runs is prose.py's.
 from __future__ import annotations
 
 import math
+import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 from dualollama_pipeline.core.study import APART, SHARED
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.metrics.catalog import Key
     from dualollama_pipeline.report.model import Estimate
+
 
 NO_EFFECT = 1.0  # of a ratio: a bound must not be rounded onto it
 MOST_DECIMALS = 9
@@ -128,3 +130,19 @@ def _decimals(unit: str, *values: float) -> int:
 def level(estimate: Estimate | None) -> str:
     """Write the confidence level of an interval."""
     return "" if estimate is None else f"{100 * estimate.level:.0f} %"
+
+
+LONGEST_TEXT = 300
+MARKS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line, without control or direction marks."""
+    visible = "".join(" " if unicodedata.category(sign) in MARKS else sign for sign in text)
+    return " ".join(visible.split())
+
+
+def shorten(text: str) -> str:
+    """Cut a foreign text to a length that a table bears, on one line."""
+    line = one_line(text)
+    return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"

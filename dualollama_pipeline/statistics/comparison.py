@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import comb, exp, isnan, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
@@ -38,6 +38,7 @@ from dualollama_pipeline.statistics.verdicts import (
     p_of_equivalence,
     p_of_t,
 )
+from dualollama_pipeline.tables.rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-Row = dict[str, Any]
 NO_RANKS = Interval(NAN, NAN, NAN, "")
 
 

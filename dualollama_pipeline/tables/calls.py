@@ -9,8 +9,13 @@ import numpy as np
 from dualollama_pipeline.core.errors import JournalError
 from dualollama_pipeline.core.records import Status
 from dualollama_pipeline.core.units import NS_PER_MS
-from dualollama_pipeline.metrics.call import decode_tok_per_s, queue_ms, time_per_output_token_ms
-from dualollama_pipeline.metrics.repetition import is_degenerate, repetition_ratio
+from dualollama_pipeline.metrics.call import (
+    decode_tok_per_s,
+    is_degenerate,
+    queue_ms,
+    repetition_ratio,
+    time_per_output_token_ms,
+)
 from dualollama_pipeline.metrics.window import is_clumped
 from dualollama_pipeline.tables.effective import mark_effective
 from dualollama_pipeline.tables.guards import MIN_TOKENS, verdict

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 from dualollama_pipeline.core.records import Origin, Status
 from dualollama_pipeline.core.study import APART, SHARED
 from dualollama_pipeline.core.units import NS_PER_MS
-from dualollama_pipeline.ollama.gpu import is_here
+from dualollama_pipeline.machine.gpu import is_here
 from dualollama_pipeline.ollama.identity import same_process
 from dualollama_pipeline.tables import guards
 from dualollama_pipeline.tables.guards import Finding, verdict
 from dualollama_pipeline.tables.placement import placement_findings
 from dualollama_pipeline.tables.rows import NAN, Row, column, grouped
 from dualollama_pipeline.tables.usual import usual_of
-from dualollama_pipeline.worker.calibration import is_sound
+from dualollama_pipeline.worker.ruler import is_sound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

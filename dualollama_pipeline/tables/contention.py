@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dualollama_pipeline.core.study import TOGETHER, solo
-from dualollama_pipeline.metrics.contention import slowdown_contention, ttft_contention
+from dualollama_pipeline.metrics.run import slowdown_contention, ttft_contention
 from dualollama_pipeline.tables.rows import Row, column, grouped
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ floor, and reads an absent option as "keep what is loaded" (OLLAMA.md section 0,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.study import SHARED
 from dualollama_pipeline.tables.guards import ON_GPU_SHARE
+from dualollama_pipeline.tables.rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from dualollama_pipeline.core.records import ServerIdentity
     from dualollama_pipeline.worker.journal import Journal
 
-Row = dict[str, Any]
 AUTO = -1
 SAMPLING = ("temperature", "top_p", "top_k", "repeat_penalty")
 

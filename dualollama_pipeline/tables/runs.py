@@ -10,7 +10,7 @@ import numpy as np
 from dualollama_pipeline.core.study import SHARED
 from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.metrics import run as run_metrics
-from dualollama_pipeline.metrics.contention import balance_contention
+from dualollama_pipeline.metrics.run import balance_contention
 from dualollama_pipeline.tables.contention import slowdown_flags, ttft_flags
 from dualollama_pipeline.tables.guards import findings_of
 from dualollama_pipeline.tables.rows import (

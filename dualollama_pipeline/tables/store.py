@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dualollama_pipeline.bench.batches import last_campaign
 from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.tables.parquet import read_file
 from dualollama_pipeline.tables.schemas import SCHEMAS, check_columns, conform, empty
-from dualollama_pipeline.worker.campaign import last_campaign
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

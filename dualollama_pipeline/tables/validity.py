@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.study import SHARED
 from dualollama_pipeline.core.units import MS_PER_S
 from dualollama_pipeline.tables import guards
 from dualollama_pipeline.tables.guards import Finding, Level
+from dualollama_pipeline.tables.rows import Row
 from dualollama_pipeline.tables.usual import prefill_rate
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.tables.usual import Usual
 
-Row = dict[str, Any]
 Told = tuple[Level, str, str]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.plan import load_plan
-from dualollama_pipeline.worker.exits import EXIT_STOPPED, exit_code
+from dualollama_pipeline.worker.events import EXIT_STOPPED, exit_code
 from dualollama_pipeline.worker.run import run_here
 
 

@@ -19,15 +19,15 @@ from dualollama_pipeline.core.records import (
     Status,
     TrialRecord,
 )
+from dualollama_pipeline.machine.conditions import look_around
+from dualollama_pipeline.machine.description import describe_machine
+from dualollama_pipeline.machine.gpu import GpuWatch
 from dualollama_pipeline.ollama.failures import may_pass, way_out_of_failure
-from dualollama_pipeline.ollama.gpu import GpuWatch
 from dualollama_pipeline.ollama.identity import moves_together, same_process
 from dualollama_pipeline.worker.agents import AgentRun
-from dualollama_pipeline.worker.bench import Bench, open_bench
 from dualollama_pipeline.worker.call import skipped_call
-from dualollama_pipeline.worker.conditions import look_around
+from dualollama_pipeline.worker.connections import Connections, connect
 from dualollama_pipeline.worker.events import attempted, notice
-from dualollama_pipeline.worker.machine import describe_machine
 from dualollama_pipeline.worker.patience import RETURN_SHARES, Patience, backoff_s
 from dualollama_pipeline.worker.residency import CONTROL_TRIES, Residency
 from dualollama_pipeline.worker.trial import run_trial, utc_now
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.core.plan import Plan, PlannedTrial
     from dualollama_pipeline.core.records import Failure, RulerRecord, ServerIdentity
-    from dualollama_pipeline.worker.bench import Pause
+    from dualollama_pipeline.worker.connections import Pause
     from dualollama_pipeline.worker.events import Tell
     from dualollama_pipeline.worker.journal import Journal, JournalWriter
 
@@ -70,11 +70,11 @@ async def run_batch(
     if journal.batch is None:
         writer.append(BatchRecord(started_at=utc_now(), plan_hash=plan.plan_hash, plan=plan))
     try:
-        async with open_bench(plan, pause) as bench:
-            servers = await bench.identities(GpuWatch())
+        async with connect(plan, pause) as connections:
+            servers = await connections.identities(GpuWatch())
             _check_identity(journal, servers)
             writer.append(await describe_machine())
-            batch = _Batch(bench.knowing(servers), journal, writer, tell)
+            batch = _Batch(connections.knowing(servers), journal, writer, tell)
             counts = await batch.run()
         if examine_ruler is not None and plan.clock == "real":
             try:
@@ -127,13 +127,15 @@ def _check_identity(journal: Journal, now: tuple[ServerIdentity, ...]) -> None:
 class _Batch:
     """The loop over trials; keeps what finishing one needs to know of the others."""
 
-    def __init__(self, bench: Bench, journal: Journal, writer: JournalWriter, tell: Tell) -> None:
-        self._bench = bench
-        self._plan = bench.plan
+    def __init__(
+        self, connections: Connections, journal: Journal, writer: JournalWriter, tell: Tell
+    ) -> None:
+        self._connections = connections
+        self._plan = connections.plan
         self._writer = writer
         self._tell = tell
-        self._residency = Residency(bench, tell)
-        self._patience = Patience(bench.plan)
+        self._residency = Residency(connections, tell)
+        self._patience = Patience(connections.plan)
         self._ended = journal.finished()
         self._attempts = {t.trial_id: journal.attempts(t.trial_id) for t in self._plan.trials}
         self._made = {t.trial_id: journal.attempts_made(t.trial_id) for t in self._plan.trials}
@@ -186,7 +188,7 @@ class _Batch:
             if not self._patience.is_worth_another(record, left):
                 return record
             self._tell(attempted(self._plan, record, len(self._ended)))
-            await self._bench.pause(backoff_s(record))
+            await self._connections.pause(backoff_s(record))
 
     async def _make_ready(self, trial: PlannedTrial) -> Failure | None:
         """Load what has to be loaded; return why that cannot be done, whatever is tried.
@@ -211,7 +213,7 @@ class _Batch:
             pause_s = max(share * self._plan.deadlines.return_s, what.retry_after_s or 0.0)
             text = f"{what.url} cannot be made ready: {what.text}; next try in {pause_s:.0f} s"
             self._tell(notice(text))
-            await self._bench.pause(pause_s)
+            await self._connections.pause(pause_s)
         raise AssertionError  # the last round returns or raises
 
     def _skip(
@@ -240,9 +242,10 @@ class _Batch:
 
     async def _attempt(self, trial: PlannedTrial, order: int) -> TrialRecord:
         self._attempts[trial.trial_id] += 1
-        attempt = self._bench.attempt(trial.trial_id, self._attempts[trial.trial_id])
+        attempt = self._connections.attempt(trial.trial_id, self._attempts[trial.trial_id])
         runs = [
-            AgentRun(agent, self._bench.agents[agent.name, agent.server]) for agent in trial.agents
+            AgentRun(agent, self._connections.agents[agent.name, agent.server])
+            for agent in trial.agents
         ]
         return await run_trial(trial, order, attempt, runs)
 
@@ -260,7 +263,7 @@ class _Batch:
             return
         gpus = GpuWatch()
         try:
-            servers = await self._bench.identities(gpus, CONTROL_TRIES)
+            servers = await self._connections.identities(gpus, CONTROL_TRIES)
             twins = await self._twins(servers)
         except ServerError as error:
             lost = ServerError(f"{arm}, {moment}: {error.problem}", error.way_out)
@@ -284,6 +287,6 @@ class _Batch:
             return None if found is None else found.urls
         if not found.by_expiry:
             return found.urls
-        first, second = (self._bench.control[name] for name in found.names)
+        first, second = (self._connections.control[name] for name in found.names)
         model, touch = found.model, self._residency.touch(found.names[0])
         return found.urls if await moves_together(first, second, model, touch) else None

@@ -5,14 +5,17 @@ The seam between measuring and simulating; nothing else in the worker knows the 
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
+from statistics import quantiles
 from typing import TYPE_CHECKING, Protocol
 
-from dualollama_pipeline.core.units import NS_PER_S
+from dualollama_pipeline.core.units import MS_PER_S, NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dualollama_pipeline.ollama.client import Exchange, OllamaClient
     from dualollama_pipeline.ollama.stream import Answer
@@ -132,3 +135,32 @@ def instant_ns(created_at: str) -> int:
     The standard library keeps six of the nine digits.
     """
     return _second_ns(created_at[:19]) + int(created_at[20:29])
+
+
+EVERY_S = 0.02  # often enough for a P99 within seconds, and some 0.1 % of one core
+
+
+@contextmanager
+def sampled_lag() -> Iterator[list[float]]:
+    """Set a timer every 20 ms and note how many seconds late the loop comes to each."""
+    loop = asyncio.get_running_loop()
+    late_s: list[float] = []
+
+    async def sample() -> None:
+        while True:
+            due = loop.time() + EVERY_S
+            await asyncio.sleep(EVERY_S)
+            late_s.append(loop.time() - due)
+
+    task = loop.create_task(sample())
+    try:
+        yield late_s
+    finally:
+        task.cancel()
+
+
+def p99_ms(late_s: Sequence[float]) -> float | None:
+    """Return the 99th percentile in ms (linear between order statistics); None below 2 samples."""
+    if len(late_s) < 2:  # noqa: PLR2004 a quantile lies between two values
+        return None
+    return MS_PER_S * quantiles(late_s, n=100, method="inclusive")[98]

@@ -1,8 +1,18 @@
-"""What a worker tells while it works: one JSON object an event, on standard output."""
+"""What a worker tells the process that started it: events while it works, and its exit code.
+
+Events are one JSON object a line on standard output.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from dualollama_pipeline.core.errors import (
+    DualOllamaError,
+    InputError,
+    JournalError,
+    ServersChangedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,3 +50,13 @@ def attempted(plan: Plan, record: TrialRecord, finished: int) -> Event:
             f"{failure.kind}: {failure.text} ({failure.url})" for failure in dict.fromkeys(failures)
         ],
     }
+
+
+EXIT_INPUT, EXIT_SERVER, EXIT_CHANGED, EXIT_STOPPED = 2, 3, 4, 130
+
+
+def exit_code(error: DualOllamaError) -> int:
+    """Return 4 for servers that have changed, 2 for bad input or journal, 3 for servers."""
+    if isinstance(error, ServersChangedError):
+        return EXIT_CHANGED
+    return EXIT_INPUT if isinstance(error, InputError | JournalError) else EXIT_SERVER

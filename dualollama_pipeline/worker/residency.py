@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dualollama_pipeline.core.plan import PlannedAgent, PlannedTrial
-    from dualollama_pipeline.worker.bench import Bench
+    from dualollama_pipeline.worker.connections import Connections
     from dualollama_pipeline.worker.events import Tell
 
 WARM_UP_TOKENS = 32
@@ -48,14 +48,14 @@ def _runner_options(agent: PlannedAgent) -> tuple[str, int | None, int | None]:
 class Residency:
     """Keeps each server loaded with what its own agent asks for."""
 
-    def __init__(self, bench: Bench, tell: Tell) -> None:
-        apart = [trial for trial in bench.plan.trials if trial.is_apart]
+    def __init__(self, connections: Connections, tell: Tell) -> None:
+        apart = [trial for trial in connections.plan.trials if trial.is_apart]
         widest = max(apart, key=lambda trial: len(trial.agents))  # the first of them
         self._wanted = {agent.server: agent for agent in widest.agents}
-        self._bench = bench
-        self._clients = bench.control
-        self._clock = bench.clock
-        self._plan = bench.plan
+        self._connections = connections
+        self._clients = connections.control
+        self._clock = connections.clock
+        self._plan = connections.plan
         self._tell = tell
         self._ready: set[str] = set()
 
@@ -68,7 +68,7 @@ class Residency:
         if not missing:
             return []
         trial_id = f"{trial.trial_id}.preparation"
-        attempt = self._bench.attempt(trial_id, 1)
+        attempt = self._connections.attempt(trial_id, 1)
         for agent in missing:
             try:
                 if self._plan.workload != "parity":  # which leaves it to the server, as TR114 did
@@ -86,7 +86,7 @@ class Residency:
     def touch(self, server: str) -> dict[str, Any]:
         """Return a request that changes nothing of a ready server but when its model expires."""
         agent = self._wanted[server]
-        body = request_body(agent, agent.stages[0], self._bench.attempt("touch", 1))
+        body = request_body(agent, agent.stages[0], self._connections.attempt("touch", 1))
         return {
             **body,
             **asking(self._plan, ""),

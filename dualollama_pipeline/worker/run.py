@@ -9,10 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.worker.batch import check_plan, run_batch
-from dualollama_pipeline.worker.calibration import examine_ruler
 from dualollama_pipeline.worker.events import waiting
 from dualollama_pipeline.worker.journal import Journal, JournalWriter, is_finished, read_journal
 from dualollama_pipeline.worker.lock import pair_lock
+from dualollama_pipeline.worker.ruler import examine_ruler
 
 if TYPE_CHECKING:
     from pathlib import Path

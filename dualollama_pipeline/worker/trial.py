@@ -15,7 +15,7 @@ from dualollama_pipeline.core.records import CallRecord, Status, TrialRecord
 from dualollama_pipeline.core.units import NS_PER_MS
 from dualollama_pipeline.worker.agents import AgentRun, Attempt, run_agent
 from dualollama_pipeline.worker.call import Window, call_record, skipped_call
-from dualollama_pipeline.worker.lag import p99_ms, sampled_lag
+from dualollama_pipeline.worker.clock import p99_ms, sampled_lag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dualollama_pipeline.worker.machine import describe_machine
+from dualollama_pipeline.machine.description import describe_machine
 from dualollama_pipeline_tests.benchmarks.effort import (
     FULL,
     QUICK,

@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dualollama_pipeline.bench.servers import open_pair
 from dualollama_pipeline.core.settings import PROJECT_ROOT, Settings
-from dualollama_pipeline.ollama.servers import open_pair
 from dualollama_pipeline.worker.journal import Journal, read_journal
 from dualollama_pipeline_tests.kills.harness import (
     CONFIG,

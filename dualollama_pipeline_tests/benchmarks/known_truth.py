@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dualollama_pipeline.core.design import Campaign, build_plan
+from dualollama_pipeline.bench.launch import run_worker
+from dualollama_pipeline.core.design import BatchSettings, build_plan
 from dualollama_pipeline.core.study import Configuration, Role
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 from dualollama_pipeline.metrics.catalog import APART_SECONDS
@@ -20,7 +21,6 @@ from dualollama_pipeline.statistics.estimate import config_statistics
 from dualollama_pipeline.statistics.samples import collect_samples, of_key
 from dualollama_pipeline.tables.build import build_tables
 from dualollama_pipeline.worker.journal import Journal, read_journal
-from dualollama_pipeline.worker.launch import run_worker
 from dualollama_pipeline_tests.benchmarks.processes import SHARED_PAIR, server
 from dualollama_pipeline_tests.benchmarks.shared_pair import GAP_MS, MODEL, PREFILL_MS
 
@@ -62,7 +62,7 @@ def _plan(case: Case, urls: dict[str, str], blocks: int) -> Plan:
     )
     stages = tuple(StageTemplate(name, "Say what you know.", 32) for name in STAGES)
     workload = Workload("standard", stages, ingest_s=0.0, corpus_sha256="0" * 64)
-    plan = build_plan(configuration, workload, Campaign("known", blocks, MODEL, urls, "real"))
+    plan = build_plan(configuration, workload, BatchSettings("known", blocks, MODEL, urls, "real"))
     raw = plan.model_dump(mode="json")
     for trial in raw["trials"]:
         for agent in trial["agents"]:

@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dualollama_pipeline.bench.launch import worker_environment
+from dualollama_pipeline.bench.measure import Measurement
+from dualollama_pipeline.bench.servers import open_pair
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.study import load_study
-from dualollama_pipeline.ollama.servers import open_pair
-from dualollama_pipeline.worker.launch import worker_environment
-from dualollama_pipeline.worker.measure import Measurement
 from dualollama_pipeline_tests.benchmarks.processes import METERED, WORKER, child
 
 if TYPE_CHECKING:

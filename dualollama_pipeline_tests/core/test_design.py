@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from dualollama_pipeline.core.design import Campaign, arm_orders, build_plan, nonce
+from dualollama_pipeline.core.design import BatchSettings, arm_orders, build_plan, nonce
 from dualollama_pipeline.core.plan import Plan, PlannedTrial, Stage
 from dualollama_pipeline.core.study import (
     APART,
@@ -51,7 +51,9 @@ def planned(
         "clock": "simulated",
     }
     return build_plan(
-        configuration, Workload("standard", stages, 0.01, "0" * 64), Campaign(**defaults | campaign)
+        configuration,
+        Workload("standard", stages, 0.01, "0" * 64),
+        BatchSettings(**defaults | campaign),
     )
 
 

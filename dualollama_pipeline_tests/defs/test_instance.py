@@ -19,7 +19,7 @@ from dualollama_pipeline.defs.execute import only_runner, open_instance
 
 LIMITED = (
     "import resource, sys\n"
-    "from dualollama_pipeline.cli import main\n"
+    "from dualollama_pipeline.cli.main import main\n"
     "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)\n"
     "sys.exit(main(sys.argv[2:]))\n"
 )

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from dualollama_pipeline.core.design import Campaign, build_plan
+from dualollama_pipeline.bench.batches import close_campaign, open_campaign
+from dualollama_pipeline.core.design import BatchSettings, build_plan
 from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.records import (
     BatchRecord,
@@ -22,7 +23,6 @@ from dualollama_pipeline.core.records import (
 from dualollama_pipeline.core.study import Configuration, load_study
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.core.workload import StageTemplate, Workload
-from dualollama_pipeline.worker.campaign import close_campaign, open_campaign
 from dualollama_pipeline.worker.journal import JournalWriter
 from dualollama_pipeline_tests.tables.journals import (
     ANALYSIS,
@@ -113,7 +113,9 @@ def _varied(arm: str, block: int) -> list[CallRecord]:
 def _plan(configuration: Configuration, batch_id: str, blocks: int) -> Plan:
     stages = tuple(StageTemplate(name, "p", 300) for name in (ANALYSIS, REPORT))
     workload = Workload("standard", stages, INGEST_S, "0" * 64)
-    return build_plan(configuration, workload, Campaign(batch_id, blocks, "m:1b", URLS, "real"))
+    return build_plan(
+        configuration, workload, BatchSettings(batch_id, blocks, "m:1b", URLS, "real")
+    )
 
 
 def _end(plan: Plan) -> EndRecord:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from dualollama_pipeline.cli import main
+from dualollama_pipeline.cli.main import main
 from dualollama_pipeline_tests.end_to_end.outcomes import OUTCOMES
 
 NOTHING = {

@@ -15,7 +15,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from dualollama_pipeline.cli import main
+from dualollama_pipeline.cli.main import main
 from dualollama_pipeline.core.design import SERVER_A
 from dualollama_pipeline.core.settings import PROJECT_ROOT
 from dualollama_pipeline.core.study import load_study

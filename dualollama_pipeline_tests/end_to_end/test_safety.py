@@ -12,12 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dualollama_pipeline.bench.measure import Measurement
+from dualollama_pipeline.bench.servers import ServerPair
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.settings import PROJECT_ROOT, Settings
-from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.tables.store import TableStore
-from dualollama_pipeline.worker.calibration import paced_server
-from dualollama_pipeline.worker.measure import Measurement
+from dualollama_pipeline.worker.ruler import paced_server
 from dualollama_pipeline_tests.kills.harness import CONFIG, ONE_RUN, PIPELINE, environment, run
 
 LOOPBACK = {"127.0.0.1", "::1"}

@@ -16,20 +16,20 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dualollama_pipeline.arms import print_arms
+from dualollama_pipeline.bench.measure import Measurement
+from dualollama_pipeline.bench.servers import ServerPair
+from dualollama_pipeline.cli.answer import print_arms
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.records import FailureKind, Status
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.metrics.catalog import APART_SECONDS, APART_SPEEDUP, Key
 from dualollama_pipeline.ollama.managed import gpu_variables, server_environment, told
-from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.statistics.estimate import config_statistics
 from dualollama_pipeline.statistics.samples import collect_samples, of_key
 from dualollama_pipeline.tables.build import Tables, build_tables
 from dualollama_pipeline.worker.batch import run_batch
 from dualollama_pipeline.worker.journal import Journal, JournalWriter, read_journal
-from dualollama_pipeline.worker.measure import Measurement
 from dualollama_pipeline_tests.field.stand_in import stand_ins
 from dualollama_pipeline_tests.tables.journals import said_of_block
 

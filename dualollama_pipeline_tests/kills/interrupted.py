@@ -20,6 +20,7 @@ import psutil
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 
+from dualollama_pipeline.bench.servers import ServerPair, open_pair
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.defs.assets.tables import measured_tables
 from dualollama_pipeline.defs.assets.trials import benchmark_trials
@@ -27,7 +28,6 @@ from dualollama_pipeline.defs.execute import run_pipeline
 from dualollama_pipeline.defs.io_managers import TableIOManager
 from dualollama_pipeline.defs.jobs import trials_job
 from dualollama_pipeline.defs.resources import Bench
-from dualollama_pipeline.ollama.servers import ServerPair, open_pair
 
 CONFIGS = ["test013", "test014"]
 STORAGE = """

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from dualollama_pipeline.bench.servers import ServerPair
 from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.records import (
     AnyRecord,
@@ -27,7 +28,6 @@ from dualollama_pipeline.core.records import (
     TrialRecord,
 )
 from dualollama_pipeline.core.study import ARMS
-from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.worker.batch import run_batch
 from dualollama_pipeline.worker.journal import _RECORD, Journal, JournalWriter, read_journal
 from dualollama_pipeline_tests.field.stand_in import stand_ins

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from dualollama_pipeline.core.design import Campaign, build_plan
+from dualollama_pipeline.bench.servers import ServerPair
+from dualollama_pipeline.core.design import BatchSettings, build_plan
 from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.settings import PROJECT_ROOT
 from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.core.workload import standard_workload
-from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.worker.journal import Journal, read_journal
 from dualollama_pipeline_tests.kills.harness import (
     CONFIG,
@@ -36,7 +36,7 @@ def small(pair: ServerPair) -> Plan:
     configuration = load_study(PROJECT_ROOT / "data" / "matrix.yaml").get(CONFIG)
     workload = standard_workload(PROJECT_ROOT / "data" / "corpus")
     return build_plan(
-        configuration, workload, Campaign("kill", 1, "gemma3:latest", pair.urls, pair.clock)
+        configuration, workload, BatchSettings("kill", 1, "gemma3:latest", pair.urls, pair.clock)
     )
 
 

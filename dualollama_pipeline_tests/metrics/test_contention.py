@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from dualollama_pipeline.metrics.contention import (
+from dualollama_pipeline.metrics.run import (
     balance_contention,
     slowdown_contention,
     ttft_contention,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 
-from dualollama_pipeline.metrics.repetition import is_degenerate, repetition_ratio
+from dualollama_pipeline.metrics.call import is_degenerate, repetition_ratio
 
 TEXT = """
 the model answers faster when context is short while two agents on one device share its memory

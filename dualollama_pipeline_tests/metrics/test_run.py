@@ -9,7 +9,7 @@ from dualollama_pipeline.metrics.run import (
     balance_speedup,
     decode_overlap,
 )
-from dualollama_pipeline.metrics.window import Interval
+from dualollama_pipeline.metrics.window import Span
 
 NAN = float("nan")
 
@@ -75,13 +75,13 @@ def test_balance_with_a_missing_duration_is_unknown() -> None:
         ([[(10**15, 10**15 + 10)], [(10**15 + 5, 10**15 + 15)]], 0.5),
     ],
 )
-def test_decode_overlap(agents: list[list[Interval]], expected: float) -> None:
+def test_decode_overlap(agents: list[list[Span]], expected: float) -> None:
     """Wall times overlap even when one server takes the agents in turn; decode windows do not."""
     assert decode_overlap(agents) == pytest.approx(expected)
     assert decode_overlap(agents[::-1]) == pytest.approx(expected)  # whoever is named first
 
 
 @pytest.mark.parametrize("windows", [[], [(3.0, 3.0)]])
-def test_an_agent_that_never_decodes_has_no_overlap(windows: list[Interval]) -> None:
+def test_an_agent_that_never_decodes_has_no_overlap(windows: list[Span]) -> None:
     """0/0: neither "side by side" nor "in turn"."""
     assert decode_overlap([[(0.0, 10.0)], windows]) == pytest.approx(NAN, nan_ok=True)

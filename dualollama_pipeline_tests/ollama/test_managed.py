@@ -15,7 +15,7 @@ import pytest
 
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.ollama.gpu import server_process
+from dualollama_pipeline.machine.gpu import server_process
 from dualollama_pipeline.ollama.managed import (
     gpu_variables,
     managed_servers,

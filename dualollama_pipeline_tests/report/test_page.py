@@ -12,7 +12,6 @@ from html.parser import HTMLParser
 import pytest
 
 from dualollama_pipeline.pipeline import sections
-from dualollama_pipeline.report.compose import compose
 from dualollama_pipeline.report.page import (
     escape_markdown,
     mark_code,
@@ -20,6 +19,7 @@ from dualollama_pipeline.report.page import (
     render_html,
     render_markdown,
 )
+from dualollama_pipeline.report.summary import compose
 from dualollama_pipeline_tests.report.hand_made import SLOWER, build
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}

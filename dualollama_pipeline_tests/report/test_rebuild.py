@@ -13,10 +13,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dualollama_pipeline.bench.measure import Measurement
+from dualollama_pipeline.bench.servers import open_pair
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.metrics.catalog import APART_SPEEDUP
-from dualollama_pipeline.ollama.servers import open_pair
 from dualollama_pipeline.pipeline import rebuild_report
 from dualollama_pipeline.report.gather import estimate_nights
 from dualollama_pipeline.report.model import Summary, find
@@ -25,7 +26,6 @@ from dualollama_pipeline.statistics.samples import of_key
 from dualollama_pipeline.tables.rebuild import rebuild_tables
 from dualollama_pipeline.tables.schemas import MEASURED_TABLES, SCHEMAS
 from dualollama_pipeline.tables.store import TableStore
-from dualollama_pipeline.worker.measure import Measurement
 
 CONFIGURATIONS = ("test007", "test106", "test107")
 NIGHTS = ("night1", "night2")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dualollama_pipeline.core.design import Campaign, build_plan
+from dualollama_pipeline.core.design import BatchSettings, build_plan
 from dualollama_pipeline.core.records import (
     BatchRecord,
     CallRecord,
@@ -207,7 +207,9 @@ def journal(
     )
     urls = {"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"}
     blocks = max((trial.block for trial in trials), default=1)
-    plan = build_plan(configuration, workload, Campaign(batch_id, blocks, "m:1b", urls, "real"))
+    plan = build_plan(
+        configuration, workload, BatchSettings(batch_id, blocks, "m:1b", urls, "real")
+    )
     pair = servers or tuple(identity(server, simulated_by=simulated_by) for server in urls)
     return Journal(
         path=Path("journal.jsonl"),

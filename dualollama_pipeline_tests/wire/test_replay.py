@@ -22,7 +22,7 @@ from dualollama_pipeline.core.records import CallRecord, FailureKind, ServerIden
 from dualollama_pipeline.core.study import AgentOptions
 from dualollama_pipeline.ollama.client import MAX_LINE_BYTES, Exchange, OllamaClient
 from dualollama_pipeline.ollama.identity import snapshot
-from dualollama_pipeline.ollama.transport import _Connection
+from dualollama_pipeline.transport.stamps import _Connection
 from dualollama_pipeline.worker.call import Window, call_record
 from dualollama_pipeline.worker.clock import RealClock
 from dualollama_pipeline_tests.faults.cases import MS, PATIENT

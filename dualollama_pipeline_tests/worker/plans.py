@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dualollama_pipeline.core.design import Campaign, build_plan
+from dualollama_pipeline.core.design import BatchSettings, build_plan
 from dualollama_pipeline.core.plan import Deadlines, Plan
 from dualollama_pipeline.core.study import Configuration
 from dualollama_pipeline.core.workload import StageTemplate, Workload
@@ -39,5 +39,5 @@ def small_plan(
             "insight": other,
         }
     )
-    campaign = Campaign("batch1", blocks, "gemma3:latest", urls, clock, deadlines=deadlines)
+    campaign = BatchSettings("batch1", blocks, "gemma3:latest", urls, clock, deadlines=deadlines)
     return build_plan(configuration, workload, campaign).model_copy(update=changes)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from dualollama_pipeline.bench.servers import ServerPair
 from dualollama_pipeline.core.errors import JournalError, ServerError, ServersChangedError
 from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.records import CallRecord, Status
-from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.worker.batch import run_batch
 from dualollama_pipeline.worker.journal import Journal, JournalWriter, read_journal
 from dualollama_pipeline_tests.worker.plans import small_plan

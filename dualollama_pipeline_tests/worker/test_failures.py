@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
+from dualollama_pipeline.bench.launch import WorkerError, run_worker
+from dualollama_pipeline.bench.servers import ServerPair
 from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.core.records import FailureKind, Status, TrialRecord
-from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.worker.batch import run_batch
 from dualollama_pipeline.worker.journal import Journal, JournalWriter, read_journal
-from dualollama_pipeline.worker.launch import WorkerError, run_worker
 from dualollama_pipeline_tests.faults.cases import FIRST, IDLE, TOTAL
 from dualollama_pipeline_tests.faults.ollama import GOOD, ollama
 from dualollama_pipeline_tests.faults.scripted import (

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dualollama_pipeline.worker.lag import p99_ms, sampled_lag
+from dualollama_pipeline.worker.clock import p99_ms, sampled_lag
 
 
 def test_work_in_the_loop_is_seen() -> None:

@@ -15,8 +15,8 @@ import pytest
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.records import RulerRecord, Status, TrialRecord
 from dualollama_pipeline.worker.batch import run_batch
-from dualollama_pipeline.worker.calibration import examine_ruler
 from dualollama_pipeline.worker.journal import Journal, JournalWriter, read_journal
+from dualollama_pipeline.worker.ruler import examine_ruler
 from dualollama_pipeline_tests.faults.cases import PATIENT
 from dualollama_pipeline_tests.field.stand_in import stand_ins
 from dualollama_pipeline_tests.worker.plans import small_plan

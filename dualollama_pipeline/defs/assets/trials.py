@@ -17,8 +17,8 @@ from dualollama_pipeline.defs.resources import Bench, Event
     kinds={"ollama", "json"},
     description=(
         "All trials of one configuration: each block holds a baseline of each agent alone, "
-        "all of them apart (each on its own server) and shared (on one), in randomised order. A failed call is a "
-        "row, not a failed asset; the journal is the evidence."
+        "all of them apart (each on its own server) and shared (on one), in randomised order. A "
+        "failed call is a row, not a failed asset; the journal is the evidence."
     ),
 )
 def benchmark_trials(

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from dualollama_pipeline.metrics.catalog import key_of
 from dualollama_pipeline.report import cells
-from dualollama_pipeline.report.foreign import shorten
 from dualollama_pipeline.report.model import Cell, Plot, Section
 from dualollama_pipeline.report.plots.canvas import to_svg
 from dualollama_pipeline.report.plots.nights import draw_nights
 from dualollama_pipeline.report.plots.speedups import SERIES
 from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_in, not_made
-from dualollama_pipeline.report.wording import label, probability
+from dualollama_pipeline.report.wording import label, probability, shorten
 from dualollama_pipeline.statistics.samples import of_key
 from dualollama_pipeline.tables.rows import plain_rows
 

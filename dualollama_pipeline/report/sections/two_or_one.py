@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.report import cells, prose
-from dualollama_pipeline.report.foreign import shorten
 from dualollama_pipeline.report.model import Cell, Plot, Section
 from dualollama_pipeline.report.plots.canvas import PAGE, to_svg
 from dualollama_pipeline.report.plots.forest import draw_ratios
@@ -17,7 +16,7 @@ from dualollama_pipeline.report.sections.chapter import (
     verdict_words,
 )
 from dualollama_pipeline.report.sections.comparisons import COMPARISON_LABELS, comparison_cells
-from dualollama_pipeline.report.wording import ARM_WORDS
+from dualollama_pipeline.report.wording import ARM_WORDS, shorten
 from dualollama_pipeline.statistics.contrasts import AGAINST_ONE
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 

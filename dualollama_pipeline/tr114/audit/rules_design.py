@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from dualollama_pipeline.metrics.contention import TTFT_MARGIN_MS
+from dualollama_pipeline.metrics.run import TTFT_MARGIN_MS
 from dualollama_pipeline.tr114.audit.evidence import SCENARIOS, quantity
 from dualollama_pipeline.tr114.audit.rule import (
     Lacking,

@@ -6,7 +6,7 @@ of their own, `factor_effects` is asked for the only figure that they hold, bala
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
@@ -19,12 +19,11 @@ from dualollama_pipeline.statistics.means import NAN
 from dualollama_pipeline.statistics.samples import NO_FACTS, of_key, option_classes
 from dualollama_pipeline.statistics.verdicts import evidence_of
 from dualollama_pipeline.tables.decisions import ANTI_PATTERNS
+from dualollama_pipeline.tables.rows import Row
 
 if TYPE_CHECKING:
     from dualollama_pipeline.advice.lint import Rule
     from dualollama_pipeline.core.study import Study
-
-Row = dict[str, Any]
 
 
 class Evidence(NamedTuple):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dualollama_pipeline.advice.lint import lint_configuration
 from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.core.warehouse import Warehouse
+from dualollama_pipeline.tables.rows import Row
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline.tr114.choices.decision_tree import APPROACHES, advise, choose_approach
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from dualollama_pipeline.core.study import Study
     from dualollama_pipeline.tr114.choices.decision_tree import Leaf
 
-Row = dict[str, Any]
 NO_DATA = "nothing has been decided from data yet: make run, or dualollama run"
 USUAL = "balanced"
 GROUP = ("recommended", "not separated")

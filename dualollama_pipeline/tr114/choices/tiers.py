@@ -24,13 +24,13 @@ from dualollama_pipeline.statistics.means import NAN, Mean
 from dualollama_pipeline.statistics.selection import rank_intervals
 from dualollama_pipeline.statistics.verdicts import MARGIN_RATIO, evidence_of
 from dualollama_pipeline.tables.decisions import CONFIGURATION_TIERS, TIERS
+from dualollama_pipeline.tables.rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from dualollama_pipeline.core.study import AgentSpec, Study
 
-Row = dict[str, Any]
 PUBLISHED_PICKS = {  # sections 7.1, 7.2
     "maximum_efficiency": "test011",
     "balanced": "test108",

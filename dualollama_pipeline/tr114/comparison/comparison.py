@@ -6,12 +6,13 @@ interval of the difference excludes zero. TR110 to TR115 are at hand as printed 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from scipy import stats
 
 from dualollama_pipeline.tables.published import RUNTIME_COMPARISON
+from dualollama_pipeline.tables.rows import Row
 from dualollama_pipeline.tr114.audit.evidence import COLUMNS, SCENARIOS
 from dualollama_pipeline.tr114.audit.rule import Lacking
 from dualollama_pipeline.tr114.comparison.difference import Difference
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 NAN = float("nan")
 LEVEL = 0.95
 ROLES = ("collector", "insight")
-Row = dict[str, Any]
 
 
 def runtime_comparison(

@@ -6,13 +6,14 @@ that ran without the partner, and the accidents that were counted as data.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.core.records import Origin
 from dualollama_pipeline.tables.published import METHOD_CRITIQUE
+from dualollama_pipeline.tables.rows import Row
 from dualollama_pipeline.tr114.comparison.hypotheses import hypotheses
 from dualollama_pipeline.tr114.comparison.jackknife import jackknife
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 MANY_CONFIGURATIONS = 10
 NAN = float("nan")
-Row = dict[str, Any]
 
 
 def method_critique(runs: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:

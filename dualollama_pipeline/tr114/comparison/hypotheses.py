@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from dualollama_pipeline.tables.rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
 
-Row = dict[str, Any]
 NAN = float("nan")
 NO_CALL = "nothing: too few calls of these runs ended properly"
 STATED_HTTP_MS = 50.0  # lower end of what section 6.2 puts on the HTTP client of one call

@@ -15,12 +15,12 @@ from dualollama_pipeline.metrics.catalog import (
     key_of,
 )
 from dualollama_pipeline.statistics.samples import of_key
+from dualollama_pipeline.tables.rows import Row
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NAN = float("nan")
-Row = dict[str, Any]
 SHOWN = (
     APART_SECONDS,
     SHARED_SECONDS,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.statistics.means import NAN
+from dualollama_pipeline.tables.rows import Row
 from dualollama_pipeline.tr114.costs import cost
 from dualollama_pipeline.tr114.costs.cost_inputs import VARIANTS
 from dualollama_pipeline.tr114.costs.demand import assumed_demand
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from dualollama_pipeline.tr114.costs.cost_inputs import CostInputs
     from dualollama_pipeline.tr114.costs.demand import Demand
 
-Row = dict[str, Any]
 PAIRS = (("rust", "python"), ("hybrid", "python"), ("hybrid", "rust"))
 NEVER = "never: it costs no less to operate"
 N_STEPS = 9

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.statistics.means import NAN
+from dualollama_pipeline.tables.rows import Row
 from dualollama_pipeline.tr114.costs import cost
 from dualollama_pipeline.tr114.costs.cost_inputs import VARIANTS
 from dualollama_pipeline.tr114.costs.cost_table import PAIRS, with_demand
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from dualollama_pipeline.tr114.costs.cost_inputs import CostInputs
     from dualollama_pipeline.tr114.costs.demand import Demand
 
-Row = dict[str, Any]
 N_STEPS = 41  # machines come whole: the saving is a staircase, so its ends do not tell
 N_BISECTIONS = 50
 UNITS = {

@@ -8,14 +8,15 @@ instant (the stamps agree to a few ms), so instants of both stand on one time ax
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from dualollama_pipeline.core.records import FailureKind, Origin, Status
-from dualollama_pipeline.metrics.repetition import is_degenerate, repetition_ratio
+from dualollama_pipeline.metrics.call import is_degenerate, repetition_ratio
 from dualollama_pipeline.metrics.run import balance_efficiency_pct, balance_speedup
 from dualollama_pipeline.tables.published import IMPORTED_CALLS, IMPORTED_RUNS
+from dualollama_pipeline.tables.rows import Row
 from dualollama_pipeline.tables.usual import warm_limit_ms
 from dualollama_pipeline.tr114.imported.overlap import Window, split
 
@@ -27,7 +28,6 @@ NAN = float("nan")
 ROLES, STAGES = ("collector", "insight"), ("analysis", "report")
 CONNECTION_MS = 100.0  # warm calls: 3 to 15 ms before load and prompt; a connection: 309 to 362
 NANOSECOND_MS = 1e-6  # the servers' counters know nothing shorter
-Row = dict[str, Any]
 
 
 def build_imported_calls(folder: RunFolder | None) -> pd.DataFrame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.report import cells
-from dualollama_pipeline.report.foreign import shorten
 from dualollama_pipeline.report.model import Cell, Section, TableRow
 from dualollama_pipeline.report.sections.chapter import (
     Chapter,
@@ -14,6 +13,7 @@ from dualollama_pipeline.report.sections.chapter import (
     evidence_in,
     not_made,
 )
+from dualollama_pipeline.report.wording import shorten
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from dualollama_pipeline.statistics.means import NAN
 from dualollama_pipeline.tables.decisions import SLO_EVALUATION
+from dualollama_pipeline.tables.rows import Row
 from dualollama_pipeline.tr114.service_levels.observed import COSTS, QUANTITIES
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from dualollama_pipeline.tr114.service_levels.observed import Observed, Quantity
     from dualollama_pipeline.tr114.service_levels.slo_inputs import Item, SloInputs
 
-Row = dict[str, Any]
 NOT_HERE = "not measurable here"
 WORDS = {"above": "above", "below": "below", "at_least": "at least", "at_most": "at most"}
 

@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from dualollama_pipeline import cli
+from dualollama_pipeline.cli import main as cli
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.assets.computed import computed

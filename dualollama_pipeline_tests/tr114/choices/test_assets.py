@@ -9,19 +9,19 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from dualollama_pipeline import cli
 from dualollama_pipeline.advice.candidates import Candidate, find_candidates
+from dualollama_pipeline.bench.measure import Measurement
+from dualollama_pipeline.bench.servers import ServerPair
+from dualollama_pipeline.cli import main as cli
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.study import Study
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.assembly import build_definitions
 from dualollama_pipeline.defs.resources import Bench
-from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.statistics import samples
 from dualollama_pipeline.tables.rebuild import rebuild_tables
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline.tr114.costs.cost_inputs import CostInputs
-from dualollama_pipeline.worker.measure import Measurement
 from dualollama_pipeline.worker.run import run_here
 
 MEASURED = ["test004", "test011", "test013", "test015", "test108"]

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
+from dualollama_pipeline.bench.launch import WorkerError
+from dualollama_pipeline.bench.measure import Measurement
+from dualollama_pipeline.bench.servers import ServerPair
 from dualollama_pipeline.core.errors import ServersChangedError
 from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.records import BatchRecord, EndRecord, TrialRecord
 from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.ollama.servers import ServerPair
 from dualollama_pipeline.worker.agents import Attempt, request_body
 from dualollama_pipeline.worker.clock import RealClock
 from dualollama_pipeline.worker.journal import JournalWriter
-from dualollama_pipeline.worker.launch import WorkerError
-from dualollama_pipeline.worker.measure import Measurement
 
 PAIR = ServerPair({"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"}, "simulated")
 END = EndRecord(planned=1, ok=1, failed=0, interrupted=0, skipped=0)

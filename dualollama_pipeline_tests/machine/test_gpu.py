@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dualollama_pipeline.ollama.gpu import (
+from dualollama_pipeline.machine.gpu import (
     Gpus,
     GpuUse,
     GpuWatch,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.errors import DualOllamaError
-from dualollama_pipeline.worker.exits import EXIT_CHANGED, EXIT_STOPPED
+from dualollama_pipeline.worker.events import EXIT_CHANGED, EXIT_STOPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

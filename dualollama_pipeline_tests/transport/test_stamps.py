@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 
-from dualollama_pipeline.ollama.transport import StampingTransport, Stamps, _Connection
+from dualollama_pipeline.transport.stamps import StampingTransport, Stamps, _Connection
 from dualollama_pipeline_tests.faults.scripted import (
     END,
     HEAD,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dualollama_pipeline import cli
-from dualollama_pipeline.agents_to_measure import read_request
+from dualollama_pipeline.cli import main as cli
+from dualollama_pipeline.cli.request import read_request
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.warehouse import Warehouse
 

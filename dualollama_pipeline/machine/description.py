@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 
 from dualollama_pipeline.core.records import Gpu, MachineRecord
-from dualollama_pipeline.ollama.gpu import csv_rows, nvidia_smi
+from dualollama_pipeline.machine.gpu import csv_rows, nvidia_smi
 
 QUERY = "name,uuid,driver_version,memory.total"
 KIB_PER_MIB = 1024

@@ -8,24 +8,24 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from dualollama_pipeline.bench.checkup import Checkup, Diagnosis, State, refused
+from dualollama_pipeline.bench.measure import Measurement
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.core.workload import STANDARD_NUM_PREDICT
-from dualollama_pipeline.ollama.gpu import LOOPBACK
-from dualollama_pipeline.worker import calibration
-from dualollama_pipeline.worker.bench import open_bench
-from dualollama_pipeline.worker.checkup import Checkup, Finding, Verdict, refused
-from dualollama_pipeline.worker.machine import describe_machine
-from dualollama_pipeline.worker.measure import Measurement
+from dualollama_pipeline.machine.description import describe_machine
+from dualollama_pipeline.machine.gpu import LOOPBACK
+from dualollama_pipeline.worker import ruler
+from dualollama_pipeline.worker.connections import connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from dualollama_pipeline.bench.checkup import Speed, Tell
+    from dualollama_pipeline.bench.servers import ServerPair
     from dualollama_pipeline.core.plan import Plan, PlannedTrial
     from dualollama_pipeline.core.settings import Settings
-    from dualollama_pipeline.ollama.servers import ServerPair
-    from dualollama_pipeline.worker.checkup import Speed, Tell
 
 WARM_S = 0.5  # a load that takes less found the model in place
 S_PER_MIN, MIN_PER_H = 60, 60
@@ -39,8 +39,8 @@ async def examine(settings: Settings, pair: ServerPair, tell: Tell) -> None:
     """
     tell(examine_warehouse(settings.warehouse))
     plans = plans_of(settings, pair)
-    async with open_bench(plans[0]) as bench:
-        checkup = Checkup(bench, plans, tell)
+    async with connect(plans[0]) as connections:
+        checkup = Checkup(connections, plans, tell)
         sound, machine = await asyncio.gather(checkup.introduce(), examine_machine(pair.urls))
         tell(machine)
         speeds = await checkup.try_out(sound) if sound else {}
@@ -56,7 +56,7 @@ def plans_of(settings: Settings, pair: ServerPair) -> list[Plan]:
     return [measurement.plan(each, "doctor") for each in matrix.configurations]
 
 
-async def examine_machine(urls: dict[str, str]) -> Finding:
+async def examine_machine(urls: dict[str, str]) -> Diagnosis:
     """Say what machine this client is; nothing about it can be wrong here."""
     machine = await describe_machine()
     gpus = "not known (no nvidia-smi)" if machine.gpus is None else f"{len(machine.gpus)}"
@@ -64,17 +64,17 @@ async def examine_machine(urls: dict[str, str]) -> Finding:
     found = f"{machine.os}, {machine.cpu}, {machine.n_cpus} CPUs, {machine.memory_mib} MiB"
     remote = [name for name, url in urls.items() if urlsplit(url).hostname not in LOOPBACK]
     whose = f"; server {' and '.join(remote)} is elsewhere, with its own" if remote else ""
-    return Finding(Verdict.OK, "this client", f"{found}, GPUs {gpus}{named}{whose}")
+    return Diagnosis(State.OK, "this client", f"{found}, GPUs {gpus}{named}{whose}")
 
 
-async def examine_ruler() -> Finding:
+async def examine_ruler() -> Diagnosis:
     """Hold the ruler against a server with a known schedule."""
     try:
-        result = await calibration.examine_ruler()
+        result = await ruler.examine_ruler()
     except ServerError as error:
         return refused("ruler", error)
-    return Finding(
-        Verdict.OK if calibration.is_sound(result) else Verdict.FAIL,
+    return Diagnosis(
+        State.OK if ruler.is_sound(result) else State.FAIL,
         "ruler",
         f"TTFT error {result.ttft_error_median_ms:.2f} ms at the median, "
         f"{result.ttft_error_max_ms:.2f} at most; gap error P95 {result.gap_error_p95_ms:.2f} ms; "
@@ -83,15 +83,15 @@ async def examine_ruler() -> Finding:
     )
 
 
-def examine_warehouse(warehouse: Path) -> Finding:
+def examine_warehouse(warehouse: Path) -> Diagnosis:
     """Check that results can be written."""
     try:
         warehouse.mkdir(parents=True, exist_ok=True)
         writable = os.access(warehouse, os.W_OK)
     except OSError:
         writable = False
-    return Finding(
-        Verdict.OK if writable else Verdict.FAIL,
+    return Diagnosis(
+        State.OK if writable else State.FAIL,
         "warehouse",
         f"{warehouse} is {'writable' if writable else 'not writable'}",
         "set DUALOLLAMA_WAREHOUSE to another",
@@ -107,7 +107,7 @@ def refuse_to_disturb(holder: str) -> None:
     raise ServerError(f"the servers are in use by {holder}", "ask again when it has ended")
 
 
-def night(plans: Sequence[Plan], speeds: dict[str, Speed]) -> Finding:
+def night(plans: Sequence[Plan], speeds: dict[str, Speed]) -> Diagnosis:
     """Estimate how long all plans take: their trials at these speeds, and the loads between them.
 
     A plan begins with a load; after `shared` with two option sets its server loads again, and once
@@ -120,8 +120,8 @@ def night(plans: Sequence[Plan], speeds: dict[str, Speed]) -> Finding:
     blocks = max(trial.block for trial in trials)
     warm = " (it was loaded already; a real load takes longer)" if load_s < WARM_S else ""
     clock = " of simulated time" if plans[0].clock == "simulated" else ""
-    return Finding(
-        Verdict.OK,
+    return Diagnosis(
+        State.OK,
         "night",
         f"a night of {len(plans)} configurations × {blocks} blocks takes about "
         f"{_duration(total_s)}{clock} (an estimate: {len(trials)} trials at the speeds above, "

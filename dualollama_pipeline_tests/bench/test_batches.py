@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from dualollama_pipeline.bench.batches import close_campaign, last_campaign, open_campaign
 from dualollama_pipeline.core.errors import JournalError
-from dualollama_pipeline.worker.campaign import close_campaign, last_campaign, open_campaign
 
 PLANS = {"test001": "hash1", "test002": "hash2"}
 

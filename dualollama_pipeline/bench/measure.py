@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from dualollama_pipeline.core.design import Campaign, build_plan
+from dualollama_pipeline.bench.launch import ServersChanged, run_worker
+from dualollama_pipeline.core.design import BatchSettings, build_plan
 from dualollama_pipeline.core.errors import DualOllamaError, InputError, ServersChangedError
 from dualollama_pipeline.core.parity import parity_workload
 from dualollama_pipeline.core.study import Configuration, study_of
@@ -16,15 +17,14 @@ from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.core.workload import standard_workload
 from dualollama_pipeline.worker.events import notice
 from dualollama_pipeline.worker.journal import Journal, is_finished, read_journal
-from dualollama_pipeline.worker.launch import ServersChanged, run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from dualollama_pipeline.bench.servers import ServerPair
     from dualollama_pipeline.core.plan import Plan
     from dualollama_pipeline.core.settings import Settings
-    from dualollama_pipeline.ollama.servers import ServerPair
 
 
 WORKLOADS = {"standard": standard_workload, "parity": parity_workload}
@@ -45,7 +45,7 @@ class Measurement:
     def plan(self, configuration: Configuration, batch_id: str) -> Plan:
         """Lay out the trials of a configuration in a batch."""
         workload = WORKLOADS[self.settings.workload](self.settings.data / "corpus")
-        campaign = Campaign(
+        campaign = BatchSettings(
             batch_id,
             self.settings.blocks,
             self.settings.model,

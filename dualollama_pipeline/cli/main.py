@@ -100,7 +100,7 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     config_ids = _chosen(settings, arguments.configs)
 
-    from dualollama_pipeline.console import RunProgress
+    from dualollama_pipeline.cli.progress import RunProgress
     from dualollama_pipeline.defs.assembly import build_definitions
     from dualollama_pipeline.defs.execute import run_pipeline
     from dualollama_pipeline.defs.resources import Bench
@@ -128,7 +128,7 @@ def _chosen(settings: Settings, wanted: Sequence[str] | None) -> list[str]:
 
 
 def _measure(arguments: argparse.Namespace) -> int:
-    from dualollama_pipeline.agents_to_measure import read_request
+    from dualollama_pipeline.cli.request import read_request
 
     wanted, settings, warnings = read_request(
         arguments.config_id, arguments.agents, servers=arguments.servers, blocks=arguments.blocks
@@ -136,8 +136,8 @@ def _measure(arguments: argparse.Namespace) -> int:
     for warning in warnings:
         _print(warning)
 
-    from dualollama_pipeline.ollama.servers import open_pair
-    from dualollama_pipeline.worker.measure import Measurement
+    from dualollama_pipeline.bench.measure import Measurement
+    from dualollama_pipeline.bench.servers import open_pair
     from dualollama_pipeline.worker.run import run_here
 
     def say(event: dict[str, Any]) -> None:
@@ -147,7 +147,9 @@ def _measure(arguments: argparse.Namespace) -> int:
     with open_pair(settings) as pair:
         journal = Measurement(settings, pair, say, run_here).run(wanted, batch_id)
 
-    from dualollama_pipeline.arms import print_arms  # pandas, when nothing is measured any more
+    from dualollama_pipeline.cli.answer import (
+        print_arms,  # pandas, when nothing is measured any more
+    )
 
     n_counting = print_arms(journal)
     for note in journal.notes:
@@ -161,17 +163,17 @@ def _measure(arguments: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment(servers=arguments.servers)
 
-    from dualollama_pipeline.ollama.servers import open_pair
-    from dualollama_pipeline.worker.checkup import Finding, Verdict
-    from dualollama_pipeline.worker.doctor import examine, refuse_to_disturb
+    from dualollama_pipeline.bench.checkup import Diagnosis, State
+    from dualollama_pipeline.bench.doctor import examine, refuse_to_disturb
+    from dualollama_pipeline.bench.servers import open_pair
     from dualollama_pipeline.worker.lock import pair_lock
 
     seen = set()
 
-    def tell(finding: Finding) -> None:
-        seen.add(finding.verdict)
-        _print(f"{finding.verdict:<4}  {finding.name}: {finding.found}")
-        if finding.verdict in {Verdict.NOTE, Verdict.FAIL}:
+    def tell(finding: Diagnosis) -> None:
+        seen.add(finding.state)
+        _print(f"{finding.state:<4}  {finding.name}: {finding.found}")
+        if finding.state in {State.NOTE, State.FAIL}:
             _print(f"      way out: {finding.way_out}")
         sys.stdout.flush()  # whoever reads a pipe waits as well
 
@@ -180,7 +182,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
         pair_lock(pair.urls, "dualollama doctor", refuse_to_disturb),
     ):
         asyncio.run(examine(settings, pair, tell))
-    return int(Verdict.FAIL in seen)
+    return int(State.FAIL in seen)
 
 
 def progress_line(event: dict[str, Any]) -> str:

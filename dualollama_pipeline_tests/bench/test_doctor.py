@@ -13,54 +13,54 @@ from typing import Any
 
 import pytest
 
-from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.ollama.servers import ServerPair
-from dualollama_pipeline.worker.bench import open_bench
-from dualollama_pipeline.worker.calibration import calibrate, paced_server
-from dualollama_pipeline.worker.checkup import Checkup, Finding, Speed, Verdict
-from dualollama_pipeline.worker.doctor import (
+from dualollama_pipeline.bench.checkup import Checkup, Diagnosis, Speed, State
+from dualollama_pipeline.bench.doctor import (
     examine_machine,
     examine_warehouse,
     night,
     plans_of,
 )
+from dualollama_pipeline.bench.servers import ServerPair
+from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.worker.connections import connect
 from dualollama_pipeline.worker.lock import pair_lock
+from dualollama_pipeline.worker.ruler import calibrate, paced_server
 from dualollama_pipeline_tests.field.stand_in import stand_ins
 
 IMPATIENT = Settings(blocks=1, first_token_s=0.5, load_s=0.5)
 GAP_MS = 5.0  # long enough for each piece to come alone
 
 
-async def check(pair: ServerPair, settings: Settings) -> tuple[list[Finding], dict[str, Speed]]:
+async def check(pair: ServerPair, settings: Settings) -> tuple[list[Diagnosis], dict[str, Speed]]:
     """Ask a pair everything about its servers."""
-    told: list[Finding] = []
+    told: list[Diagnosis] = []
     plans = plans_of(settings, pair)
-    async with open_bench(plans[0]) as bench:
-        checkup = Checkup(bench, plans, told.append)
+    async with connect(plans[0]) as connections:
+        checkup = Checkup(connections, plans, told.append)
         sound = await checkup.introduce()
         speeds = await checkup.try_out(sound) if sound else {}
     return told, speeds
 
 
-def findings(**behaviour: Any) -> list[Finding]:
+def findings(**behaviour: Any) -> list[Diagnosis]:
     """Check stand-ins that behave so."""
 
-    async def act() -> list[Finding]:
+    async def act() -> list[Diagnosis]:
         async with stand_ins(**{"gap_ms": GAP_MS, **behaviour}) as urls:
             return (await check(ServerPair(urls, "real"), IMPATIENT))[0]
 
     return asyncio.run(act())
 
 
-def of(told: list[Finding], verdict: Verdict) -> dict[str, Finding]:
-    return {finding.name: finding for finding in told if finding.verdict is verdict}
+def of(told: list[Diagnosis], state: State) -> dict[str, Diagnosis]:
+    return {finding.name: finding for finding in told if finding.state is state}
 
 
 def test_a_healthy_pair_has_nothing_to_complain_of() -> None:
     """A doctor that always finds something is not asked again."""
     told = findings()
-    assert of(told, Verdict.FAIL) == of(told, Verdict.NOTE) == {}
-    sound = of(told, Verdict.OK)
+    assert of(told, State.FAIL) == of(told, State.NOTE) == {}
+    sound = of(told, State.OK)
     assert {"server a", "model a", "two servers", "same software", "stream b"} <= sound.keys()
     assert "16 pieces in 1" in sound["stream a"].found
     assert "round trip" in sound["server a"].found
@@ -81,7 +81,7 @@ def test_dead_servers_are_named_within_ten_seconds() -> None:
     started = time.monotonic()
     told, _ = asyncio.run(check(ServerPair({"a": url, "b": url}, "real"), Settings(blocks=1)))
     assert time.monotonic() - started < 10
-    failed = of(told, Verdict.FAIL)
+    failed = of(told, State.FAIL)
     assert failed.keys() == {"server a", "server b"}
     assert all(url in finding.found and finding.way_out for finding in failed.values())
 
@@ -89,7 +89,7 @@ def test_dead_servers_are_named_within_ten_seconds() -> None:
 def test_a_missing_model_is_named_with_what_is_there() -> None:
     """The second commonest; mostly it is there, under another tag."""
     models = [{"name": "gemma3:4b"}, {"name": "llama3:8b"}]
-    failed = of(findings(models_a=models), Verdict.FAIL)
+    failed = of(findings(models_a=models), State.FAIL)
     assert failed.keys() == {"model a"}
     assert "gemma3:4b, llama3:8b" in failed["model a"].found
     assert "ollama pull gemma3:latest" in failed["model a"].way_out
@@ -100,14 +100,14 @@ def test_a_missing_model_is_named_with_what_is_there() -> None:
 def test_one_process_behind_two_ports_is_never_called_distinct(expiry: str) -> None:
     """It would be measured as two. An emulator's expiry does not move: then nothing is known."""
     told = findings(one_process=True, expiry=expiry)
-    verdict = Verdict.FAIL if expiry == "moving" else Verdict.NOTE
+    verdict = State.FAIL if expiry == "moving" else State.NOTE
     assert "two servers" in of(told, verdict)
     assert not any("distinct" in finding.found for finding in told)
 
 
 def test_an_answer_in_clumps_is_named_with_its_cure() -> None:
     """Behind such a proxy every TTFT is that of the proxy's buffer."""
-    failed = of(findings(buffer_bytes_b=400), Verdict.FAIL)
+    failed = of(findings(buffer_bytes_b=400), State.FAIL)
     assert failed.keys() == {"stream b"}
     assert "proxy_buffering off" in failed["stream b"].way_out
 
@@ -128,23 +128,23 @@ def test_an_error_is_a_finding_with_a_way_out(
     behaviour: dict[str, Any], name: str, said: str
 ) -> None:
     """Never a traceback."""
-    assert said in of(findings(**behaviour), Verdict.FAIL)[name].way_out
+    assert said in of(findings(**behaviour), State.FAIL)[name].way_out
 
 
 def test_credentials_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """A doctor without them calls a pair dead that can be measured."""
     monkeypatch.setenv("DUALOLLAMA_TOKEN", "a-token")
-    assert of(findings(token="a-token"), Verdict.FAIL) == {}  # noqa: S106 a test's
+    assert of(findings(token="a-token"), State.FAIL) == {}  # noqa: S106 a test's
 
 
 def test_a_model_that_thinks_is_told() -> None:
     """Its first token would be a thought."""
-    assert "can think and is told not to" in of(findings(thinks=True), Verdict.OK)["stream a"].found
+    assert "can think and is told not to" in of(findings(thinks=True), State.OK)["stream a"].found
 
 
 def test_a_model_that_ends_at_once_has_no_speed() -> None:
     """Its one token took no time: a million tokens/s."""
-    notes = of(findings(end_at_once=True), Verdict.NOTE)
+    notes = of(findings(end_at_once=True), State.NOTE)
     assert "not known" in notes["stream a"].found
 
 
@@ -160,8 +160,8 @@ def test_a_context_beyond_the_trained_one_is_noted(
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "a.csv").write_text("x\n1\n")
     told, speeds = asyncio.run(check(simulated_pair, Settings(blocks=1, data=tmp_path)))
-    assert "a configuration asks for 200000" in of(told, Verdict.NOTE)["context b"].found
-    assert "simulated" in of(told, Verdict.OK)["server a"].found
+    assert "a configuration asks for 200000" in of(told, State.NOTE)["context b"].found
+    assert "simulated" in of(told, State.OK)["server a"].found
     assert speeds.keys() == {"a", "b"}
 
 
@@ -184,16 +184,16 @@ def test_the_gpus_of_a_remote_server_are_not_this_clients() -> None:
     """A laptop without a GPU in front of a server with four is no fault."""
     urls = {"a": "http://127.0.0.1:1", "b": "http://gpu-box:11434"}
     finding = asyncio.run(examine_machine(urls))
-    assert (finding.verdict, finding.name) == (Verdict.OK, "this client")
+    assert (finding.state, finding.name) == (State.OK, "this client")
     assert "server b is elsewhere" in finding.found
 
 
 def test_a_warehouse_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """Hours of measuring must not end in `permission denied`."""
     (tmp_path / "file").write_text("")
-    assert examine_warehouse(tmp_path / "new").verdict is Verdict.OK
+    assert examine_warehouse(tmp_path / "new").state is State.OK
     finding = examine_warehouse(tmp_path / "file" / "below")
-    assert finding.verdict is Verdict.FAIL
+    assert finding.state is State.FAIL
     assert "DUALOLLAMA_WAREHOUSE" in finding.way_out
 
 

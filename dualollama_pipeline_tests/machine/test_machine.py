@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dualollama_pipeline.core.records import Gpu
-from dualollama_pipeline.worker.machine import describe_machine, parse_gpus
+from dualollama_pipeline.machine.description import describe_machine, parse_gpus
 
 
 def test_nvidia_smi_is_read_as_it_writes() -> None:

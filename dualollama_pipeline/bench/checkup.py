@@ -17,10 +17,10 @@ from dualollama_pipeline.core.errors import DualOllamaError, ServerError
 from dualollama_pipeline.core.model_name import same_model
 from dualollama_pipeline.core.study import AGENTS
 from dualollama_pipeline.core.units import MS_PER_S, NS_PER_S
+from dualollama_pipeline.machine.gpu import GpuWatch
 from dualollama_pipeline.metrics.call import decode_tok_per_s
 from dualollama_pipeline.ollama.client import Exchange, OllamaClient
 from dualollama_pipeline.ollama.failures import way_out_of_failure
-from dualollama_pipeline.ollama.gpu import GpuWatch
 from dualollama_pipeline.ollama.identity import (
     SIMULATOR_HEADER,
     moves_together,
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.core.plan import Plan, PlannedAgent
     from dualollama_pipeline.core.records import ServerIdentity
-    from dualollama_pipeline.worker.bench import Bench
+    from dualollama_pipeline.worker.connections import Connections
 
-    Tell = Callable[["Finding"], object]
+    Tell = Callable[["Diagnosis"], object]
 
 ON_GPU = 0.99
 ROUND_TRIPS = 5
@@ -50,7 +50,7 @@ UNBUFFERED = "switch off buffering (nginx: proxy_buffering off) or name the serv
 PARTLY_ON_CPU = "partly on the CPU, it measures the bus: free GPU memory, or use a smaller one"
 
 
-class Verdict(StrEnum):
+class State(StrEnum):
     """What a finding means: FAIL is a reason not to measure, DOING says what takes its time."""
 
     OK = "ok"
@@ -60,10 +60,10 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One answer; `way_out` says what to do where it is not ok."""
 
-    verdict: Verdict
+    state: State
     name: str
     found: str
     way_out: str = ""
@@ -78,9 +78,9 @@ class Speed:
     tok_per_s: float
 
 
-def refused(name: str, error: DualOllamaError) -> Finding:
+def refused(name: str, error: DualOllamaError) -> Diagnosis:
     """Return what to tell of a question that ended in an error."""
-    return Finding(Verdict.FAIL, name, error.problem, error.way_out)
+    return Diagnosis(State.FAIL, name, error.problem, error.way_out)
 
 
 class Checkup:
@@ -89,15 +89,15 @@ class Checkup:
     `plans` are those of all configurations that may be measured on them.
     """
 
-    def __init__(self, bench: Bench, plans: Sequence[Plan], tell: Tell) -> None:
-        self._bench = bench
+    def __init__(self, connections: Connections, plans: Sequence[Plan], tell: Tell) -> None:
+        self._connections = connections
         self._tell = tell
         self._wanted = _largest_contexts(plans)
         self._agent = _agent_to_try(plans)
 
     async def introduce(self) -> list[str]:
         """Ask what needs no load; return the servers that have all models."""
-        names = list(self._bench.control)
+        names = list(self._connections.control)
         sound = await asyncio.gather(*map(self._introduce, names))
         return [name for name, is_sound in zip(names, sound, strict=True) if is_sound]
 
@@ -106,24 +106,24 @@ class Checkup:
 
         Returns the speeds of those that answered.
         """
-        limit_s = self._bench.plan.deadlines.load_s
+        limit_s = self._connections.plan.deadlines.load_s
         what = f"{self._agent.model} on {' and '.join(names)} (at most {limit_s:.0f} s)"
-        self._tell(Finding(Verdict.DOING, "loading", what))
+        self._tell(Diagnosis(State.DOING, "loading", what))
         loads = zip(names, await asyncio.gather(*map(self._load, names)), strict=True)
         load_s = {name: seconds for name, seconds in loads if seconds is not None}
         identities = await self._look(load_s)
-        if len(identities) == len(self._bench.control):
+        if len(identities) == len(self._connections.control):
             self._tell(await self._two_servers(*identities))
             self._tell(_same_software(*identities))
         if identities:
-            self._tell(Finding(Verdict.DOING, "streaming", f"{N_TOKENS} tokens, one by one"))
-        bench = self._bench.knowing(tuple(identities))
-        speeds = {each.server: await self._stream(bench, each, load_s) for each in identities}
+            self._tell(Diagnosis(State.DOING, "streaming", f"{N_TOKENS} tokens, one by one"))
+        connections = self._connections.knowing(tuple(identities))
+        speeds = {each.server: await self._stream(connections, each, load_s) for each in identities}
         return {name: speed for name, speed in speeds.items() if speed is not None}
 
     # -- without a load ------------------------------------------------------------------------
     async def _introduce(self, name: str) -> bool:
-        client = self._bench.control[name]
+        client = self._connections.control[name]
         try:
             said = await client.version()  # opens the connection
             trips = [await _round_trip_ms(client) for _ in range(ROUND_TRIPS)]
@@ -134,7 +134,7 @@ class Checkup:
         kind = "simulated" if SIMULATOR_HEADER in said.headers else "Ollama"
         trip = f"round trip {statistics.median(trips):.1f} ms (median of {ROUND_TRIPS})"
         found = f"{client.url}: {kind} {said.json().get('version')}, {trip}"
-        self._tell(Finding(Verdict.OK, f"server {name}", found))
+        self._tell(Diagnosis(State.OK, f"server {name}", found))
         there = _names(tags.get("models"))
         missing = [m for m in self._wanted[name] if not any(same_model(m, t) for t in there)]
         for model in missing:
@@ -148,7 +148,7 @@ class Checkup:
         """Compare the largest context that is asked for with what /api/show says, if it does."""
         info: Any = None
         with suppress(ServerError):
-            show = await self._bench.control[name].json("POST", "/api/show", {"model": model})
+            show = await self._connections.control[name].json("POST", "/api/show", {"model": model})
             info = show.get("model_info")
         if not isinstance(info, dict):
             return
@@ -156,25 +156,25 @@ class Checkup:
         if isinstance(trained, int) and num_ctx > trained:
             found = f"{model} was trained for {trained} tokens, a configuration asks for {num_ctx}"
             way_out = "Ollama gives no more than that: lower num_ctx in matrix.yaml"
-            self._tell(Finding(Verdict.NOTE, f"context {name}", found, way_out))
+            self._tell(Diagnosis(State.NOTE, f"context {name}", found, way_out))
 
     # -- with the model loaded -----------------------------------------------------------------
-    def _body(self, bench: Bench) -> dict[str, Any]:
+    def _body(self, connections: Connections) -> dict[str, Any]:
         """Return a request as trials send it, but short, and with a prompt that is in no cache."""
         fresh = nonce("doctor", time.time_ns())
         stage = self._agent.stages[0].model_copy(update={"nonce": fresh})
-        body = request_body(self._agent, stage, bench.attempt("doctor", 1))
+        body = request_body(self._agent, stage, connections.attempt("doctor", 1))
         options = {**body["options"], "num_predict": N_TOKENS}
         return {**body, "options": options, "keep_alive": KEEP_ALIVE}
 
     def _without_text(self, keep_alive: str) -> dict[str, Any]:
         """Return a request that only loads, or only moves the expiry of what is loaded."""
-        asked = asking(self._bench.plan, "")
-        return {**self._body(self._bench), **asked, "stream": False, "keep_alive": keep_alive}
+        asked = asking(self._connections.plan, "")
+        return {**self._body(self._connections), **asked, "stream": False, "keep_alive": keep_alive}
 
     async def _load(self, name: str) -> float | None:
         """Return how long the load took, s; None if there was none."""
-        client = self._bench.control[name]
+        client = self._connections.control[name]
         exchange = Exchange(url=client.url, model=self._agent.model)
         started = time.perf_counter()
         await client.generate(self._without_text(KEEP_ALIVE), {}, exchange)
@@ -182,13 +182,13 @@ class Checkup:
             return time.perf_counter() - started
         found = f"{client.url}: {self._agent.model} cannot be loaded: {exchange.failure.text}"
         way_out = way_out_of_failure(exchange.failure)
-        self._tell(Finding(Verdict.FAIL, f"load {name}", found, way_out))
+        self._tell(Diagnosis(State.FAIL, f"load {name}", found, way_out))
         return None
 
     async def _look(self, names: Iterable[str]) -> list[ServerIdentity]:
         gpus, found = GpuWatch(), []
         for name in names:
-            client = self._bench.control[name]
+            client = self._connections.control[name]
             try:
                 identity = await snapshot(client, name, self._agent.model, gpus)
             except ServerError as error:
@@ -198,11 +198,11 @@ class Checkup:
             found.append(identity)
         return found
 
-    async def _two_servers(self, first: ServerIdentity, second: ServerIdentity) -> Finding:
+    async def _two_servers(self, first: ServerIdentity, second: ServerIdentity) -> Diagnosis:
         """Say whether two URLs lead to two processes; by a touch where the machine does not."""
         name, urls = "two servers", f"{first.url} and {second.url}"
         if first.simulated_by and second.simulated_by:
-            return Finding(Verdict.OK, name, f"{urls} are simulated, on one clock")
+            return Diagnosis(State.OK, name, f"{urls} are simulated, on one clock")
         proof: str | None = f"processes {first.pid} and {second.pid}"
         try:
             if first.pid and second.pid:
@@ -213,11 +213,11 @@ class Checkup:
             return refused(name, error)
         if same:
             found = f"{urls} are one and the same server"
-            return Finding(Verdict.FAIL, name, found, SECOND_SERVER)
+            return Diagnosis(State.FAIL, name, found, SECOND_SERVER)
         if proof is None:
             found = f"whether {urls} are two does not show: no expiry that moves"
-            return Finding(Verdict.NOTE, name, found, "make sure that they are two processes")
-        return Finding(Verdict.OK, name, f"{urls} are distinct: {proof}")
+            return Diagnosis(State.NOTE, name, found, "make sure that they are two processes")
+        return Diagnosis(State.OK, name, f"{urls} are distinct: {proof}")
 
     async def _touch(
         self, first: ServerIdentity, second: ServerIdentity
@@ -227,7 +227,7 @@ class Checkup:
         Raises:
             ServerError: a server does not answer.
         """
-        client, other = (self._bench.control[each.server] for each in (first, second))
+        client, other = (self._connections.control[each.server] for each in (first, second))
         touch = self._without_text(TOUCH_KEEP_ALIVE)
         if await moves_together(client, other, first.model, touch):
             return True, None
@@ -237,22 +237,22 @@ class Checkup:
         return False, f"what is asked of {first.server} does not touch {second.server}"
 
     async def _stream(
-        self, bench: Bench, identity: ServerIdentity, load_s: dict[str, float]
+        self, connections: Connections, identity: ServerIdentity, load_s: dict[str, float]
     ) -> Speed | None:
         """Stream a few tokens as a trial would; tell how they came."""
-        name, client = f"stream {identity.server}", bench.control[identity.server]
+        name, client = f"stream {identity.server}", connections.control[identity.server]
         exchange = Exchange(url=client.url, model=self._agent.model)
-        await client.generate(self._body(bench), {}, exchange)
-        window = Window(bench.clock, 0, interrupted=False)
+        await client.generate(self._body(connections), {}, exchange)
+        window = Window(connections.clock, 0, interrupted=False)
         call = call_record(self._agent, self._agent.stages[0], exchange, window)
         if call.failure is not None:
             found = f"{client.url}: {call.failure.text}"
-            self._tell(Finding(Verdict.FAIL, name, found, way_out_of_failure(call.failure)))
+            self._tell(Diagnosis(State.FAIL, name, found, way_out_of_failure(call.failure)))
             return None
         n, eval_ns = call.counters.eval_count or 0, call.counters.eval_duration or 0
         if n == 1 or call.sent_ns is None or call.first_token_ns is None:
             found = "the model ended at once, so its speed is not known"
-            self._tell(Finding(Verdict.NOTE, name, found, "try again, or name another model"))
+            self._tell(Diagnosis(State.NOTE, name, found, "try again, or name another model"))
             return None
         ttft_s = (call.first_token_ns - call.sent_ns) / NS_PER_S
         speed = Speed(load_s[identity.server], ttft_s, decode_tok_per_s(n, eval_ns))
@@ -263,11 +263,11 @@ class Checkup:
             f"TTFT {ttft_s * MS_PER_S:.0f} ms, {speed.tok_per_s:.1f} tokens/s, "
             f"{pieces} pieces in {reads} reads{thinks}"
         )
-        verdict = Verdict.OK
+        verdict = State.OK
         if pieces >= CLUMP * reads and not identity.simulated_by:
-            verdict = Verdict.FAIL
+            verdict = State.FAIL
             found += ": they come in clumps, TTFT and token times are not the server's"
-        self._tell(Finding(verdict, name, found, UNBUFFERED))
+        self._tell(Diagnosis(verdict, name, found, UNBUFFERED))
         return speed
 
 
@@ -308,7 +308,7 @@ def _names(models: object) -> list[str]:
     return [str(entry["name"]) for entry in entries if isinstance(entry, dict) and "name" in entry]
 
 
-def _missing(server: str, url: str, model: str, there: list[str]) -> Finding:
+def _missing(server: str, url: str, model: str, there: list[str]) -> Diagnosis:
     more = len(there) - MOST_NAMES
     names = ", ".join(there[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
     way_out = f"`ollama pull {model}` on that server"
@@ -318,27 +318,27 @@ def _missing(server: str, url: str, model: str, there: list[str]) -> Finding:
             "its own matrix.yaml"
         )
     found = f"{url}: {model!r} is not there; there are {names or 'no models'}"
-    return Finding(Verdict.FAIL, f"model {server}", found, way_out)
+    return Diagnosis(State.FAIL, f"model {server}", found, way_out)
 
 
-def _placement(identity: ServerIdentity) -> Finding:
+def _placement(identity: ServerIdentity) -> Diagnosis:
     name = f"model {identity.server}"
     what = f"{identity.model} {identity.digest[:12]} of {identity.url}"
     if identity.size_vram_share is None:
         found = f"{what}, the server does not tell where it is"
-        return Finding(Verdict.NOTE, name, found, "see `ollama ps` or the server's log")
+        return Diagnosis(State.NOTE, name, found, "see `ollama ps` or the server's log")
     share = identity.size_vram_share
     where = "".join(f", {uuid}" for uuid in identity.gpu_uuids or ())
     witness = f" ({identity.placement}{where})" if identity.placement else ""
     sound = (share >= ON_GPU or share == 0) and identity.placement != "contradicted"
     found = f"{what}, {100 * share:.0f} % in GPU memory{witness}, context {identity.context_length}"
-    return Finding(Verdict.OK if sound else Verdict.FAIL, name, found, PARTLY_ON_CPU)
+    return Diagnosis(State.OK if sound else State.FAIL, name, found, PARTLY_ON_CPU)
 
 
-def _same_software(first: ServerIdentity, second: ServerIdentity) -> Finding:
+def _same_software(first: ServerIdentity, second: ServerIdentity) -> Diagnosis:
     name = "same software"
     if (first.version, first.digest) == (second.version, second.digest):
-        return Finding(Verdict.OK, name, "same version and weights")
+        return Diagnosis(State.OK, name, "same version and weights")
     found = " and ".join(f"{each.version} {each.digest[:12]}" for each in (first, second))
     way_out = "run the same Ollama on both, and `ollama pull` the model on both"
-    return Finding(Verdict.FAIL, name, found, way_out)
+    return Diagnosis(State.FAIL, name, found, way_out)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dualollama_pipeline.core.records import Conditions, ServerIdentity
-from dualollama_pipeline.ollama.gpu import (
+from dualollama_pipeline.machine.gpu import (
     BYTES_PER_MIB,
     GpuUse,
     GpuWatch,

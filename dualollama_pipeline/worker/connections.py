@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.core.plan import Plan
     from dualollama_pipeline.core.records import ServerIdentity
-    from dualollama_pipeline.ollama.gpu import GpuWatch
+    from dualollama_pipeline.machine.gpu import GpuWatch
 
     Pause = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Bench:
+class Connections:
     """What trials of a plan run on; `thinking` are the models that can think."""
 
     plan: Plan
@@ -50,7 +50,7 @@ class Bench:
             ]
         )
 
-    def knowing(self, servers: tuple[ServerIdentity, ...]) -> Bench:
+    def knowing(self, servers: tuple[ServerIdentity, ...]) -> Connections:
         """Return this bench, with what its servers said of their models."""
         return replace(self, thinking=frozenset(s.model for s in servers if s.thinks))
 
@@ -60,7 +60,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def open_bench(plan: Plan, pause: Pause = asyncio.sleep) -> AsyncIterator[Bench]:
+async def connect(plan: Plan, pause: Pause = asyncio.sleep) -> AsyncIterator[Connections]:
     """Open (lazily connecting) clients for all servers and agents of a plan.
 
     Raises:
@@ -78,4 +78,4 @@ async def open_bench(plan: Plan, pause: Pause = asyncio.sleep) -> AsyncIterator[
         agents = {(name, server): await client(server) for name, server in sorted(pairs)}
         simulated = plan.clock == "simulated"
         clock = SimulatedClock(next(iter(control.values()))) if simulated else RealClock()
-        yield Bench(plan, clock, control, agents, pause)
+        yield Connections(plan, clock, control, agents, pause)

@@ -1,6 +1,6 @@
 """The experiment's design: which trials a configuration gets, in which order, with which seeds.
 
-Four arms a block, a Williams square over blocks 1-4, random order afterwards (METHOD section 2).
+All arms a block, a Williams design over the first blocks, random order afterwards (METHOD 2).
 """
 
 from __future__ import annotations
@@ -15,10 +15,6 @@ from dualollama_pipeline.core.workload import StageTemplate, Workload
 
 DEFAULT_SEED = 114
 KEEP_ALIVE = "30m"
-
-# Each arm follows each other arm exactly once over four blocks, so that what one arm leaves behind
-# (heat, caches) falls on all alike. Williams, Aust. J. Sci. Res. A 2 (1949) 149.
-WILLIAMS_SQUARE = tuple(tuple((start + step) % 4 for step in (0, 1, 3, 2)) for start in range(4))
 
 
 @dataclass(frozen=True)
@@ -50,11 +46,22 @@ def nonce(*parts: object) -> str:
     return f"[run {_digest(*parts)[:16]}] "
 
 
+def williams(n: int) -> list[tuple[int, ...]]:
+    """Return orders of `n` things in which each follows each other equally often.
+
+    What one arm leaves behind (heat, caches) so falls on all alike. A square for an even number, a
+    pair of mirrored squares for an odd one (Williams, Aust. J. Sci. Res. A 2 (1949) 149).
+    """
+    steps = [0, *(step for low in range(1, n // 2 + 1) for step in (low, n - low))][:n]
+    square = [tuple((start + step) % n for step in steps) for start in range(n)]
+    return square if n % 2 == 0 else [*square, *(row[::-1] for row in square)]
+
+
 def arm_orders(blocks: int, seed: int) -> list[tuple[str, ...]]:
-    """The order of the four arms in each block: the square's rows shuffled, then random orders."""
+    """The order of the arms in each block: the design's rows shuffled, then random orders."""
     chance = random.Random(seed)
     arms = list(ARMS)
-    rows = [tuple(arms[i] for i in row) for row in WILLIAMS_SQUARE]
+    rows = [tuple(arms[i] for i in row) for row in williams(len(arms))]
     chance.shuffle(rows)
     while len(rows) < blocks:
         rows.append(tuple(chance.sample(arms, k=len(arms))))

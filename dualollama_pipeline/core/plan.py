@@ -144,7 +144,7 @@ class Plan(Strict):
     def agents(self) -> dict[str, str]:
         """Each agent and the server that it has to itself, in the order of the servers."""
         own: dict[str, str] = {}
-        for trial in sorted(self.trials, key=lambda trial: not trial.is_apart):
+        for trial in sorted(self.trials, key=lambda trial: len(trial.agents)):
             for agent in trial.agents:
                 own.setdefault(agent.name, agent.server)
         places = list(self.servers)

@@ -15,6 +15,7 @@ import pandera.pandas as pa
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.core.records import FailureKind, Origin, Status
 from dualollama_pipeline.core.study import TOGETHER
+from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.tables.columns import count as _count
 from dualollama_pipeline.tables.columns import flag as _flag
 from dualollama_pipeline.tables.columns import holds as _holds
@@ -49,6 +50,12 @@ _JUDGED = {
     "validity": _text("VALID, WARN or INVALID (kept, counted, left out)", among=VALIDITIES),
     "validity_reasons": _text("why not VALID; empty if it is"),
 }
+
+
+def _metrics_of(table: str) -> dict[str, pa.Column]:
+    """Return the columns of the ratios that the catalog places in a table."""
+    return {each.name: _number(each.formula) for each in METRICS if each.table == table}
+
 
 CALL_TABLE = _table(
     "call_table",
@@ -193,10 +200,7 @@ AGENT_TABLE = _table(
         "queue_ms": _number("sum of times that no counter explains", least=None),
         "n_reloads": _count("calls that loaded the model", null=True),
         "reload_ms": _number("load time of those calls"),
-        "slowdown": _number("together: the window / solo time of its work in it"),
-        "decode_slowdown": _number("together: its time a token while all decode / solo"),
-        "prompt_slowdown": _number("together: its prompt time by its server / solo"),
-        "ttft_ratio": _number("together: its mean TTFT / solo"),
+        **_metrics_of("agent_table"),
     },
     _holds(
         "workflow_s = ingest_s + duration_s",
@@ -251,13 +255,8 @@ BLOCK_TABLE = _table(
         **_JUDGED,
         "wall_s": _number("wall time of the arm"),
         "in_turn_s": _number("solo time of the work that it did: one after the other"),
-        "true_speedup": _number("in turn / wall time"),
+        **_metrics_of("block_table"),
         "exact_speedup": _number("sum of the solo walls / wall time; null where the work differs"),
-        "weighted_speedup": _number("sum of 1 / slowdown, in the arm's window"),
-        "ideal_speedup": _number("in turn / the longest agent's part of it"),
-        "parallel_efficiency": _number("the longest agent's part of in turn / wall time"),
-        "throughput_scaling": _number("tokens/s of all agents / the mean solo rate"),
-        "against_shared": _number("weighted speedup, apart / shared; null unless both count"),
         "window_share": _number("the time in which all agents run / wall time"),
         "prompt_share": _number("of the work in the window, the share that was prompts"),
         "n_reloads": _count("model loads inside the arm's trial", null=True),

@@ -49,8 +49,13 @@ class Residency:
     """Keeps each server loaded with what its own agent asks for."""
 
     def __init__(self, connections: Connections, tell: Tell) -> None:
-        apart = [trial for trial in connections.plan.trials if trial.is_apart]
-        widest = max(apart, key=lambda trial: len(trial.agents))  # the first of them
+        own = connections.plan.agents
+        at_home = [
+            trial
+            for trial in connections.plan.trials
+            if all(own[agent.name] == agent.server for agent in trial.agents)
+        ]
+        widest = max(at_home, key=lambda trial: len(trial.agents))  # the first of them
         self._wanted = {agent.server: agent for agent in widest.agents}
         self._connections = connections
         self._clients = connections.control

@@ -5,13 +5,14 @@ The trap: arms that differ by more than what is under test - order, seed or a wa
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise, permutations
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from dualollama_pipeline.core.design import BatchSettings, arm_orders, build_plan, nonce
+from dualollama_pipeline.core.design import BatchSettings, arm_orders, build_plan, nonce, williams
 from dualollama_pipeline.core.plan import Plan, PlannedTrial, Stage
 from dualollama_pipeline.core.study import (
     APART,
@@ -78,6 +79,17 @@ def test_blocks_1_to_4_are_a_williams_square(seed: int) -> None:
         assert {order[position] for order in orders} == set(ARMS)
     neighbours = [pair for order in orders for pair in pairwise(order)]
     assert sorted(neighbours) == sorted(permutations(ARMS, 2))  # each ordered pair exactly once
+
+
+@pytest.mark.parametrize(("n", "n_rows"), [(3, 6), (4, 4), (5, 10), (8, 8), (10, 10)])
+def test_a_design_for_any_number_of_arms(n: int, n_rows: int) -> None:
+    """A square alone does not balance an odd number: three agents have five arms."""
+    rows = williams(n)
+    assert len(rows) == n_rows
+    for position in range(n):
+        assert Counter(row[position] for row in rows) == dict.fromkeys(range(n), n_rows // n)
+    followed = Counter(pair for row in rows for pair in pairwise(row))
+    assert followed == dict.fromkeys(permutations(range(n), 2), n_rows // n)
 
 
 def test_further_blocks_are_permutations() -> None:

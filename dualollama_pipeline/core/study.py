@@ -61,7 +61,12 @@ ARMS: dict[str, tuple[Agent, ...]] = {
 
 # What arms were called before. Trial ids, nonces and seeds keep these words, so that the same plan
 # measures the same; journals that hold them are read through this table.
-FORMER_ARMS = dict(zip(("solo_a", "solo_b", "dual", "single"), ARMS, strict=True))
+FORMER_ARMS = {
+    "solo_a": solo(COLLECTOR.name),
+    "solo_b": solo(INSIGHT.name),
+    "dual": APART,
+    "single": SHARED,
+}
 
 
 def of_former(arm: str) -> str:

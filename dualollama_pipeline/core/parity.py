@@ -1,7 +1,7 @@
 """The workload `parity`: TR114's own, a chain of two calls over the ingested files.
 
 Call 1 asks for an analysis of the data summary; findings and recommendations are taken out of its
-answer by keywords; call 2 asks for a report built from them (REQUIREMENTS A5). As in the original,
+answer by keywords; call 2 asks for a report built from them. As in the original,
 both agents send the same prompts.
 """
 

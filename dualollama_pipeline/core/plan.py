@@ -1,6 +1,6 @@
 """The plan: everything the worker needs to measure one configuration, and nothing else.
 
-The models here are the worker's input format (ARCHITECTURE section 2); design.py fills them.
+The models here are the worker's input format (docs/how-to/worker.md); design.py fills them.
 """
 
 from __future__ import annotations

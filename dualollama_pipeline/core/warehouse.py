@@ -1,4 +1,4 @@
-"""Where results lie under the warehouse (ARCHITECTURE section 5). Paths only, nothing is opened."""
+"""Where results lie under the warehouse. Paths only, nothing is opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where results lie; scripts of users rely on these paths (ARCHITECTURE section 5)."""
+"""Where results lie; scripts of users rely on these paths."""
 
 from __future__ import annotations
 

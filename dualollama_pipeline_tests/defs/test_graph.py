@@ -56,7 +56,7 @@ def graph() -> dg.AssetGraph:
 
 
 def test_every_asset_stands_in_its_group(graph: dg.AssetGraph) -> None:
-    """Groups are what a user navigates by (ARCHITECTURE section 1)."""
+    """Groups are what a user navigates by."""
     found: dict[str, set[str]] = {}
     for node in graph.asset_nodes:
         found.setdefault(node.group_name or "", set()).add(node.key.path[-1])

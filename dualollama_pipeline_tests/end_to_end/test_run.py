@@ -79,7 +79,7 @@ def load(home: Path, table: str) -> pd.DataFrame:
 
 
 def test_the_files_of_the_contract_are_there(home: Path) -> None:
-    """Users and scripts rely on these names (ARCHITECTURE section 5)."""
+    """Users and scripts rely on these names."""
     warehouse = home / "warehouse"
     for config_id in CONFIGS:
         (journal,) = (warehouse / "journals" / config_id).glob("*.jsonl")

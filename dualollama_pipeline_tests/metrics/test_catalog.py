@@ -6,7 +6,7 @@ import pytest
 
 from dualollama_pipeline.metrics.catalog import BY_NAME, METRICS, Metric
 
-# the ends of column names, and the unit that they stand for (ARCHITECTURE section 4)
+# the ends of column names, and the unit that they stand for
 UNITS = {"_ms": "ms", "_pct": "%", "_tok_per_s": "tok/s", "_s": "s"}
 
 

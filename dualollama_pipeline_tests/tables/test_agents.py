@@ -26,7 +26,7 @@ from dualollama_pipeline_tests.tables.journals import (
 
 
 def test_every_column_of_an_agent() -> None:
-    """REQUIREMENTS C2 and C3, with two calls that differ in everything."""
+    """Rates and times, with two calls that differ in everything."""
     calls = [
         call("collector", "analysis", 100, 4_000, ttft=200, load=100, prompt=50, evaluated=3_750),
         call(

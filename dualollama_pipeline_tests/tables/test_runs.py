@@ -1,4 +1,4 @@
-"""`run_table`: a trial as a whole, with the report's own figures (REQUIREMENTS C4 to C6).
+"""`run_table`: a trial as a whole, with the report's own figures.
 
 The trap: figures of an incomplete trial, and servers that took turns and pass for side by side.
 """

@@ -53,7 +53,7 @@ def test_a_round_trip_keeps_types_and_nulls(tmp_path: Path) -> None:
 
 
 def test_where_tables_lie(tmp_path: Path) -> None:
-    """Users' scripts read these files (ARCHITECTURE section 5)."""
+    """Users' scripts read these files."""
     store = TableStore(tmp_path)
     store.publish(TABLE, calls(), "test1")
     store.publish(TABLE, calls())

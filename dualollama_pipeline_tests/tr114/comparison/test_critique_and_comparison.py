@@ -158,7 +158,7 @@ def test_a_winner_needs_an_interval_and_no_obstacle(
 
 
 def test_nobody_wins_against_printed_figures(with_runs: Evidence, critique: pd.DataFrame) -> None:
-    """Where the peer's runs are missing a lead of 2.48 pp is no result (REQUIREMENTS E1)."""
+    """Where the peer's runs are missing a lead of 2.48 pp is no result."""
     table = compared(with_runs, critique, "simulated")
     assert set(table["winner"]) == {""}
     assert (table["reason"].str.len() > 0).all()

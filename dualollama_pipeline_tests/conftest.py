@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+# What a minute has no time for: whole runs, killed processes, real waits, long simulations.
+SLOW = (
+    "kills/",
+    "end_to_end/",
+    "field/",
+    "bench/test_doctor",
+    "cli/test_pipes",
+    "defs/test_assets",
+    "defs/test_instance",
+    "faults/test_cases",
+    "faults/test_property",
+    "faults/test_to_the_page",
+    "faults/test_two_agents",
+    "report/test_rebuild",
+    "simulator/test_process",
+    "statistics/test_coverage",
+    "tr114/choices/test_assets",
+    "tr114/audit/test_foreign_matrix",
+    "worker/test_failures",
+    "worker/test_patience",
+)
+HERE = Path(__file__).parent
 IS_AS_IN_CI = shutil.which("cargo") is not None and getattr(os, "geteuid", lambda: 1)() == 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow, so that `-m "not slow"` takes a minute."""
+    for item in items:
+        place = item.path.relative_to(HERE).as_posix()
+        if place.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

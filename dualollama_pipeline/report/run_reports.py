@@ -1,4 +1,4 @@
-"""Reports of single runs, as TR114's program wrote them: `parity` only (TR114 sections 2 and 9).
+"""Reports of single runs, as TR114's program wrote them: `parity` only.
 
 `run_N/` (N is the block) holds what each agent found in the `apart` trial and the pair's figures;
 `summary.json` and `summary.md` beside them hold all runs of the batch. What a model wrote stands

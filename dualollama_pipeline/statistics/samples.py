@@ -49,28 +49,30 @@ def collect_samples(
     tokens as solo. Texts are categories: a million trials fit.
     """
     tables = _Tables(runs, agents, blocks)
-    wheres: dict[str, pd.DataFrame] = {}
-    parts = []
-    for metric in metrics:
-        for key in metric.keys:
-            kind = "run" if metric.table == "run_table" else "block"
-            rows = tables.rows(kind, key.arm)
-            where = wheres.setdefault(f"{kind} {key.arm}", _where(rows, classes or {}))
-            parts.append((key, where, tables.values(metric, key)))
-    return _stack(parts)
+    kinds = {metric.name: "run" if metric.table == "run_table" else "block" for metric in metrics}
+    places = {(kinds[metric.name], arm) for metric in metrics for arm in metric.arms}
+    wheres = {place: _where(tables.rows(*place), classes or {}) for place in places}
+    return _stack(
+        [
+            (key, wheres[kinds[metric.name], key.arm], tables.values(metric, key))
+            for metric in metrics
+            for key in metric.keys
+        ]
+    )
 
 
 class _Tables:
     """The measured tables by arm, in step with each other: an agent's rows follow the blocks'."""
 
     def __init__(self, runs: pd.DataFrame, agents: pd.DataFrame, blocks: pd.DataFrame) -> None:
-        self._agents, self._blocks = agents, blocks
+        self._agents = agents
         self._by_arm = {
             (kind, str(arm)): group
             for kind, table in (("run", runs), ("block", blocks))
             for arm, group in table.groupby("arm", observed=True, sort=False)
         }
         self._none = {"run": runs.iloc[:0], "block": blocks.iloc[:0]}
+        self._reloading = reloading_configurations(blocks)
 
     def rows(self, kind: str, arm: str) -> pd.DataFrame:
         return self._by_arm.get((kind, arm), self._none[kind])
@@ -99,15 +101,18 @@ class _Tables:
         return blocks[BLOCK].merge(mine, on=BLOCK, how="left")
 
     def _beside(self, blocks: pd.DataFrame, arm: str) -> pd.DataFrame:
-        others = self.rows("block", arm)
-        wanted = [*BLOCK, "prompt_share", "exact_speedup", "n_reloads"]
-        return blocks[BLOCK].merge(others[wanted], on=BLOCK, how="left")
+        """Return what another arm of the same blocks has."""
+        wanted = ["prompt_share", "exact_speedup", "n_reloads"]
+        if blocks is self.rows("block", arm):
+            return blocks[wanted]
+        others = self.rows("block", arm)[[*BLOCK, *wanted]]
+        return blocks[BLOCK].merge(others, on=BLOCK, how="left")
 
     def _load_none(self, blocks: pd.DataFrame) -> pd.Series:
         """Say of each block whether its one server loads no model, by accident or by condition."""
         loads = self._beside(blocks, SHARED)["n_reloads"].set_axis(blocks.index)
         none_here = loads.eq(0).fillna(value=False)
-        return none_here & ~blocks["config_id"].isin(reloading_configurations(self._blocks))
+        return none_here & ~blocks["config_id"].isin(self._reloading)
 
 
 def _where(table: pd.DataFrame, classes: Mapping[str, str]) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """Bytes and stamps: an httpx transport that notes when a request was written and bytes arrived.
 
 httpx's own stack parses in Python between the socket and the caller, which costs 2 ms of TTFT
-(docs/ARCHITECTURE.md, settled choices). Here httptools parses inside `data_received`, right after the stamp (a
-head one turn of the loop later), and an answer is collected whole: waking a task, for the head or
+(docs/ARCHITECTURE.md). Here httptools parses inside `data_received`, right after the stamp (a head
+one turn of the loop later), and an answer is collected whole: waking a task, for the head or
 for each token, would cost more than all the rest, and the other stream's stamp would wait for it.
 What the bytes mean is stream.py's business.
 """

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from dualollama_pipeline.core.credentials import credentials_of
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.plan import Deadlines
+from dualollama_pipeline.core.study import SERVERS
 from dualollama_pipeline.ollama.managed import managed_servers
 
 if TYPE_CHECKING:
@@ -43,9 +44,7 @@ def open_pair(settings: Settings) -> Iterator[ServerPair]:
         ServerError: servers that are to be started do not start.
     """
     if settings.servers == "external":
-        if settings.url_a is None or settings.url_b is None:  # Settings has checked it
-            raise ServerError("external servers without URLs", "set DUALOLLAMA_URL_A and _URL_B")
-        yield ServerPair({"a": settings.url_a, "b": settings.url_b}, "real")
+        yield ServerPair(settings.by_server("url"), "real")  # none is missing: Settings has looked
     elif settings.servers == "managed":
         with managed_servers(settings) as servers:
             yield ServerPair(
@@ -78,7 +77,7 @@ def _simulated_pair(profile: str) -> Iterator[ServerPair]:
                     "run `dualollama simulate` to see why",
                 )
             ready = json.loads(line)
-            yield ServerPair({"a": ready["a"], "b": ready["b"]}, "simulated")
+            yield ServerPair({server: ready[server] for server in SERVERS}, "simulated")
         finally:
             process.terminate()
 

@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
 from dualollama_pipeline.core.plan import Deadlines
-from dualollama_pipeline.core.study import Strict
+from dualollama_pipeline.core.study import SERVERS, Strict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,13 +102,19 @@ class Settings(Strict):
     @model_validator(mode="after")
     def _external_servers_need_two_urls(self) -> Settings:
         if self.servers == "external":
-            if self.url_a is None or self.url_b is None:
-                msg = "external servers need DUALOLLAMA_URL_A and DUALOLLAMA_URL_B"
+            urls = self.by_server("url")
+            names = " and ".join(_variable(f"url_{server}") for server in urls)
+            if None in urls.values():
+                msg = f"external servers need {names}"
                 raise ValueError(msg)
-            if by_number(self.url_a) == by_number(self.url_b):
-                msg = "DUALOLLAMA_URL_A and DUALOLLAMA_URL_B name the same server; two are needed"
+            if len(set(map(by_number, urls.values()))) < len(urls):
+                msg = f"{names} name the same server; two are needed"
                 raise ValueError(msg)
         return self
+
+    def by_server(self, what: str) -> dict[str, Any]:
+        """Return a setting that each server has of its own (`url`, `gpu`, `env`) by server."""
+        return {server: getattr(self, f"{what}_{server}") for server in SERVERS}
 
     @property
     def published(self) -> Path:

@@ -44,6 +44,7 @@ class Agent(NamedTuple):
 
 COLLECTOR, INSIGHT = Agent("collector", "a"), Agent("insight", "b")
 AGENTS = (COLLECTOR, INSIGHT)
+SERVERS = tuple(dict.fromkeys(agent.server for agent in AGENTS))
 APART, SHARED = "apart", "shared"
 TOGETHER = (APART, SHARED)
 

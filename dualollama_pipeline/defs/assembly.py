@@ -22,7 +22,8 @@ def build_definitions(bench: Bench) -> dg.Definitions:
     """Assemble the definitions around a bench; tests and `dualollama run` bring their own."""
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([servers, inputs, trials, tables]),
+            *servers.servers,
+            *dg.load_assets_from_modules([inputs, trials, tables]),
             *computed,
             comparison_report,
         ],

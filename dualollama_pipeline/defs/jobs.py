@@ -7,6 +7,8 @@ import dagster as dg
 
 from dualollama_pipeline.core.study import Scenario
 from dualollama_pipeline.core.warehouse import Warehouse
+from dualollama_pipeline.defs.assets import inputs
+from dualollama_pipeline.defs.assets.servers import servers
 from dualollama_pipeline.defs.partitions import MATRIX
 from dualollama_pipeline.defs.resources import Bench
 
@@ -26,8 +28,11 @@ report_job = dg.define_asset_job(
 observe_job = dg.define_asset_job(
     "observe_job",
     selection=[
-        *("ollama_server_a", "ollama_server_b"),
-        *("study", "benchmark_corpus", "cost_inputs", "service_levels"),
+        *servers,
+        inputs.study,
+        inputs.benchmark_corpus,
+        inputs.cost_inputs,
+        inputs.service_levels,
     ],
     description="Look at the servers and at what a person writes: what changed since?",
 )

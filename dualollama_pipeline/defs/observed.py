@@ -8,7 +8,7 @@ import dagster as dg
 
 
 def observed(
-    *, group: str, kind: str, description: str
+    *, group: str, kind: str, description: str, name: str | None = None
 ) -> Callable[[Callable[..., dg.ObserveResult]], dg.SourceAsset]:
     """Return a decorator that makes a function the observation of a source asset."""
 
@@ -16,7 +16,10 @@ def observed(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)
             decorator = dg.observable_source_asset(
-                group_name=group, description=description, tags={f"dagster/kind/{kind}": ""}
+                name=name,
+                group_name=group,
+                description=description,
+                tags={f"dagster/kind/{kind}": ""},
             )
             return decorator(function)
 

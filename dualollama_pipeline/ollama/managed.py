@@ -103,9 +103,10 @@ def managed_servers(
     logs = settings.warehouse / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     vendors = gpu_vendors()
+    environments = settings.by_server("env")
     own = {
-        "a": {**gpu_variables(settings.gpu_a, vendors), **settings.env_a},
-        "b": {**gpu_variables(settings.gpu_b, vendors), **settings.env_b},
+        server: {**gpu_variables(gpu, vendors), **environments[server]}
+        for server, gpu in settings.by_server("gpu").items()
     }
     with ExitStack() as stack:
         servers = {

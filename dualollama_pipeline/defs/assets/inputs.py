@@ -1,4 +1,4 @@
-"""Group `inputs`: what a person writes; a change makes stale what was made from it."""
+"""Group `study`: what a person writes; a change makes stale what was made from it."""
 
 import hashlib
 from pathlib import Path
@@ -78,3 +78,6 @@ def _seen(path: Path, **metadata: str | int) -> dg.ObserveResult:
         data_version=dg.DataVersion(hashlib.sha256(path.read_bytes()).hexdigest()[:16]),
         metadata={**metadata, "path": dg.MetadataValue.path(path)},
     )
+
+
+written = [study, benchmark_corpus, cost_inputs, service_levels]

@@ -1,4 +1,4 @@
-"""Group `servers`: the two Ollama servers as observed; lineage begins where work is done."""
+"""Group `servers`: the Ollama servers as observed; lineage begins where work is done."""
 
 import asyncio
 
@@ -9,6 +9,7 @@ from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.core.records import ServerIdentity
 from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.core.study import AGENTS, Agent
 from dualollama_pipeline.defs.observed import observed
 from dualollama_pipeline.defs.resources import Bench
 
@@ -48,21 +49,18 @@ def _observe(settings: Settings, server: str, url: str | None) -> dg.ObserveResu
     )
 
 
-@observed(
-    group="servers",
-    kind="ollama",
-    description="Ollama server A, the collector's: version and model digest are its data version.",
-)
-def ollama_server_a(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
-    """Ask server A who it is."""
-    return _observe(bench.settings, "a", bench.settings.url_a)
+def _source(agent: Agent) -> dg.SourceAsset:
+    @observed(
+        group="servers",
+        kind="ollama",
+        description=f"The server of {agent.name}: version and model digest are its data version.",
+        name=f"ollama_server_{agent.server}",
+    )
+    def look(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
+        """Ask the server who it is."""
+        return _observe(bench.settings, agent.server, bench.settings.by_server("url")[agent.server])
+
+    return look
 
 
-@observed(
-    group="servers",
-    kind="ollama",
-    description="Ollama server B, the insight agent's: version and digest are its data version.",
-)
-def ollama_server_b(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
-    """Ask server B who it is."""
-    return _observe(bench.settings, "b", bench.settings.url_b)
+servers = [_source(agent) for agent in AGENTS]

@@ -5,6 +5,7 @@ from collections import Counter
 import dagster as dg
 
 from dualollama_pipeline.core.errors import DualOllamaError
+from dualollama_pipeline.defs.assets.servers import servers
 from dualollama_pipeline.defs.batches import batch_of
 from dualollama_pipeline.defs.partitions import configurations
 from dualollama_pipeline.defs.resources import Bench, Event
@@ -13,7 +14,7 @@ from dualollama_pipeline.defs.resources import Bench, Event
 @dg.asset(
     group_name="trials",
     partitions_def=configurations,
-    deps=["ollama_server_a", "ollama_server_b", "study", "benchmark_corpus"],
+    deps=[*servers, "study", "benchmark_corpus"],
     kinds={"ollama", "json"},
     description=(
         "All trials of one configuration: each block holds a baseline of each agent alone, "

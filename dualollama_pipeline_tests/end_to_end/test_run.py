@@ -16,9 +16,8 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.cli.main import main
-from dualollama_pipeline.core.design import SERVER_A
 from dualollama_pipeline.core.settings import PROJECT_ROOT
-from dualollama_pipeline.core.study import load_study
+from dualollama_pipeline.core.study import COLLECTOR, load_study
 from dualollama_pipeline.simulator.profile import Profile
 from dualollama_pipeline.simulator.truth import noise_free_walls, true_speedup
 from dualollama_pipeline.tables.build import build_tables
@@ -96,7 +95,7 @@ def test_the_files_of_the_contract_are_there(home: Path) -> None:
 def test_every_planned_row_is_there(home: Path) -> None:
     """Silent drops would show as a smaller n only: 5 blocks x 4 arms x 2 configurations."""
     assert len(load(home, "run_table")) == 40
-    assert len(load(home, "block_table")) == 10
+    assert len(load(home, "block_table")) == 20  # two arms of several agents a block
     assert len(load(home, "agent_table")) == 2 * 5 * 6
     assert len(load(home, "call_table")) == 2 * 5 * 12
     assert set(load(home, "call_table")["status"]) == {"ok"}
@@ -116,15 +115,15 @@ def test_the_true_speedup_of_the_simulation_is_covered(home: Path) -> None:
     """The truth is known here: the same model without noise, driven without HTTP."""
     journal = read_journal(next((home / "warehouse" / "journals" / "test013").glob("*.jsonl")))
     assert journal.batch is not None
-    dual = next(t for t in journal.batch.plan.trials if t.arm == "apart")
-    agent = next(a for a in dual.agents if a.server == SERVER_A)
+    apart = next(t for t in journal.batch.plan.trials if t.arm == "apart")
+    agent = next(a for a in apart.agents if a.server == COLLECTOR.server)
     stages = [(len(s.nonce + s.prompt), s.num_predict or 0) for s in agent.stages]
     options = agent.options.given()
     walls = noise_free_walls(Profile.load("standard").noise_free(), options, options, stages)
     table = TableStore(home / "warehouse" / "tables").load("config_statistics")
-    table = table[table["config_id"] == "test013"].set_index("metric")
+    table = table[table["config_id"] == "test013"].set_index(["metric", "arm"])
     for arm in ("apart", "shared"):
-        row = table.loc[f"{arm}_true_speedup"]
+        row = table.loc[("true_speedup", arm)].iloc[0]
         # one interval of 95 %: three standard errors would fail one campaign in 70
         half = (row["ci_high"] - row["ci_low"]) / 2
         assert abs(row["value"] - true_speedup(walls, arm)) < 2 * half
@@ -252,7 +251,7 @@ def test_measure_without_dagster(tmp_path: Path) -> None:
         any(arm in line for line in lines)
         for arm in ("solo_collector", "solo_insight", "apart", "shared")
     )
-    (speedup,) = [line for line in lines if line.startswith("dual_weighted_speedup")]
+    (speedup,) = [line for line in lines if line.startswith("weighted_speedup, apart")]
     assert "n 5" in speedup
     assert "95 % interval 0.8" in speedup
     journal = Path(lines[-1].removeprefix("journal: "))

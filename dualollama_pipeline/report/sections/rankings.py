@@ -101,7 +101,7 @@ def _best_trials(inputs: ReportInputs, estimates: dict[tuple[str, Key], Estimate
     rows = [
         [
             cells.words(row["config_id"]),
-            cells.words(f"{row['batch_id']}, {row['block']}"),
+            cells.words(f"{row['batch_id']}, {row['block']:.0f}"),
             cells.words(label(key)),
             cells.figure(row["value"], BY_NAME[key.metric].unit, n=1, of=_noun(key)),
             cells.estimate(estimates.get((str(row["config_id"]), key))),

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import integrate, optimize, stats
 
-from dualollama_pipeline_tests.end_to_end.rederive.ratios import BOUNDS, RATIOS
+from dualollama_pipeline_tests.end_to_end.rederive.ratios import BOUNDS, RATIOS, Key
 from dualollama_pipeline_tests.end_to_end.rederive.samples import Value, by_config
 
 MIN_BLOCKS = 5
@@ -135,7 +135,7 @@ def cut(found: Interval, bound: float) -> Interval:
     return found._replace(high=None if found.high is None else min(found.high, bound))
 
 
-def estimate(values: Sequence[Value], metric: str) -> Interval:
+def estimate(values: Sequence[Value], metric: Key) -> Interval:
     """What is printed of a metric: geometric for ratios, 97 % where few pile up at a bound."""
     mean = mean_of(strata_of(values))
     if mean is None:

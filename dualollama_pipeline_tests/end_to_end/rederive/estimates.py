@@ -11,7 +11,7 @@ from dualollama_pipeline_tests.end_to_end.rederive.arithmetic import estimate, s
 from dualollama_pipeline_tests.end_to_end.rederive.evidence import Evidence
 from dualollama_pipeline_tests.end_to_end.rederive.judged import n_reloads, reload_limit_ms
 from dualollama_pipeline_tests.end_to_end.rederive.ledger import is_near
-from dualollama_pipeline_tests.end_to_end.rederive.ratios import LINEAR, RATES, RATIOS
+from dualollama_pipeline_tests.end_to_end.rederive.ratios import LINEAR, RATES, RATIOS, Key
 from dualollama_pipeline_tests.end_to_end.rederive.samples import Value
 
 NOT_MEASURED = ("sections", "schema_version")
@@ -49,7 +49,7 @@ def outside(evidence: Evidence, summary: dict[str, Any]) -> dict[str, Any]:
     assert [each["scenario"] for each in summary["scenarios"]] == evidence.scenarios
     for found in (summary, *summary["scenarios"], *summary["configurations"]):
         each = found.get("estimates", summary["population"])
-        assert {one["metric"] for one in each} == {*RATIOS, *LINEAR, *RATES}
+        assert set(map(key_of, each)) == {*RATIOS, *LINEAR, *RATES}
     return {
         "population": pooled(evidence, summary["population"], evidence.values),
         "scenarios": [
@@ -65,6 +65,10 @@ def outside(evidence: Evidence, summary: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def key_of(told: dict[str, Any]) -> Key:
+    return told["metric"], told["arm"], told["agent"]
+
+
 def of_scenario(evidence: Evidence, told: dict[str, Any]) -> list[Value]:
     members = [name for name, scenario in evidence.by_scenario() if scenario == told["scenario"]]
     assert told["config_ids"] == members
@@ -76,7 +80,7 @@ def pooled(
 ) -> list[dict[str, Any]]:
     """One estimate for each metric over all configurations of some values."""
     made = []
-    for metric in (each["metric"] for each in told):
+    for metric in map(key_of, told):
         mine = [v for v in values if v.metric == metric]
         counting = [v for v in mine if v.pools]
         names = {v.config_id for v in counting}
@@ -94,19 +98,19 @@ def of_configuration(evidence: Evidence, told: dict[str, Any]) -> dict[str, Any]
     shown = [(each["block"], each["validity"], each["left_out_of"]) for each in told["notes"]]
     assert shown == notes, name
     made = []
-    for metric in (each["metric"] for each in told["estimates"]):
+    for metric in map(key_of, told["estimates"]):
         mine = [v for v in evidence.values if v.config_id == name and v.metric == metric]
         counting = [v for v in mine if v.counts]
         made.append(described_values(metric, counting, len(mine) - len(counting)))
     return {
         "validity": evidence.validity([name]),
-        "n_single_reloads": sum(n_reloads(t, limit_ms) for t in batch.of_arms("shared") if t.is_ok),
+        "n_reloads": sum(n_reloads(t, limit_ms) for t in batch.of_arms("shared") if t.is_ok),
         "notes": [{"block": block} for block, _, _ in notes],
         "estimates": made,
     }
 
 
-def described_values(metric: str, counting: Sequence[Value], n_left_out: int) -> dict[str, Any]:
+def described_values(metric: Key, counting: Sequence[Value], n_left_out: int) -> dict[str, Any]:
     """The estimate with its interval, beside the plain description of the same values."""
     values = [v.known for v in counting]
     n = len(values)

@@ -12,6 +12,7 @@ import yaml
 
 from dualollama_pipeline_tests.end_to_end.rederive import judged
 from dualollama_pipeline_tests.end_to_end.rederive.journals import Batch, read_nights
+from dualollama_pipeline_tests.end_to_end.rederive.ratios import Key
 from dualollama_pipeline_tests.end_to_end.rederive.samples import (
     Value,
     counting,
@@ -63,7 +64,7 @@ class Evidence:
         )
 
     def counting(
-        self, metric: str, *, config_id: str = "", scenario: str = "", pooled: bool = False
+        self, metric: Key, *, config_id: str = "", scenario: str = "", pooled: bool = False
     ) -> list[Value]:
         """The values of the current night that count, of a configuration, a scenario, or all."""
         return [
@@ -82,7 +83,7 @@ class Evidence:
         """What each configuration really was."""
         return {batch.config_id: really(batch) for batch in self.current}
 
-    def validity(self, config_ids: list[str]) -> dict[str, int]:
+    def validity(self, config_ids: list[str]) -> dict[str, Any]:
         """Count the blocks of some configurations by their worst trial, and those left out."""
         verdicts: list[str] = []
         for batch in (each for each in self.current if each.config_id in config_ids):
@@ -93,7 +94,7 @@ class Evidence:
                 verdicts.append(worst[0])
         mine = [v for v in self.values if v.config_id in config_ids]
         left_out = {
-            arm: sum(v.metric == f"{arm}_weighted_speedup" and not v.counts for v in mine)
+            arm: sum(v.metric == ("weighted_speedup", arm, "all") and not v.counts for v in mine)
             for arm in ("apart", "shared")
         }
         counted = Counter(verdicts)
@@ -102,7 +103,7 @@ class Evidence:
             "n_valid": counted["VALID"],
             "n_warn": counted["WARN"],
             "n_invalid": counted["INVALID"],
-            **{f"n_left_out_{arm}": n for arm, n in left_out.items()},
+            "n_left_out": left_out,
         }
 
 

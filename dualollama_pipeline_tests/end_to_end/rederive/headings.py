@@ -15,7 +15,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
         "Configuration", "Scenario", TRUE, "Place", "Balance efficiency (published)", SINGLE,
         AGAINST, "Blocks",
     ),
-    "ranking_dual_weighted_speedup": RANKING,
+    "ranking_weighted_speedup": RANKING,
     "ranking_balance_efficiency_pct": RANKING,
     "best_trials": (
         "Configuration", "Batch, block", "Measure", "Picked", "Its configuration",

@@ -49,7 +49,7 @@ def cell_findings(batch: Batch, arm: str) -> list[Finding]:
         asked = call["options"].get("num_ctx")
         has = servers[call["server"]]["context_length"]
         if asked is not None and asked != has:
-            text = f"context: {call['role']} asked for num_ctx {asked}, the server has {has}"
+            text = f"context: {call['agent']} asked for num_ctx {asked}, the server has {has}"
             found.append(("WARN", text))
     n_cold = sum(is_reload(call, reload_limit_ms(batch)) for call in every)
     if arm != "shared" and n_cold > 0.05 * len(every):

@@ -114,50 +114,101 @@ def balance(dual: Sequence[Call]) -> float:
     return (wall_s(of("collector", dual)) + wall_s(of("insight", dual))) / wall_s(dual)
 
 
-def ttft_ratio(b: Block, role: str, solo: str) -> float:
-    return mean_ttft_ms(of(role, b["apart"])) / mean_ttft_ms(b[solo])
+def ttft_ratio(b: Block, role: str) -> float:
+    return mean_ttft_ms(of(role, b["apart"])) / mean_ttft_ms(b[ALONE[role]])
 
 
-RATIOS: dict[str, Callable[[Block], float]] = {
-    "dual_weighted_speedup": lambda b: weighted(b, "apart"),
-    "single_weighted_speedup": lambda b: weighted(b, "shared"),
-    "dual_against_single": lambda b: weighted(b, "apart") / weighted(b, "shared"),
-    "dual_true_speedup": lambda b: sum(in_turn(b, "apart")) / wall_s(b["apart"]),
-    "single_true_speedup": lambda b: sum(in_turn(b, "shared")) / wall_s(b["shared"]),
-    "dual_ideal_speedup": lambda b: sum(in_turn(b, "apart")) / max(in_turn(b, "apart")),
-    "dual_parallel_efficiency": lambda b: max(in_turn(b, "apart")) / wall_s(b["apart"]),
-    "dual_collector_slowdown": lambda b: window_slowdown(b, "apart", "collector"),
-    "dual_collector_decode_slowdown": lambda b: decode_slowdown(b, "collector"),
-    "dual_collector_prompt_slowdown": lambda b: prompt_slowdown(b, "collector"),
-    "dual_insight_slowdown": lambda b: window_slowdown(b, "apart", "insight"),
-    "dual_insight_decode_slowdown": lambda b: decode_slowdown(b, "insight"),
-    "dual_insight_prompt_slowdown": lambda b: prompt_slowdown(b, "insight"),
-    "dual_throughput_scaling": scaling,
-    "dual_collector_ttft_ratio": lambda b: ttft_ratio(b, "collector", "solo_collector"),
-    "dual_insight_ttft_ratio": lambda b: ttft_ratio(b, "insight", "solo_insight"),
-    "single_parallel_efficiency": lambda b: max(in_turn(b, "shared")) / wall_s(b["shared"]),
-    "single_collector_slowdown": lambda b: window_slowdown(b, "shared", "collector"),
-    "single_insight_slowdown": lambda b: window_slowdown(b, "shared", "insight"),
+def of_arm(formula: Callable[[Block, str], float], arm: str) -> Callable[[Block], float]:
+    return lambda b: formula(b, arm)
+
+
+def of_agent(formula: Callable[[Block, str], float], role: str) -> Callable[[Block], float]:
+    return lambda b: formula(b, role)
+
+
+def slowdown_of(arm: str, role: str) -> Callable[[Block], float]:
+    return lambda b: window_slowdown(b, arm, role)
+
+
+Key = tuple[str, str, str]  # metric, arm, agent
+SPEEDUP, SHARED_SPEEDUP = (("weighted_speedup", arm, "all") for arm in ("apart", "shared"))
+SECONDS, SHARED_SECONDS = (("true_speedup", arm, "all") for arm in ("apart", "shared"))
+AGAINST: Key = ("against_shared", "apart", "all")
+BALANCE: Key = ("balance_efficiency_pct", "apart", "all")
+BALANCE_SPEEDUP: Key = ("balance_speedup", "apart", "all")
+EACH_ARM: dict[str, Callable[[Block, str], float]] = {
+    "weighted_speedup": weighted,
+    "true_speedup": lambda b, arm: sum(in_turn(b, arm)) / wall_s(b[arm]),
+    "parallel_efficiency": lambda b, arm: max(in_turn(b, arm)) / wall_s(b[arm]),
 }
-BY_LENGTH = {
-    "dual_true_speedup", "single_true_speedup", "dual_ideal_speedup",
-    "dual_parallel_efficiency", "single_parallel_efficiency",
-}  # fmt: skip
-LINEAR: dict[str, Callable[[Sequence[Call]], float]] = {
-    "balance_efficiency_pct": lambda dual: 50 * balance(dual),
-    "balance_speedup": balance,
-    "collector_minus_insight_tok_per_s": lambda dual: (
+EACH_AGENT: dict[str, Callable[[Block, str], float]] = {
+    "decode_slowdown": decode_slowdown,
+    "prompt_slowdown": prompt_slowdown,
+    "ttft_ratio": ttft_ratio,
+}
+RATIOS: dict[Key, Callable[[Block], float]] = {
+    **{
+        (name, arm, "all"): of_arm(formula, arm)
+        for name, formula in EACH_ARM.items()
+        for arm in ("apart", "shared")
+    },
+    AGAINST: lambda b: weighted(b, "apart") / weighted(b, "shared"),
+    ("ideal_speedup", "apart", "all"): lambda b: (
+        sum(in_turn(b, "apart")) / max(in_turn(b, "apart"))
+    ),
+    ("throughput_scaling", "apart", "all"): scaling,
+    **{
+        ("slowdown", arm, role): slowdown_of(arm, role)
+        for arm in ("apart", "shared")
+        for role in ALONE
+    },
+    **{
+        (name, "apart", role): of_agent(formula, role)
+        for name, formula in EACH_AGENT.items()
+        for role in ALONE
+    },
+}
+BY_LENGTH = {"true_speedup", "ideal_speedup", "parallel_efficiency"}
+LINEAR: dict[Key, Callable[[Sequence[Call]], float]] = {
+    BALANCE: lambda dual: 50 * balance(dual),
+    BALANCE_SPEEDUP: balance,
+    ("tok_per_s_delta", "apart", "all"): lambda dual: (
         mean_rate(of("collector", dual)) - mean_rate(of("insight", dual))
     ),
-    "ttft_delta_ms": lambda dual: (
+    ("ttft_delta_ms", "apart", "all"): lambda dual: (
         mean_ttft_ms(of("collector", dual)) - mean_ttft_ms(of("insight", dual))
     ),
 }
-RATES = ("ttft_contention_pct", "balance_contention_pct", "slowdown_contention_pct")
-BOUNDS = {"balance_efficiency_pct": 100.0, "balance_speedup": 2.0}
-UNITS = {
-    "balance_efficiency_pct": "%",
-    "balance_speedup": "x",
-    "collector_minus_insight_tok_per_s": "tok/s",
-    "ttft_delta_ms": "ms",
+TTFT_RATE, BALANCE_RATE, SLOWDOWN_RATE = RATES = tuple(
+    (f"{name}_contention_pct", "apart", "all") for name in ("ttft", "balance", "slowdown")
+)
+BOUNDS = {BALANCE: 100.0, BALANCE_SPEEDUP: 2.0}
+WORDS = {
+    "weighted_speedup": "Weighted speedup",
+    "true_speedup": "True speedup",
+    "against_shared": "Two servers against one",
+    "ideal_speedup": "Ideal speedup",
+    "parallel_efficiency": "Parallel efficiency",
+    "throughput_scaling": "Throughput scaling",
+    "slowdown": "Slowdown",
+    "decode_slowdown": "Slowdown while all decode",
+    "prompt_slowdown": "Slowdown in its prompts",
+    "ttft_ratio": "TTFT ratio",
+    "balance_efficiency_pct": "Balance efficiency (the report's)",
+    "balance_speedup": "Balance speedup (the report's)",
+    "tok_per_s_delta": "Throughput delta",
+    "ttft_delta_ms": "TTFT delta",
 }
+ARM_WORDS = {"apart": "two servers", "shared": "one server"}
+
+
+def named(key: Key) -> str:
+    """What the page calls an estimate; the arm is named where a metric has several."""
+    metric, arm, agent = key
+    several = metric in {*EACH_ARM, "slowdown"}
+    parts = [
+        WORDS[metric],
+        *([agent] if agent != "all" else []),
+        *([ARM_WORDS[arm]] if several else []),
+    ]
+    return ", ".join(parts)

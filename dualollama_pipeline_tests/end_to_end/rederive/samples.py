@@ -17,10 +17,15 @@ from dualollama_pipeline_tests.end_to_end.rederive.journals import (
     wall_s,
 )
 from dualollama_pipeline_tests.end_to_end.rederive.ratios import (
+    AGAINST,
+    BALANCE_RATE,
     BY_LENGTH,
     LINEAR,
     RATES,
     RATIOS,
+    SLOWDOWN_RATE,
+    TTFT_RATE,
+    Key,
     balance,
 )
 
@@ -37,7 +42,7 @@ class Value:
     really: Class
     batch_id: str
     block: int
-    metric: str
+    metric: Key
     value: float | None
     counts: bool
     pools: bool
@@ -53,7 +58,7 @@ def values_of(batches: Iterable[Batch]) -> list[Value]:
     return [value for batch in batches for value in (*of_blocks(batch), *of_duals(batch))]
 
 
-def counting(values: Iterable[Value], metric: str, *, pooled: bool = False) -> list[Value]:
+def counting(values: Iterable[Value], metric: Key, *, pooled: bool = False) -> list[Value]:
     """The values of a metric that count (or that may be pooled over configurations)."""
     return [v for v in values if v.metric == metric and (v.pools if pooled else v.counts)]
 
@@ -68,7 +73,7 @@ def really(batch: Batch) -> Class:
         asked, layers = options["num_gpu"], server["layers"]
         parts.append(
             (
-                agent["agent"],
+                agent["name"],
                 agent["model"],
                 layers if asked is None else min(asked, layers),
                 server["context_length"],
@@ -91,17 +96,15 @@ def of_blocks(batch: Batch) -> list[Value]:
         sound = {arm: alone and fine[arm] for arm in ("apart", "shared")}
         reloads = judged.n_reloads(block["shared"], limit_ms)
         for metric, formula in RATIOS.items():
-            arm = "shared" if "shared" in metric else "apart"
-            counts = sound[arm]
-            if metric == "dual_against_single":
-                counts = counts and sound["apart"]
+            arm = "shared" if metric == AGAINST else metric[1]
+            counts = sound[arm] and sound[metric[1]]
             try:
-                value = formula(calls)
+                value = formula(calls) if counts or metric != AGAINST else None
             except KeyError:  # an arm of the block has not ended well
                 value = None
             where = (batch.config_id, batch.scenario, label, batch.batch_id, number, metric)
             pools = counts and (arm == "apart" or reloads == 0)
-            equal = metric not in BY_LENGTH or judged.is_equal_work(calls, arm)
+            equal = metric[0] not in BY_LENGTH or judged.is_equal_work(calls, arm)
             made.append(Value(*where, value, counts, pools, equal))
     return made
 
@@ -114,7 +117,7 @@ def of_duals(batch: Batch) -> list[Value]:
     flags = contention(batch)
     for trial in sorted(batch.of_arms("apart"), key=lambda each: each.block):
         sound = judged.is_sound(trial, verdicts)
-        found: dict[str, float | None] = {
+        found: dict[Key, float | None] = {
             metric: formula(trial.calls) if trial.is_ok else None
             for metric, formula in LINEAR.items()
         }
@@ -126,7 +129,7 @@ def of_duals(batch: Batch) -> list[Value]:
     return made
 
 
-def contention(batch: Batch) -> dict[str, dict[str, float | None]]:
+def contention(batch: Batch) -> dict[str, dict[Key, float | None]]:
     """100 where a rule speaks of a dual trial, 0 where not, None where it cannot be asked."""
     late = usual_ttft_ms(batch)
     slowdowns = {
@@ -139,18 +142,18 @@ def contention(batch: Batch) -> dict[str, dict[str, float | None]]:
         role: median(slow for (_, other), slow in slowdowns.items() if other == role)
         for role in judged.ALONE
     }
-    made: dict[str, dict[str, float | None]] = {}
+    made: dict[str, dict[Key, float | None]] = {}
     for trial in batch.of_arms("apart"):
-        found: dict[str, float | None] = dict.fromkeys(RATES)
+        found: dict[Key, float | None] = dict.fromkeys(RATES)
         if trial.is_ok:
             waits = [ttft_ms(c) > late[c["agent"], c["stage"]] + 3000 for c in trial.calls]
-            found["ttft_contention_pct"] = 100.0 * any(waits)
-            found["balance_contention_pct"] = 100.0 * (balance(trial.calls) < 1.5)
+            found[TTFT_RATE] = 100.0 * any(waits)
+            found[BALANCE_RATE] = 100.0 * (balance(trial.calls) < 1.5)
             slow = {role: slowdowns.get((trial.trial_id, role)) for role in judged.ALONE}
             known = {role: ratio for role, ratio in slow.items() if ratio is not None}
             if len(known) == len(slow):
                 over = any(ratio > 2 * usual[role] for role, ratio in known.items())
-                found["slowdown_contention_pct"] = 100.0 * over
+                found[SLOWDOWN_RATE] = 100.0 * over
         made[trial.trial_id] = found
     return made
 

@@ -22,6 +22,7 @@ from dualollama_pipeline_tests.end_to_end.rederive.journals import (
     ttft_ms,
 )
 from dualollama_pipeline_tests.end_to_end.rederive.ledger import Number, Row, number
+from dualollama_pipeline_tests.end_to_end.rederive.ratios import SECONDS, SHARED_SECONDS
 
 LANES = {
     "one after the other": ("solo_collector", "solo_insight"),
@@ -38,10 +39,10 @@ LEAST_N = {90: 20, 95: 40, 99: 100}
 
 def course(evidence: Evidence) -> list[Row]:
     """The block of median true speedup (the lower of two) that counts and reloads nothing."""
-    single = {(v.config_id, v.block) for v in evidence.counting("single_true_speedup", pooled=True)}
+    single = {(v.config_id, v.block) for v in evidence.counting(SHARED_SECONDS, pooled=True)}
     candidates = sorted(
         (v.known, v.config_id, v.block)
-        for v in evidence.counting("dual_true_speedup")
+        for v in evidence.counting(SECONDS)
         if (v.config_id, v.block) in single
     )
     _, config_id, place = candidates[(len(candidates) - 1) // 2]
@@ -66,7 +67,7 @@ def lane_row(lane: str, call: Call, first: Call, begun_s: float) -> Row:
     times = map(number, (sent, heard, end, heard - sent, end - heard))
     return [
         lane,
-        f"{call['role']}: {call['stage']}",
+        f"{call['agent']}: {call['stage']}",
         *times,
         number(call["counters"]["eval_count"]),
     ]

@@ -26,16 +26,20 @@ from dualollama_pipeline_tests.end_to_end.rederive.ledger import (
     Words,
     number,
 )
-from dualollama_pipeline_tests.end_to_end.rederive.ratios import LINEAR, RATIOS
+from dualollama_pipeline_tests.end_to_end.rederive.ratios import (
+    AGAINST,
+    BALANCE,
+    LINEAR,
+    RATIOS,
+    SHARED_SPEEDUP,
+    SPEEDUP,
+    Key,
+    named,
+)
 from dualollama_pipeline_tests.end_to_end.rederive.samples import Value, by_config, counting
 
 MAD_LIMIT = 14.826
-TREND = {
-    "dual_weighted_speedup": "Weighted speedup, two servers",
-    "single_weighted_speedup": "Weighted speedup, one server",
-    "dual_against_single": "Two servers against one",
-    "balance_efficiency_pct": "Balance efficiency (the report's)",
-}
+TREND = (SPEEDUP, SHARED_SPEEDUP, AGAINST, BALANCE)
 
 
 # -- outliers ------------------------------------------------------------------------------------
@@ -51,7 +55,7 @@ class Outlier(NamedTuple):
         not_counted = "" if self.value.counts else ", not counted"
         return [
             Words(self.value.config_id, f"block {self.value.block}{not_counted}"),
-            self.value.metric,
+            named(self.value.metric),
             number(self.value.known),
             number(median(self.usual), n) if n else number(None, n),
             ANY,
@@ -87,7 +91,7 @@ def of_configuration(values: Sequence[Value]) -> list[Outlier]:
     if usual and without:
         before, after = center(values[0].metric, usual), center(values[0].metric, without)
         change = 100 * (after - before) / abs(before)
-    low = [v for v in values if v.metric == "balance_efficiency_pct" and v.known < 95]
+    low = [v for v in values if v.metric == BALANCE and v.known < 95]
     return [Outlier(v, usual, change) for v in values if v in far or v in low]
 
 
@@ -103,7 +107,7 @@ def is_far(value: float, usual: Sequence[float]) -> bool:
     return len(usual) >= 10 and not low - reach <= value <= high + reach
 
 
-def center(metric: str, values: Sequence[float]) -> float:
+def center(metric: Key, values: Sequence[float]) -> float:
     return math.exp(fmean(map(math.log, values))) if metric in RATIOS else fmean(values)
 
 
@@ -112,7 +116,7 @@ class Course(NamedTuple):
     """One series of nights on the scale of the test."""
 
     name: str
-    metric: str
+    metric: Key
     values: list[float]
 
     def in_its_unit(self, found: Interval) -> Interval:
@@ -154,7 +158,7 @@ class Course(NamedTuple):
         last, n = self.values[-1], len(self.values)
         return [
             self.name,
-            TREND[self.metric],
+            named(self.metric),
             number(math.exp(last) if self.metric in RATIOS else last),
             Number(self.change, n),
             "ALARM (illustration)" if self.is_alarm else "quiet",
@@ -175,7 +179,7 @@ def nights(evidence: Evidence) -> list[Row]:
     return [course.row(p) for course, p in (*over_all, *alarms)]
 
 
-def courses_of(evidence: Evidence, metric: str) -> list[Course]:
+def courses_of(evidence: Evidence, metric: Key) -> list[Course]:
     """Each configuration's nightly mean, and the mean of those that every night has."""
     order = [night[0].batch_id for night in evidence.nights]
     mine = by_config(counting(evidence.history, metric))

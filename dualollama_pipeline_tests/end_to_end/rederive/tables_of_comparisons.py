@@ -32,16 +32,24 @@ from dualollama_pipeline_tests.end_to_end.rederive.ledger import (
     Words,
     number,
 )
-from dualollama_pipeline_tests.end_to_end.rederive.ratios import RATIOS
+from dualollama_pipeline_tests.end_to_end.rederive.ratios import (
+    AGAINST,
+    BALANCE,
+    RATIOS,
+    SHARED_SPEEDUP,
+    SPEEDUP,
+    Key,
+    named,
+)
 from dualollama_pipeline_tests.end_to_end.rederive.samples import Value
 
 AGAINST_ONE = {
-    "dual_weighted_speedup": "two servers, against one after the other",
-    "single_weighted_speedup": "one server, against one after the other",
-    "dual_against_single": "two servers, against one server",
+    SPEEDUP: "two servers, against one after the other",
+    SHARED_SPEEDUP: "one server, against one after the other",
+    AGAINST: "two servers, against one server",
 }
-BETWEEN = ("dual_weighted_speedup", "dual_against_single", "balance_efficiency_pct")
-FACTOR_METRICS = ("dual_weighted_speedup", "balance_efficiency_pct")
+BETWEEN = (SPEEDUP, AGAINST, BALANCE)
+FACTOR_METRICS = (SPEEDUP, BALANCE)
 
 
 class Comparison(NamedTuple):
@@ -49,7 +57,7 @@ class Comparison(NamedTuple):
 
     words: tuple[Entry, ...]
     family: str
-    metric: str
+    metric: Key
     mean: Mean | None
     n: int
 
@@ -95,11 +103,11 @@ def two_or_one(evidence: Evidence) -> list[Row]:
     return rows_of(made)
 
 
-def against_none(words: Words, family: str, metric: str, values: Sequence[Value]) -> Comparison:
+def against_none(words: Words, family: str, metric: Key, values: Sequence[Value]) -> Comparison:
     return Comparison((words,), family, metric, mean_of(strata_of(values)), len(values))
 
 
-def headline(evidence: Evidence, metric: str) -> tuple[Interval, int]:
+def headline(evidence: Evidence, metric: Key) -> tuple[Interval, int]:
     """The effect over everything that pools, and its n."""
     pooled = evidence.counting(metric, pooled=True)
     mean = mean_of(strata_of(pooled))
@@ -110,9 +118,9 @@ def between_scenarios(evidence: Evidence) -> list[Row]:
     made = []
     for metric, pair in product(BETWEEN, combinations(sorted(evidence.scenarios), 2)):
         one, other = (evidence.counting(metric, scenario=s, pooled=True) for s in pair)
-        words = (Words(f"{in_words(pair[0])} against {in_words(pair[1])}", metric),)
+        words = (Words(f"{in_words(pair[0])} against {in_words(pair[1])}", named(metric)),)
         mean = difference(strata_of(one), strata_of(other))
-        made.append(Comparison(words, metric, metric, mean, len(one) + len(other)))
+        made.append(Comparison(words, named(metric), metric, mean, len(one) + len(other)))
     return rows_of(made)
 
 
@@ -134,7 +142,7 @@ def factor_rows(evidence: Evidence) -> list[Row]:
         words = (
             Words(change.factor, in_words(change.scenario)),
             f"{written(change.low, is_gap=is_gap)} → {written(change.high, is_gap=is_gap)}",
-            metric,
+            named(metric),
         )
         made.append(compared(evidence, metric, pairs, words))
     return rows_of(made)
@@ -208,7 +216,7 @@ def written(levels: tuple[float, ...], *, is_gap: bool) -> str:
 
 
 def compared(
-    evidence: Evidence, metric: str, pairs: Sequence[tuple[str, str]], words: tuple[Entry, ...]
+    evidence: Evidence, metric: Key, pairs: Sequence[tuple[str, str]], words: tuple[Entry, ...]
 ) -> Comparison:
     """The higher level less the lower, over pairs of what really differs."""
     really = evidence.classes
@@ -221,7 +229,7 @@ def compared(
         for labels in ([high for _, high in matched], [low for low, _ in matched])
     ]
     n = sum(len(stratum.values) for each in sides for stratum in each)
-    return Comparison(words, metric, metric, difference(*sides), n)
+    return Comparison(words, named(metric), metric, difference(*sides), n)
 
 
 def side(values: Sequence[Value], labels: Sequence[Any]) -> list[Stratum]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from statistics import fmean, stdev
+from typing import Any
 
 from dualollama_pipeline_tests.end_to_end.rederive.arithmetic import (
     NOTHING,
     Interval,
     estimate,
+    mapped,
     mean_of,
     ranks,
     share,
@@ -15,19 +17,26 @@ from dualollama_pipeline_tests.end_to_end.rederive.arithmetic import (
 )
 from dualollama_pipeline_tests.end_to_end.rederive.evidence import Evidence, in_words
 from dualollama_pipeline_tests.end_to_end.rederive.ledger import ANY, Number, Row, number
-from dualollama_pipeline_tests.end_to_end.rederive.ratios import RATES
+from dualollama_pipeline_tests.end_to_end.rederive.ratios import (
+    AGAINST,
+    BALANCE,
+    RATES,
+    SECONDS,
+    SHARED_SECONDS,
+    SHARED_SPEEDUP,
+    SPEEDUP,
+    Key,
+    named,
+)
 from dualollama_pipeline_tests.end_to_end.rederive.samples import Value
 
 SHOWN = (
-    "dual_weighted_speedup",
-    "balance_efficiency_pct",
-    "single_weighted_speedup",
-    "dual_against_single",
+    SPEEDUP,
+    BALANCE,
+    SHARED_SPEEDUP,
+    AGAINST,
 )
-LABELS = {
-    "dual_weighted_speedup": "Weighted speedup, two servers",
-    "balance_efficiency_pct": "Balance efficiency (the report's)",
-}
+RANKED = (SPEEDUP, BALANCE)
 
 
 def shown(found: Interval, n: int) -> Number:
@@ -35,7 +44,7 @@ def shown(found: Interval, n: int) -> Number:
     return Number(NOTHING if found.low is None else found, n)
 
 
-def of_values(values: list[Value], metric: str) -> Number:
+def of_values(values: list[Value], metric: Key) -> Number:
     return shown(estimate(values, metric), len(values))
 
 
@@ -43,7 +52,7 @@ def of_rate(values: list[Value]) -> Number:
     return Number(share(sum(v.known > 0 for v in values), len(values)), len(values))
 
 
-def places(evidence: Evidence, metric: str) -> dict[str, Number]:
+def places(evidence: Evidence, metric: Key) -> dict[str, Number]:
     """The place of each configuration that has an estimate."""
     means = {
         name: mean
@@ -55,12 +64,12 @@ def places(evidence: Evidence, metric: str) -> dict[str, Number]:
 
 
 def configurations(evidence: Evidence) -> list[Row]:
-    place = places(evidence, "dual_weighted_speedup")
+    place = places(evidence, SPEEDUP)
     rows: list[Row] = []
     for name, scenario in evidence.by_scenario():
         blocks = len(next(b for b in evidence.current if b.config_id == name).blocks)
         counts = evidence.validity([name])
-        left_out = max(counts["n_left_out_dual"], counts["n_left_out_single"])
+        left_out = max(counts["n_left_out"].values())
         speedup, balance, single, against = (
             of_values(evidence.counting(metric, config_id=name), metric) for metric in SHOWN
         )
@@ -70,7 +79,7 @@ def configurations(evidence: Evidence) -> list[Row]:
     return rows
 
 
-def ranking(evidence: Evidence, metric: str) -> list[Row]:
+def ranking(evidence: Evidence, metric: Key) -> list[Row]:
     """The first five and the last three; each once."""
     found = places(evidence, metric)
     order = sorted(found, key=lambda name: (found[name].found.value or 0.0, name))
@@ -90,12 +99,12 @@ def ranking(evidence: Evidence, metric: str) -> list[Row]:
 def best_trials(evidence: Evidence) -> list[Row]:
     """The five highest single values of each measure."""
     rows: list[Row] = []
-    for metric, label in LABELS.items():
+    for metric in RANKED:
         values = sorted(evidence.counting(metric), key=lambda v: -v.known)[:5]
         for v in values:
             mine = of_values(evidence.counting(metric, config_id=v.config_id), metric)
             where = f"{v.batch_id}, {v.block}"
-            rows.append([v.config_id, where, label, number(v.known, 1), mine])
+            rows.append([v.config_id, where, named(metric), number(v.known, 1), mine])
     return rows
 
 
@@ -105,7 +114,7 @@ def scenarios(evidence: Evidence) -> list[Row]:
         pooled = {m: evidence.counting(m, scenario=scenario, pooled=True) for m in SHOWN}
         dual, balance, single, against = (of_values(pooled[m], m) for m in SHOWN)
         within = [
-            [v.known for v in pooled["dual_weighted_speedup"] if v.config_id == name]
+            [v.known for v in pooled[SPEEDUP] if v.config_id == name]
             for name, _ in evidence.by_scenario()
         ]
         spreads = [100 * stdev(each) / abs(fmean(each)) for each in within if len(each) > 1]
@@ -134,7 +143,7 @@ def contention(evidence: Evidence) -> list[Row]:
 def appendix_a(evidence: Evidence) -> list[Row]:
     rows: list[Row] = []
     for name, scenario in evidence.by_scenario():
-        balances = evidence.counting("balance_efficiency_pct", config_id=name)
+        balances = evidence.counting(BALANCE, config_id=name)
         rows.append(
             [
                 name,
@@ -142,14 +151,44 @@ def appendix_a(evidence: Evidence) -> list[Row]:
                 ANY,
                 ANY,
                 ANY,
-                of_values(evidence.counting("balance_speedup", config_id=name), "balance_speedup"),
-                of_values(balances, "balance_efficiency_pct"),
-                number(max(v.known for v in balances), len(balances)),
-                of_rate(evidence.counting("balance_contention_pct", config_id=name)),
                 of_values(
-                    evidence.counting("dual_weighted_speedup", config_id=name),
-                    "dual_weighted_speedup",
+                    evidence.counting(("balance_speedup", "apart", "all"), config_id=name),
+                    ("balance_speedup", "apart", "all"),
                 ),
+                of_values(balances, BALANCE),
+                number(max(v.known for v in balances), len(balances)),
+                of_rate(
+                    evidence.counting(("balance_contention_pct", "apart", "all"), config_id=name)
+                ),
+                of_values(evidence.counting(SPEEDUP, config_id=name), SPEEDUP),
             ]
         )
     return rows
+
+
+HERE = (
+    SECONDS,
+    SHARED_SECONDS,
+    AGAINST,
+    ("throughput_scaling", "apart", "all"),
+    ("slowdown", "apart", "collector"),
+    ("slowdown", "apart", "insight"),
+    BALANCE,
+    ("tok_per_s_delta", "apart", "all"),
+    ("ttft_delta_ms", "apart", "all"),
+)
+
+
+def this_machine(evidence: Evidence) -> list[Row]:
+    """The population's estimates, two servers against one as a change, and the best balance."""
+    rows: list[Row] = []
+    for metric in HERE:
+        found = estimate(evidence.counting(metric, pooled=True), metric)
+        cells: list[Any] = [Number(found), ANY, ANY]
+        if metric == AGAINST:
+            change = mapped(found, lambda ratio: 100 * (ratio - 1))
+            cells = [number(1.0), number(found.value), Number(change)]
+        rows.append([", ".join(word for word in metric if word != "all"), *cells, ANY])
+    each = [estimate(evidence.counting(BALANCE, config_id=n), BALANCE) for n in evidence.config_ids]
+    top = max(each, key=lambda found: found.value or 0.0)
+    return [*rows, [f"{BALANCE[0]}, apart", Number(top), ANY, ANY, ANY]]

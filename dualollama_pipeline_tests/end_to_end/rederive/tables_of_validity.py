@@ -112,7 +112,8 @@ def notes(evidence: Evidence, config_id: str) -> list[tuple[int, str, list[str]]
             if any(
                 not v.counts
                 for v in evidence.values
-                if (v.config_id, v.block, v.metric) == (config_id, place, f"{arm}_weighted_speedup")
+                if (v.config_id, v.block, v.metric)
+                == (config_id, place, ("weighted_speedup", arm, "all"))
             )
         ]
         if worst != "VALID" or left_out:

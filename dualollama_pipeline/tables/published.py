@@ -14,6 +14,7 @@ VERDICTS = (
     "rounding",
     "contradicted",
     "internally inconsistent",
+    "normative",
     "not checkable",
 )
 BASES = ("internal arithmetic", "imported runs", "other published figure", "none")

@@ -179,7 +179,7 @@ def cost_model(
     run_table: pd.DataFrame,
     block_table: pd.DataFrame,
     imported_runs: pd.DataFrame,
-    published_figures: pd.DataFrame,
+    claim_audit: pd.DataFrame,
 ) -> Made:
     """Do the sums of section 8 again."""
     from dualollama_pipeline.tr114.costs import cost_table
@@ -188,7 +188,8 @@ def cost_model(
 
     inputs = load_cost_inputs(settings.data / "cost.yaml")
     found = demands(run_table, block_table, imported_runs)
-    return Made(cost_table.cost_model(inputs, found, published_figures))
+    reported = load_cost_inputs(settings.published / "costs.yaml")
+    return Made(cost_table.cost_model(reported, inputs, found, claim_audit))
 
 
 @WING.step(

@@ -35,6 +35,11 @@ def inputs() -> CostInputs:
 
 
 @pytest.fixture(scope="session")
+def reported() -> CostInputs:
+    return load_cost_inputs(DATA / "published" / "costs.yaml")
+
+
+@pytest.fixture(scope="session")
 def matrix() -> Study:
     return load_study(DATA / "matrix.yaml")
 

@@ -7,17 +7,18 @@ own figures, else not checkable, with what is lacking.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from dualollama_pipeline.tables.published import VERDICTS
 from dualollama_pipeline.tr114.audit import (
+    expression,
     rules_claims,
     rules_comparison,
     rules_costs,
     rules_design,
-    rules_restated,
     rules_results,
     rules_sources,
     rules_targets,
@@ -27,6 +28,7 @@ from dualollama_pipeline.tr114.audit.evidence import Evidence, load_plan, load_r
 from dualollama_pipeline.tr114.audit.figures import Figures
 from dualollama_pipeline.tr114.audit.rule import Lacking
 from dualollama_pipeline.tr114.audit.verdict import Verdict, judge, not_checkable, show
+from dualollama_pipeline.tr114.costs.cost_inputs import load_cost_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from dualollama_pipeline.tr114.audit.rule import Rule
 
 RULES: tuple[Rule, ...] = (
-    *rules_restated.RULES,
     *rules_results.RULES,
     *rules_design.RULES,
     *rules_comparison.RULES,
@@ -45,6 +46,9 @@ RULES: tuple[Rule, ...] = (
     *rules_costs.RULES,
     *rules_sources.RULES,
 )
+
+
+SET = "set by the report, not found"
 
 
 def rule_for(figure: Figure) -> Rule | None:
@@ -57,14 +61,26 @@ def audit_figure(figure: Figure, evidence: Evidence) -> Verdict:
     rule = rule_for(figure)
     if rule is None:
         return not_checkable("no rule selects it: add one to tr114/audit/rules_*.py")
+    verdict = _checked(rule, figure, evidence)
+    if rule.normative:
+        return replace(verdict, word="normative", explanation=f"{SET}; {verdict.explanation}")
+    return verdict
+
+
+def _checked(rule: Rule, figure: Figure, evidence: Evidence) -> Verdict:
     lacking = [rule.reason] if rule.reason else []
-    for check in (rule.runs, rule.report):
-        if check is None:
-            continue
-        try:
-            return judge(figure, check(figure, evidence))
-        except Lacking as lack:
-            lacking.append(str(lack))
+    try:
+        if rule.runs is not None:
+            return judge(figure, rule.runs(figure, evidence))
+    except Lacking as lack:
+        lacking.append(str(lack))
+    try:
+        if isinstance(rule.printed, str):
+            return judge(figure, expression.finding(rule, figure, evidence))
+        if rule.printed is not None:
+            return judge(figure, rule.printed(figure, evidence))
+    except Lacking as lack:
+        lacking.append(str(lack))
     return not_checkable("; ".join(lacking))
 
 
@@ -103,7 +119,7 @@ def gather(
         load_plan(published),
         runs,
         calls,
-        load_rows(published / "costs.csv"),
+        load_cost_inputs(published / "costs.yaml"),
         load_rows(published / "sources.csv"),
     )
 

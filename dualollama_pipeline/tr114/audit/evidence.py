@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.core.study import Configuration, Study
     from dualollama_pipeline.tr114.audit.figures import Figure, Figures
+    from dualollama_pipeline.tr114.costs.cost_inputs import CostInputs
 
 RESULT_SECTIONS = re.compile(r"[34]\..*")  # where the report states results; others restate them
 SCENARIOS = {
@@ -28,6 +29,7 @@ SCENARIOS = {
     "chimera-homo": "chimera_homo",
     "chimera-homo all 13": "chimera_homo",
 }
+SAMPLE = "homo sampled 3"
 COLUMNS = {
     "speedup": "reported_speedup",
     "efficiency": "reported_efficiency_pct",
@@ -61,7 +63,7 @@ class Evidence:
     plan: Study
     runs: pd.DataFrame
     calls: pd.DataFrame
-    costs: tuple[dict[str, str], ...] = ()
+    costs: CostInputs
     sources: tuple[dict[str, str], ...] = ()
 
     @cached_property
@@ -109,9 +111,17 @@ class Evidence:
             raise Lacking(f"needs the {wanted} runs of {named}, {len(rows)} are imported")
         return rows
 
-    def scenario_runs(self, scenario: str) -> pd.DataFrame:
-        """Return all runs of a scenario; raises Lacking unless they are complete."""
-        return self.config_runs([c.config_id for c in self.scenario_configs(scenario)])
+    def planned(self, part: str) -> list[str]:
+        """Return the configurations of a part of the plan: a scenario, or section 3.2's sample."""
+        sampled = part == SAMPLE
+        configs = self.scenario_configs("chimera-homo" if sampled else part)
+        names = [c.config_id for c in configs]
+        # the sample is what section 3.2 prints a row for
+        return [n for n in names if (n, "speedup", "mean") in self.homes] if sampled else names
+
+    def scenario_runs(self, part: str) -> pd.DataFrame:
+        """Return all runs of a part of the plan; raises Lacking unless they are complete."""
+        return self.config_runs(self.planned(part))
 
     def population(self) -> pd.DataFrame:
         """Return all runs of the plan; raises Lacking unless they are complete."""
@@ -141,12 +151,6 @@ class Evidence:
         configs = self.scenario_configs(scenario) if scenario else self.plan.configurations
         keys = {c.config_id: (c.config_id, "efficiency", statistic) for c in configs}
         return {name: self.homes[key].number for name, key in keys.items() if key in self.homes}
-
-
-def sampled_homo(evidence: Evidence) -> list[str]:
-    """Return the homogeneous configurations that section 3.2 prints a row for: its sample."""
-    configs = evidence.scenario_configs("chimera-homo")
-    return [c.config_id for c in configs if (c.config_id, "speedup", "mean") in evidence.homes]
 
 
 def load_plan(published: Path) -> Study:

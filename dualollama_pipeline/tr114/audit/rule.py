@@ -23,19 +23,24 @@ class Lacking(Exception):  # noqa: N818 no error: the audit goes on with what th
 
 @dataclass(frozen=True)
 class Rule:
-    """Patterns of subject, metric, statistic (and section), and the checks in order of strength.
+    """Patterns of what it selects, and the checks in order of strength.
 
-    `runs` needs imported runs, `report` the report's own figures or a public source. `reason`
-    says why nothing checks the figure when both are absent or lack what they need.
+    `runs` needs imported runs; `printed` is an expression over the report's own figures (`words`
+    say what it is), or a check where arithmetic does not say it. `reason` says why nothing checks
+    the figure when both are absent or lack what they need. A `normative` figure is set, not found:
+    what is at hand stands beside it, and no verdict is made of it.
     """
 
     subject: str
     metric: str
     statistic: str
     runs: Check | None = None
-    report: Check | None = None
+    printed: str | Check | None = None
     reason: str = ""
+    words: str = ""
     section: str = ".*"
+    unit: str = ".*"
+    normative: bool = False
 
     def selects(self, figure: Figure) -> bool:
         """Whether this rule is about the figure."""
@@ -46,6 +51,7 @@ class Rule:
                 (self.metric, figure.metric),
                 (self.statistic, figure.statistic),
                 (self.section, figure.section),
+                (self.unit, figure.unit),
             )
         )
 
@@ -63,11 +69,6 @@ def other_figure(how: str, *values: float | Candidate) -> Finding:
 def from_runs(how: str, *values: float | Candidate) -> Finding:
     """Return a finding from imported runs."""
     return Finding("imported runs", how, _candidates(values))
-
-
-def point(value: float) -> Candidate:
-    """Return one number that is compared with both ends of a printed range."""
-    return Candidate(value, high=value)
 
 
 def _candidates(values: tuple[float | Candidate, ...]) -> tuple[Candidate, ...]:

@@ -11,7 +11,6 @@ from dualollama_pipeline.tr114.audit.rule import (
     Rule,
     arithmetic,
     from_runs,
-    point,
 )
 from dualollama_pipeline.tr114.audit.rules_results import RULES as RESULT_RULES
 from dualollama_pipeline.tr114.audit.verdict import Candidate, Finding, judge
@@ -32,8 +31,6 @@ def _recomputed(figure: Figure, evidence: Evidence) -> float:
     Raises:
         Lacking: they are not all imported.
     """
-    if figure.statistic == "best config" and figure.subject in SCENARIOS:
-        return _best_config(figure, evidence).candidates[0].low
     for rule in RESULT_RULES:
         if rule.selects(figure) and rule.runs is not None:
             return judge(figure, rule.runs(figure, evidence)).recomputed
@@ -112,47 +109,6 @@ def _ends(python: Figure, rust: float) -> tuple[Candidate, ...]:
     return (Candidate(rust - low, high=rust - high if python.printed.is_range else None),)
 
 
-def _best_config(figure: Figure, evidence: Evidence) -> Finding:
-    means = evidence.scenario_runs(figure.subject).groupby("config_id")["reported_efficiency_pct"]
-    best = means.mean().sort_values(ascending=False)
-    return from_runs(
-        f"best configuration mean of its scenario, {best.index[0]}", float(best.iloc[0])
-    )
-
-
-def _best_config_printed(figure: Figure, evidence: Evidence) -> Finding:
-    means = evidence.printed_means(figure.subject)
-    best = max(means, key=lambda name: means[name])
-    return arithmetic(f"best configuration mean printed for its scenario, {best}", means[best])
-
-
-def _python_cv(_: Figure, evidence: Evidence) -> Finding:
-    sd, mean = (
-        evidence.figures.number("python TR110", "efficiency", name) for name in ("std", "mean")
-    )
-    return arithmetic(f"100 x {sd:g} / {mean:g}", 100 * sd / mean)
-
-
-def _earlier_gain(_: Figure, evidence: Evidence) -> Finding:
-    before, after = (
-        evidence.figures.number(r, "efficiency", "peak") for r in ("TR113", "TR114 v1")
-    )
-    return arithmetic(
-        "peaks printed on the same page",
-        Candidate(after - before, f"{after:g} less {before:g}, pp"),
-        Candidate(100 * (after / before - 1), f"{after:g} over {before:g}, percent"),
-    )
-
-
-def _peak_is_mean(figure: Figure, evidence: Evidence) -> Finding:
-    mean = evidence.figures.number("python TR110", "efficiency", "peak config")
-    how = (
-        f"the best run is printed as {figure.value}, the best configuration's mean as {mean:g}: "
-        "a best run equals a mean only if all its runs are equal"
-    )
-    return Finding("internal arithmetic", how, holds=figure.number > mean)
-
-
 def _lead(figure: Figure, evidence: Evidence) -> Finding:
     """Python is said to be ahead; the report's own figures put Rust ahead."""
     deltas = evidence.figures.number("rust vs python", "efficiency", "delta of best configs")
@@ -169,34 +125,30 @@ def _hetero_against_homo(_: Figure, evidence: Evidence) -> Finding:
         evidence.scenario_runs(name)["reported_efficiency_pct"].astype("float64").mean()
         for name in ("chimera-hetero", "chimera-homo")
     ]
-    return from_runs("hetero less homo, means of the runs", point(float(means[0] - means[1])))
+    return from_runs("hetero less homo, means of the runs", float(means[0] - means[1]))
 
 
-def _hetero_against_homo_printed(_: Figure, evidence: Evidence) -> Finding:
-    hetero = evidence.home("chimera-hetero", "efficiency", "mean").number
-    homo = evidence.home("chimera-homo all 13", "efficiency", "mean").number
-    return arithmetic(f"{hetero:g} less {homo:g}", point(hetero - homo))
-
-
-DELTA = ".*delta.*"
+PYTHON = "python TR110, efficiency"
 RULES = (
     Rule(
-        "rust vs python|python vs rust",
-        "multi-agent gap|coordination efficiency",
-        "delta",
-        None,
-        _lead,
+        "rust vs python|python vs rust", "multi-agent gap|coordination efficiency", "delta",
+        printed=_lead,
     ),
-    Rule("delta|rust vs python", "efficiency|contention", DELTA, _delta, _delta_printed),
-    Rule("chimera-homo", "efficiency", "best config", _best_config, _best_config_printed),
-    Rule("TR114 v1", "efficiency", "delta vs TR113", None, _earlier_gain),
-    Rule("python TR110", "efficiency", "cv", None, _python_cv),
-    Rule("python TR110", "efficiency", "peak run", None, _peak_is_mean),
     Rule(
-        "hetero vs homo",
-        "efficiency",
-        "mean delta",
-        _hetero_against_homo,
-        _hetero_against_homo_printed,
+        "delta|rust vs python", "efficiency|contention", ".*delta.*", _delta, _delta_printed,
     ),
-)
+    Rule(
+        "TR114 v1", "efficiency", "delta vs TR113", unit="pp",
+        printed="[TR114 v1, efficiency, peak] - [TR113, efficiency, peak]",
+    ),
+    Rule("python TR110", "efficiency", "cv", printed=f"100 * [{PYTHON}, std] / [{PYTHON}, mean]"),
+    Rule(
+        "python TR110", "efficiency", "peak run",
+        words="above the best configuration's mean, unless all its runs are equal",
+        printed=f"{{value}} > [{PYTHON}, peak config]",
+    ),
+    Rule(
+        "hetero vs homo", "efficiency", "mean delta", _hetero_against_homo,
+        "[chimera-hetero, efficiency, mean] - [chimera-homo all 13, efficiency, mean]",
+    ),
+)  # fmt: skip

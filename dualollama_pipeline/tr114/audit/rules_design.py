@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from dualollama_pipeline.metrics.run import TTFT_MARGIN_MS
-from dualollama_pipeline.tr114.audit.evidence import SCENARIOS, quantity
+from dualollama_pipeline.tr114.audit.evidence import quantity
 from dualollama_pipeline.tr114.audit.rule import (
     Lacking,
     Rule,
@@ -16,6 +16,7 @@ from dualollama_pipeline.tr114.audit.rule import (
     from_runs,
     other_figure,
 )
+from dualollama_pipeline.tr114.audit.rules_sources import INPUT
 from dualollama_pipeline.tr114.audit.verdict import Candidate, Finding
 
 if TYPE_CHECKING:
@@ -37,42 +38,14 @@ def _campaign_count(figure: Figure, evidence: Evidence) -> Finding:
     return from_runs(f"{figure.metric} among the imported runs", counts[figure.metric])
 
 
-def _campaign_product(figure: Figure, evidence: Evidence) -> Finding:
-    number = {
-        name: evidence.figures.number("campaign", name, "count")
-        for name in ("runs", "configurations", "runs per config")
-    }
-    if figure.metric == "runs":
-        return arithmetic(
-            "configurations x runs of each", number["configurations"] * number["runs per config"]
-        )
-    if figure.metric == "configurations":
-        parts = [evidence.figures.number(s, "configurations", "count") for s in list(SCENARIOS)[:3]]
-        return arithmetic("sum of the three scenarios", sum(parts))
-    return arithmetic("runs / configurations", number["runs"] / number["configurations"])
-
-
-def _all_runs_sum(_: Figure, evidence: Evidence) -> Finding:
-    parts = [evidence.figures.number(name, "runs", "count") for name in ("campaign", "TR110")]
-    return arithmetic(f"{parts[0]:.0f} + {parts[1]:.0f}", sum(parts))
-
-
 def _scenario_count(figure: Figure, evidence: Evidence) -> Finding:
     runs = evidence.scenario_runs(figure.subject)
     found = {"runs": len(runs), "configurations": runs["config_id"].nunique()}
     return from_runs("imported, both spellings of the scenario as one", found[figure.metric])
 
 
-def _scenario_count_printed(figure: Figure, evidence: Evidence) -> Finding:
-    names = list(SCENARIOS)[:3]
-    parts = {n: evidence.figures.number(n, "configurations", "count") for n in names}
-    if figure.metric == "runs":
-        return arithmetic(
-            "configurations x runs of each", parts[figure.subject] * evidence.repetitions
-        )
-    total = evidence.figures.number("campaign", "configurations", "count")
-    rest = total - sum(v for n, v in parts.items() if n != figure.subject)
-    return arithmetic("all configurations less those of the other scenarios", rest)
+def _planned_count(figure: Figure, evidence: Evidence) -> Finding:
+    return other_figure("rows of the plan", len(evidence.planned(figure.subject)))
 
 
 def _hours(_: Figure, evidence: Evidence) -> Finding:
@@ -94,11 +67,6 @@ def _grid(_: Figure, evidence: Evidence) -> Finding:
     n = int(evidence.figures.number("chimera-homo", "configurations", "count"))
     how = f"{n} configurations cannot fill 27 cells; different cells in the plan"
     return arithmetic(how, len(cells))
-
-
-def _complete_table(_: Figure, evidence: Evidence) -> Finding:
-    rows = evidence.figures.number("chimera-homo", "configurations", "count")
-    return arithmetic("rows that a complete table of this scenario has", rows)
 
 
 def _servers(_: Figure, evidence: Evidence) -> Finding:
@@ -158,18 +126,8 @@ def _formula(figure: Figure, evidence: Evidence) -> Finding:
     return Finding("imported runs", how, holds=off <= STORED)
 
 
-def _formula_by_words(figure: Figure, evidence: Evidence) -> Finding:
-    """Efficiency is 50 x speedup in the report's own rows; CV is 100 x sd / mean."""
-    if figure.metric == "CV":
-        sd, mean, cv = (
-            evidence.figures.number("population", "efficiency", name)
-            for name in ("std", "mean", "cv")
-        )
-        value = 100 * sd / mean
-        how = f"100 x {sd:g} / {mean:g} = {value:.2f}, printed {cv:g}"
-        return Finding("internal arithmetic", how, holds=abs(value - cv) <= 0.05)  # noqa: PLR2004
-    if figure.metric != "efficiency":
-        raise Lacking("needs the stored parts of at least one imported run")
+def _halves(_: Figure, evidence: Evidence) -> Finding:
+    """Efficiency is 50 x speedup in the report's own rows."""
     pairs = [
         (evidence.home(c, "speedup", "mean"), evidence.home(c, "efficiency", "mean"))
         for c in evidence.plan.config_ids
@@ -340,31 +298,47 @@ def _specification(figure: Figure, evidence: Evidence) -> Finding:
 
 
 SCENARIO = "baseline-vs-chimera|chimera-hetero|chimera-homo"
+PER_CONFIG = "[campaign, runs per config, count]"
+STORED_PARTS = "needs the stored parts of at least one imported run"
 RULES = (
     Rule(
-        "campaign",
-        "runs|configurations|runs per config",
-        "count|product",
-        _campaign_count,
-        _campaign_product,
+        "campaign", "runs", "count|product", _campaign_count,
+        f"[campaign, configurations, count] * {PER_CONFIG}",
     ),
-    Rule("formula", "aggregate", "n", _campaign_count, _campaign_product),
-    Rule("campaign", "runs", "sum", None, _all_runs_sum),
+    Rule(
+        "campaign", "configurations", "count", _campaign_count,
+        f"sum([{SCENARIO}, configurations, count])",
+    ),
+    Rule("campaign", "runs per config", "count", _campaign_count, reason=INPUT),
+    Rule("formula", "aggregate", "n", _campaign_count, PER_CONFIG),
+    Rule(
+        "campaign", "runs", "sum", printed="[campaign, runs, count] + [TR110, runs, count]",
+    ),
     Rule("campaign", "duration", "total", _hours),
-    Rule(SCENARIO, "runs|configurations", "count", _scenario_count, _scenario_count_printed),
-    Rule("chimera-homo", "grid coverage", "count", None, _grid),
-    Rule("chimera-homo", "rows", "count", None, _complete_table),
+    Rule(
+        SCENARIO, "runs", "count", _scenario_count,
+        f"[{{subject}}, configurations, count] * {PER_CONFIG}",
+    ),
+    Rule(SCENARIO, "configurations", "count", _scenario_count, _planned_count),
+    Rule("chimera-homo", "grid coverage", "count", printed=_grid),
+    # the rows of a complete table
+    Rule("chimera-homo", "rows", "count", printed="[chimera-homo, configurations, count]"),
     Rule("dual ollama", "servers", "count", _servers, _ports),
     Rule("glossary", "dual ollama", "ports", _ports_in_runs, _ports),
     Rule("formula", "contention", "rule", _contention_rule),
-    Rule("formula", "CV", "rule", None, _formula_by_words),
-    Rule("formula|glossary", ".*", "rule", _formula, _formula_by_words),
+    Rule(
+        "formula", "CV", "rule", words="100 x sd / mean gives the printed cv",
+        printed="abs(100 * [population, efficiency, std] / [population, efficiency, mean]"
+        " - [population, efficiency, cv]) <= 0.05",
+    ),
+    Rule("formula", "efficiency", "rule", _formula, _halves),
+    Rule("formula|glossary", ".*", "rule", _formula, reason=STORED_PARTS),
     Rule("method", "streaming", "claim", _streaming, _streaming_by_words),
-    Rule("parity", "runtime", "rule", None, _parity),
+    Rule("parity", "runtime", "rule", printed=_parity),
     Rule(r"test\d+", "rank by mean", "rank", _rank_by_mean, _rank_printed),
     Rule(r"test\d+ run \d+", "rank by run", "rank", _rank_by_run, _rank_printed),
     Rule(r"test\d+", "peak run index", "index", _peak_run, _peak_run_printed),
     Rule(r"test\d+", "num_gpu", "config", _num_gpu, _num_gpu_plan),
     Rule("rust", "version", "spec", _toolchain, reason="the toolchain is named only in the runs"),
-    Rule(".*", "hardware|version|parameters|size", "spec", None, _specification),
-)
+    Rule(".*", "hardware|version|parameters|size", "spec", printed=_specification),
+)  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from dualollama_pipeline.tr114.audit.conventions import PERCENTILES, candidates
-from dualollama_pipeline.tr114.audit.evidence import COLUMNS, quantity, sampled_homo
+from dualollama_pipeline.tr114.audit.evidence import COLUMNS, quantity
 from dualollama_pipeline.tr114.audit.rule import (
     Lacking,
     Rule,
@@ -75,11 +75,10 @@ def restated(figure: Figure, evidence: Evidence) -> Finding:
 def _population(figure: Figure, evidence: Evidence) -> Finding:
     _, metric, statistic = quantity(figure)
     runs = evidence.population()
-    found = candidates(runs, COLUMNS[metric], statistic)
     how = f"{statistic} of the {len(runs)} imported runs"
     if metric == "throughput_delta":
         return from_runs(how, *_both_signs(runs, COLUMNS[metric], statistic))
-    return from_runs(how, *found)
+    return from_runs(how, *candidates(runs, COLUMNS[metric], statistic))
 
 
 def _both_signs(runs: pd.DataFrame, column: str, statistic: str) -> list[Candidate]:
@@ -110,25 +109,23 @@ def _efficiency(evidence: Evidence) -> pd.Series:
     return evidence.population()["reported_efficiency_pct"].astype("float64")
 
 
-def _modal_bin(figure: Figure, evidence: Evidence) -> Finding:
-    bins = np.floor(_efficiency(evidence)).astype(int).value_counts()
-    low, count = int(bins.index[0]), int(bins.iloc[0])
-    if figure.statistic == "modal count":
-        return from_runs(f"runs in the fullest 1 pp bin, {low}-{low + 1} %", count)
+def _modal_bin(_: Figure, evidence: Evidence) -> Finding:
+    low = int(np.floor(_efficiency(evidence)).astype(int).value_counts().index[0])
     return from_runs("fullest 1 pp bin", Candidate(low, high=low + 1))
+
+
+def _modal_count(_: Figure, evidence: Evidence) -> Finding:
+    """Runs in the bin that is printed beside the count, whether it is the fullest or not."""
+    printed = evidence.figures.first("population", "efficiency", "modal bin")
+    low, high = printed.printed.low, printed.printed.high
+    inside = _efficiency(evidence).between(low, high, inclusive="left")
+    return from_runs(f"runs in the printed bin, {printed.value} %", int(inside.sum()))
 
 
 def _skew(_: Figure, evidence: Evidence) -> Finding:
     skewness = float(stats.skew(_efficiency(evidence)))
     how = f"said to be skewed right; skewness of the runs {skewness:.2f}, a tail to the left"
     return Finding("imported runs", how, holds=skewness > 0)
-
-
-def _skew_by_words(_: Figure, evidence: Evidence) -> Finding:
-    mean = evidence.figures.number("population", "efficiency", "mean")
-    median = evidence.figures.number("population", "efficiency", "median")
-    how = f"said to be skewed right, but the mean {mean:g} lies below the median {median:g}"
-    return Finding("internal arithmetic", how, holds=mean > median)
 
 
 def _share(figure: Figure, evidence: Evidence) -> Finding:
@@ -142,24 +139,13 @@ def _share(figure: Figure, evidence: Evidence) -> Finding:
     )
 
 
-def _share_by_count(figure: Figure, evidence: Evidence) -> Finding:
-    """A bound from the count of runs said to lie below 95 %."""
-    if figure.statistic.startswith("count <"):
-        listed = [
-            f.number
-            for f in evidence.figures.select(metric="efficiency", statistic="run value")
-            if f.section == figure.section and f.number < LOW_EFFICIENCY_PCT
-        ]
-        return other_figure("runs below 95 % that the same line lists", len(listed))
-    limit = float(figure.statistic.rpartition(">")[2] or "inf") if ">" in figure.statistic else 0.0
-    if not 0 < limit <= LOW_EFFICIENCY_PCT:
-        raise Lacking("needs all runs")
-    total = evidence.figures.number("campaign", "runs", "count")
-    low = evidence.figures.number("population", "efficiency", "count <95")
-    return arithmetic(
-        f"{low:.0f} of {total:.0f} runs are said to lie below 95 %, so at least",
-        100 * (total - low) / total,
-    )
+def _listed_low(figure: Figure, evidence: Evidence) -> Finding:
+    listed = [
+        f.number
+        for f in evidence.figures.select(metric="efficiency", statistic="run value")
+        if f.section == figure.section and f.number < LOW_EFFICIENCY_PCT
+    ]
+    return other_figure("runs below 95 % that the same line lists", len(listed))
 
 
 # --- contention ---------------------------------------------------------------------------------
@@ -182,87 +168,26 @@ def _population_contention(figure: Figure, evidence: Evidence) -> Finding:
 
 
 def _scenario_contention(figure: Figure, evidence: Evidence) -> Finding:
-    if figure.subject == "homo sampled 3":
-        return _flagged(evidence.config_runs(sampled_homo(evidence)), "rate")
     return _flagged(evidence.scenario_runs(figure.subject), "rate")
-
-
-def _counted(figure: Figure, evidence: Evidence) -> Finding:
-    """Sum the contended runs that the report prints for each configuration."""
-    if figure.subject == "homo sampled 3":
-        names = sampled_homo(evidence)
-    elif figure.subject in {"population", "dual ollama"}:
-        names = evidence.plan.config_ids
-    else:
-        names = [c.config_id for c in evidence.scenario_configs(figure.subject)]
-    homes = evidence.homes
-    counts = [homes[n, "contention", "count"] for n in names if (n, "contention", "count") in homes]
-    k, n = sum(f.number for f in counts), evidence.repetitions * len(names)
-    how = f"{k:.0f} of {n} by the {len(counts)} configurations printed"
-    return arithmetic(how, k if figure.statistic == "count" else 100 * k / n)
 
 
 # --- scenarios and configurations ---------------------------------------------------------------
 
 
 def _scenario_mean(figure: Figure, evidence: Evidence) -> Finding:
-    if figure.subject == "homo sampled 3":
-        runs = evidence.config_runs(sampled_homo(evidence))
-    else:
-        runs = evidence.scenario_runs(figure.subject)
+    runs = evidence.scenario_runs(figure.subject)
     how = f"mean of {len(runs)} imported runs"
     return from_runs(how, *candidates(runs, COLUMNS[figure.metric], "mean"))
 
 
-def _scenario_mean_printed(figure: Figure, evidence: Evidence) -> Finding:
-    names = (
-        sampled_homo(evidence)
-        if figure.subject == "homo sampled 3"
-        else [c.config_id for c in evidence.scenario_configs(figure.subject)]
-    )
-    means = evidence.printed_means()
-    if all(name in means for name in names):
-        value = sum(means[name] for name in names) / len(names)
-        return arithmetic(f"mean of the {len(names)} configuration means printed", value)
-    return _implied_mean(figure, evidence)
-
-
-def _implied_mean(figure: Figure, evidence: Evidence) -> Finding:
-    """What the mean over all runs leaves for the scenario whose configurations are not printed."""
-    population = evidence.figures.first("population", "efficiency", "mean")
-    mine = len(evidence.scenario_configs(figure.subject))
-    total, slack = population.number * len(evidence.plan.configurations), population.printed.unit
-    slack *= len(evidence.plan.configurations) / 2
-    for name in ("baseline-vs-chimera", "chimera-hetero"):
-        other, n = evidence.home(name, "efficiency", "mean"), len(evidence.scenario_configs(name))
-        total -= n * other.number
-        slack += n * other.printed.unit / 2
-    how = "what the overall mean and the other scenarios leave"
-    return arithmetic(how, Candidate(total / mine, slack=slack / mine))
-
-
 def _scenario_peak(figure: Figure, evidence: Evidence) -> Finding:
-    sampled = figure.subject == "homo sampled 3"
-    names = (
-        sampled_homo(evidence)
-        if sampled
-        else [c.config_id for c in evidence.scenario_configs(figure.subject)]
-    )
-    return _best_run(evidence.config_runs(names))
+    return _best_run(evidence.scenario_runs(figure.subject))
 
 
 def _best_run(runs: pd.DataFrame) -> Finding:
     best = runs.sort_values("reported_efficiency_pct").iloc[-1]
     where = f"{best['config_id']} run {best['run_number']}"
     return from_runs(f"best run, {where}", float(best["reported_efficiency_pct"]))
-
-
-def _scenario_peak_printed(figure: Figure, evidence: Evidence) -> Finding:
-    peaks = evidence.printed_peaks(None if figure.subject == "homo sampled 3" else figure.subject)
-    if figure.subject == "homo sampled 3":
-        peaks = {name: peaks[name] for name in sampled_homo(evidence)}
-    best = max(peaks, key=lambda name: peaks[name])
-    return other_figure(f"highest peak printed for its configurations, {best}", peaks[best])
 
 
 def _named_peak(figure: Figure, evidence: Evidence) -> Finding:
@@ -284,10 +209,7 @@ def _named_peak_printed(figure: Figure, evidence: Evidence) -> Finding:
 
 def _within(figure: Figure, evidence: Evidence) -> Finding:
     """Mean over configurations of the standard deviation (or CV) of their runs."""
-    if figure.subject == "homo sampled 3":
-        runs = evidence.config_runs(sampled_homo(evidence))
-    else:
-        runs = evidence.scenario_runs(figure.subject)
+    runs = evidence.scenario_runs(figure.subject)
     groups = [
         g.to_numpy("float64") for _, g in runs.groupby("config_id")["reported_efficiency_pct"]
     ]
@@ -343,37 +265,65 @@ def _run_value_printed(figure: Figure, evidence: Evidence) -> Finding:
         return other_figure(f"lowest of all runs by line {lowest.line}", lowest.number)
 
 
+def _best_config(figure: Figure, evidence: Evidence) -> Finding:
+    """The best configuration mean: of a scenario, or of all where another subject quotes it."""
+    scenario = figure.subject if evidence.scenario_configs(figure.subject) else None
+    runs = evidence.scenario_runs(scenario) if scenario else evidence.population()
+    means = runs.groupby("config_id")["reported_efficiency_pct"].mean().sort_values()
+    return from_runs(
+        f"best configuration mean of the runs, {means.index[-1]}", float(means.iloc[-1])
+    )
+
+
 CONFIG = r"test\d+|Tier \d \(test\d+\)"
 SAMPLED = "baseline-vs-chimera|chimera-hetero|homo sampled 3"
 SCENARIO = f"{SAMPLED}|chimera-homo all 13"
 SPREAD = "min|max|mean|median|std|cv|range|peak|peak run"
+FLAGGED, RUNS = r"sum([test\d+, contention, count])", "[campaign, runs, count]"
+PEAK = "max([@{subject}, efficiency, peak])"
 
 RULES = (
     Rule(
-        "population",
-        "speedup|efficiency|throughput_delta|ttft_delta",
-        SPREAD,
-        _population,
-        restated,
+        "population", "speedup|efficiency|throughput_delta|ttft_delta", SPREAD,
+        _population, restated,
     ),
     Rule("population", "speedup|efficiency", r"p\d+", _population, _percentile),
-    Rule("population", "efficiency", "modal bin|modal count", _modal_bin),
-    Rule("population", "efficiency", "skew", _skew, _skew_by_words),
-    Rule("population", "efficiency", "count <.*|share .*", _share, _share_by_count),
-    Rule("population|dual ollama", "contention", "count|rate", _population_contention, _counted),
-    Rule(SAMPLED, "contention", "rate", _scenario_contention, _counted),
-    Rule(SCENARIO, "efficiency", "mean", _scenario_mean, _scenario_mean_printed),
-    Rule("chimera-hetero", "efficiency", "peak", _scenario_peak, _scenario_peak_printed),
-    Rule("homo sampled 3", "efficiency", "peak .*", _scenario_peak, _scenario_peak_printed),
+    Rule("population", "efficiency", "modal bin", _modal_bin),
+    Rule("population", "efficiency", "modal count", _modal_count),
+    Rule(
+        "population", "efficiency", "skew", _skew,
+        words="skewed to the right, the mean lies above the median",
+        printed="[population, efficiency, mean] > [population, efficiency, median]",
+    ),
+    Rule("population", "efficiency", "count <.*", _share, _listed_low),
+    Rule(
+        "population", "efficiency", r"share >[0-8]\d", _share, words="runs said to lie from 95 %",
+        printed=f"100 * ({RUNS} - [population, efficiency, count <95]) / {RUNS}",
+    ),
+    Rule("population", "efficiency", "share .*", _share),
+    Rule("population|dual ollama", "contention", "count", _population_contention, FLAGGED),
+    Rule(
+        "population|dual ollama", "contention", "rate",
+        _population_contention, f"100 * {FLAGGED} / {RUNS}",
+    ),
+    Rule(
+        SAMPLED, "contention", "rate", _scenario_contention,
+        "100 * sum([@{subject}, contention, count])"
+        " / (count([@{subject}, contention, count]) * [campaign, runs per config, count])",
+    ),
+    Rule(SCENARIO, "efficiency", "mean", _scenario_mean, "mean([@{subject}, efficiency, mean])"),
+    Rule("chimera-hetero|homo sampled 3", "efficiency", "peak.*", _scenario_peak, PEAK),
+    Rule(
+        "chimera-homo", "efficiency", "best config",
+        _best_config, "max([@{subject} printed, efficiency, mean])",
+    ),
+    Rule("rust cost", "efficiency", "config", _best_config, r"max([test\d+, efficiency, mean])"),
     Rule(r"test\d+/test\d+", "efficiency", "peak", _named_peak, _named_peak_printed),
     Rule(SAMPLED, "efficiency", "mean within-config std|mean cv", _within, _within_printed),
     Rule(CONFIG, "contention", "count", _config_contention, restated),
     Rule(
-        CONFIG,
-        "efficiency|speedup",
-        "mean|peak|min|peak config|best config|peak run|peak .run .*",
-        _config,
-        restated,
+        CONFIG, "efficiency|speedup",
+        "mean|peak|min|peak config|best config|peak run|peak .run .*", _config, restated,
     ),
     Rule(r"test\d+ run \d+", "efficiency|speedup", "run value", _run_value, _run_value_printed),
-)
+)  # fmt: skip

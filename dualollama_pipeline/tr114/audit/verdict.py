@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from dualollama_pipeline.tr114.audit.figures import Figure
     from dualollama_pipeline.tr114.audit.printed import Printed
 
 Basis = Literal["internal arithmetic", "imported runs", "other published figure", "none"]
-Word = Literal["reproduced", "rounding", "contradicted", "internally inconsistent", "not checkable"]
+Word = Literal[
+    "reproduced",
+    "rounding",
+    "contradicted",
+    "internally inconsistent",
+    "normative",
+    "not checkable",
+]
 HALF_UNIT = 0.5
 ROUNDING_UNITS = 1.05
 BINARY_NOISE = 1e-9  # of decimal fractions held in binary
@@ -117,52 +122,49 @@ def _shown(candidate: Candidate) -> str:
 
 
 def judge(figure: Figure, finding: Finding) -> Verdict:
-    """Compare a figure with what a rule found; the first convention that reproduces it is named."""
-    if finding.holds is not None and not finding.candidates:
+    """Compare a figure with what a rule found: the first candidate is the stated way, and decides.
+
+    Another convention that would reproduce the figure is named, no more.
+    """
+    if not finding.candidates:
         word: Word = "reproduced" if finding.holds else _failed(finding)
         return Verdict(word, finding.basis, finding.how + _failure_note(finding, word))
     primary = finding.candidates[0]
-    if finding.holds is not None:  # a statement with a number beside it
-        word = "reproduced" if finding.holds else _failed(finding)
-        return _say(figure, finding, primary, word)
-    if figure.bound:
-        word = "reproduced" if _within_bound(figure, primary.low) else _failed(finding)
-        return _say(figure, finding, primary, word)
-    printed = figure.printed
+    holds = finding.holds
+    if holds is None and figure.bound:
+        holds = _within_bound(figure, primary.low)
+    if holds is None:
+        word = _as_printed(figure, primary) or _failed(finding)
+    else:
+        word = "reproduced" if holds else _failed(finding)
+    return _say(figure, finding, word)
+
+
+def _as_printed(figure: Figure, candidate: Candidate) -> Word | None:
+    word = compare(figure.printed, candidate)
     counted = figure.statistic.split(" ")[0] in COUNTED
-    for wanted in ("reproduced",) if counted else ("reproduced", "rounding"):
-        for candidate in finding.candidates:
-            if compare(printed, candidate) == wanted:
-                return _say(figure, finding, candidate, wanted)
-    return _say(figure, finding, primary, _failed(finding))
+    return None if counted and word == "rounding" else word
 
 
-def _say(figure: Figure, finding: Finding, candidate: Candidate, word: Word) -> Verdict:
+def _say(figure: Figure, finding: Finding, word: Word) -> Verdict:
+    primary, *others = finding.candidates
     relation = f"{figure.bound.replace('_', ' ')} " if figure.bound else ""
-    text = f"printed {relation}{figure.value}, {finding.how}: {_shown(candidate)}"
-    if candidate.convention:
-        text += f" ({candidate.convention})"
-    others = _others(finding.candidates, candidate) + _failure_note(finding, word)
-    low, high = candidate.ends
+    text = f"printed {relation}{figure.value}, {finding.how}: {_shown(primary)}"
+    if primary.convention:
+        text += f" ({primary.convention})"
+    if word == _failed(finding) and not figure.bound:
+        fits = [each for each in others if _as_printed(figure, each) == "reproduced"]
+        text += "".join(f"; {_shown(each)} ({each.convention})" for each in fits[:1])
+    low, high = primary.ends
     return Verdict(
         word,
         finding.basis,
-        text + others,
+        text + _failure_note(finding, word),
         low,
         math.nan if low == high else high,
-        candidate.convention,
+        primary.convention,
     )
 
 
 def _failure_note(finding: Finding, word: Word) -> str:
     return f"; {finding.if_failed}" if finding.if_failed and word == _failed(finding) else ""
-
-
-def _others(candidates: Sequence[Candidate], chosen: Candidate) -> str:
-    """Say what the usual convention gives when another one was needed to reproduce the figure."""
-    if not candidates or candidates[0] is chosen:
-        tried = len(candidates) - 1
-        return f"; {tried} other convention(s) tried" if tried > 0 else ""
-    usual = candidates[0]
-    named = f" ({usual.convention})" if usual.convention else ""
-    return f"; the stated way gives {_shown(usual)}{named}"

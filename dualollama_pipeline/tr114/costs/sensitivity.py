@@ -11,8 +11,9 @@ from dualollama_pipeline.statistics.means import NAN
 from dualollama_pipeline.tables.rows import Row
 from dualollama_pipeline.tr114.costs import cost
 from dualollama_pipeline.tr114.costs.cost_inputs import VARIANTS
-from dualollama_pipeline.tr114.costs.cost_table import PAIRS, with_demand
+from dualollama_pipeline.tr114.costs.cost_table import with_demand
 from dualollama_pipeline.tr114.costs.demand import assumed_demand
+from dualollama_pipeline.tr114.costs.quantities import PAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

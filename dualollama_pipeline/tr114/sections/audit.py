@@ -20,6 +20,7 @@ MEANING = {
     "rounding": "recomputed but for rounding, or padded with zeros",
     "contradicted": "runs or sources say something else",
     "internally inconsistent": "the report's own arithmetic says something else",
+    "normative": "a target, trigger or rollout step: set, not found",
     "not checkable": "its sources are not at hand",
 }
 WRONG = ("contradicted", "internally inconsistent")
@@ -72,11 +73,7 @@ def _row(row: Row) -> list[Cell]:
         Cell(text=row["section"], detail=f"line {row['line']:.0f}"),
         Cell(text=row["subject"], detail=f"{row['metric']}, {row['statistic']}"),
         Cell(text=f"{bound} {row['value']} {row['unit']}".strip()),
-        Cell(
-            text=row["recomputed_text"], detail=f"{row['basis']}; {row['convention']}".rstrip("; ")
-        )
-        if row["recomputed_text"]
-        else Cell(reason="no value of its own", detail=row["basis"]),
+        _recomputed(row),
         Cell(text=row["verdict"]),
         cells.words(row["explanation"]),
     ]

@@ -46,7 +46,10 @@ def test_audit_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["audit"]) == 0
     said = capsys.readouterr().out
     assert "imported: nothing imported; `dualollama import DIR`" in said
-    assert "INTERNALLY INCONSISTENT: printed 64, 400 against 185 $ a month: 53.75" in said
+    assert (
+        "INTERNALLY INCONSISTENT: printed 64, 100 x (of python - of hybrid) / of python: 53.75"
+        in said
+    )
     assert "630 published figures:" in said
 
 

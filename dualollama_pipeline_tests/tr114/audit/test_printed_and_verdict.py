@@ -6,7 +6,7 @@ import pytest
 
 from dualollama_pipeline.tr114.audit.figures import Figure
 from dualollama_pipeline.tr114.audit.printed import Printed
-from dualollama_pipeline.tr114.audit.rule import arithmetic, from_runs, point
+from dualollama_pipeline.tr114.audit.rule import arithmetic, from_runs
 from dualollama_pipeline.tr114.audit.verdict import Candidate, Finding, judge
 
 
@@ -75,17 +75,12 @@ def test_counts_are_never_off_by_rounding() -> None:
     assert judge(figure("3", statistic="rank"), from_runs("place", 3)).word == "reproduced"
 
 
-def test_the_convention_that_reproduces_is_named() -> None:
-    """And the usual way is told beside it."""
+def test_the_stated_convention_decides_and_another_is_only_named() -> None:
+    """A figure is not right because one of many ways to compute it happens to fit."""
     finding = from_runs("sd", Candidate(4.0, "ddof 1"), Candidate(3.6, "ddof 0"))
     verdict = judge(figure("3.6"), finding)
-    assert (verdict.word, verdict.convention, verdict.recomputed) == ("reproduced", "ddof 0", 3.6)
-    assert "the stated way gives 4 (ddof 1)" in verdict.explanation
-
-
-def test_an_exact_convention_wins_over_an_earlier_rounding_one() -> None:
-    finding = from_runs("x", Candidate(1.08, "a"), Candidate(1.01, "b"))
-    assert judge(figure("1.0"), finding).convention == "b"
+    assert (verdict.word, verdict.convention, verdict.recomputed) == ("contradicted", "ddof 1", 4.0)
+    assert verdict.explanation.endswith("sd: 4 (ddof 1); 3.6 (ddof 0)")
 
 
 def test_both_ends_of_a_range_count() -> None:
@@ -95,7 +90,7 @@ def test_both_ends_of_a_range_count() -> None:
     )
     wrong = judge(figure("0.3-0.6"), arithmetic("x", Candidate(0.3, high=0.76)))
     assert (wrong.word, wrong.recomputed_high) == ("internally inconsistent", 0.76)
-    assert judge(figure("1-2"), arithmetic("x", point(0.39))).word == "internally inconsistent"
+    assert judge(figure("1-2"), arithmetic("x", 0.39)).word == "internally inconsistent"
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,10 @@ Imported = tuple[pd.DataFrame, pd.DataFrame]
 
 @pytest.fixture(scope="module")
 def tables(
-    inputs: CostInputs, figure_table: pd.DataFrame, matrix: Study, nothing_imported: Imported
+    inputs: CostInputs, audit_without: pd.DataFrame, matrix: Study, nothing_imported: Imported
 ) -> dict[str, pd.DataFrame]:
     return {
-        "cost_model": cost_model(inputs, [], figure_table),
+        "cost_model": cost_model(inputs, inputs, [], audit_without),
         "cost_sensitivity": cost_sensitivity(inputs, []),
         "configuration_tiers": configuration_tiers(
             [candidate("test001")], nothing_imported[0], matrix

@@ -145,10 +145,10 @@ def test_a_trigger_needs_more_than_its_hour(
 
 
 def test_imported_runs_and_the_reports_costs(
-    asked: SloInputs, inputs: CostInputs, figure_table: pd.DataFrame, imported: Imported
+    asked: SloInputs, reported: CostInputs, audit_without: pd.DataFrame, imported: Imported
 ) -> None:
     """1 failed call of 540; Rust costs half of Python, which is not below half."""
-    costs = conform("cost_model", cost_model(inputs, [], figure_table))
+    costs = conform("cost_model", cost_model(reported, reported, [], audit_without))
     there, report = observe_imported(*imported, costs), observe_report(costs)
     table = conform("slo_evaluation", slo_evaluation(asked, [there, report]))
     errors = one(table, kind="target", name="error rate")

@@ -7,8 +7,9 @@ this module imports no pandas: every process of the code location does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.tables.step import Made, Markdown, Steps
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.core.settings import Settings
     from dualollama_pipeline.report.publish import Published
-    from dualollama_pipeline.report.sections.chapter import Builder
+    from dualollama_pipeline.tables.step import Step
+    from dualollama_pipeline.tables.store import TableStore
 
 MEASURED = {
     "call_table": "A row for every call attempt: client stamps, the server's counters, its end.",
@@ -43,14 +45,19 @@ MEASURED_DEPS = {
 STATISTICS = Steps("statistics")
 
 
-def rebuild_report(settings: Settings) -> Path:
-    """Make every table of the list from the measured ones, publish it and the page.
+class Rebuilt(NamedTuple):
+    """Where the page lies, and why the wing's is not beside it (None: it is)."""
 
-    Returns the page's path.
+    page: Path
+    no_wing: DualOllamaError | None
+
+
+def rebuild_report(settings: Settings) -> Rebuilt:
+    """Make every table of the list from the measured ones, publish it and the pages.
 
     Raises:
-        InputError: a file of data/ or what was imported cannot be used.
-        TableError: a table cannot be written.
+        InputError: the study cannot be used.
+        TableError: a table or the page cannot be written.
     """
     from dualollama_pipeline.tables.rebuild import build_lacking
     from dualollama_pipeline.tables.store import TableStore
@@ -58,10 +65,23 @@ def rebuild_report(settings: Settings) -> Path:
     build_lacking(settings)
     store, config_ids = TableStore.of(settings), study_of(settings).config_ids
     tables = {name: store.load_all(name, config_ids)[0] for name in MEASURED}
-    for each in STEPS.values():
-        made = each.make(settings, **{name: tables[name] for name in each.inputs})
-        tables[each.name] = store.publish(each.name, made.table)
-    return make_page(settings, tables).page
+    for each in STATISTICS.values():
+        _publish(settings, store, each, tables)
+    page = make_page(settings, tables).page
+    try:  # after the page: a document's trouble costs no answer
+        for each in WING.values():
+            _publish(settings, store, each, tables)
+        make_wing(settings, tables)
+    except DualOllamaError as error:
+        return Rebuilt(page, error)
+    return Rebuilt(page, None)
+
+
+def _publish(
+    settings: Settings, store: TableStore, step: Step, tables: dict[str, pd.DataFrame]
+) -> None:
+    made = step.make(settings, **{name: tables[name] for name in step.inputs})
+    tables[step.name] = store.publish(step.name, made.table)
 
 
 def make_page(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Published:
@@ -69,21 +89,27 @@ def make_page(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Publish
 
     Raises:
         InputError: the matrix cannot be used.
-        OSError: the report cannot be written.
+        TableError: the report cannot be written.
     """
     from dualollama_pipeline.report.gather import gather_inputs
     from dualollama_pipeline.report.publish import publish_report
+    from dualollama_pipeline.report.sections.contents import SECTIONS
+    from dualollama_pipeline.tr114.page import LINK, reserve
 
     folder = Warehouse(settings.warehouse).report
-    return publish_report(gather_inputs(settings, tables), folder, sections())
+    reserve(folder)
+    return publish_report(gather_inputs(settings, tables), folder, SECTIONS, [LINK])
 
 
-def sections() -> tuple[Builder, ...]:
-    """Return what builds the sections of the page, in their order."""
-    from dualollama_pipeline.report.sections import contents
-    from dualollama_pipeline.tr114.sections.contents import WING as OF_TR114
+def make_wing(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Path:
+    """Render the page about TR114 from WING_PAGE's tables.
 
-    return (*contents.CORRIDOR, *OF_TR114, *contents.APPENDICES)
+    Raises:
+        TableError: the page cannot be written.
+    """
+    from dualollama_pipeline.tr114.page import publish_wing
+
+    return publish_wing(tables, Warehouse(settings.warehouse).report)
 
 
 @STATISTICS.step("Which value counts for which metric, arm and agent.", also=("study",))
@@ -182,4 +208,5 @@ def trend(settings: Settings) -> Made:
 
 STEPS = {**STATISTICS, **WING}
 UNSHOWN = {"agent_table", "published_figures", "imported_calls", "imported_runs"}
-PAGE = tuple(name for name in (*MEASURED, *STEPS) if name not in UNSHOWN)
+PAGE = tuple(name for name in (*MEASURED, *STATISTICS) if name not in UNSHOWN)
+WING_PAGE = tuple(name for name in WING if name not in UNSHOWN)

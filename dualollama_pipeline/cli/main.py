@@ -222,7 +222,9 @@ def _report(arguments: argparse.Namespace) -> int:
         rebuilt = rebuild_tables(settings, lambda config_id: _print(f"tables rebuilt: {config_id}"))
         for path, why in rebuilt.left_out.items():
             _print(f"left out: {path}: {why}")
-    page = rebuild_report(settings)
+    page, no_wing = rebuild_report(settings)
+    if no_wing is not None:
+        _print(f"no page about TR114: {no_wing}")
     _print(f"report: {page}")
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from dualollama_pipeline.defs.assets import inputs, servers, tables, trials
-from dualollama_pipeline.defs.assets.computed import comparison_report, computed
+from dualollama_pipeline.defs.assets.computed import comparison_report, computed, tr114_report
 from dualollama_pipeline.defs.checks import cells_are_valid
 from dualollama_pipeline.defs.io_managers import TableIOManager
 from dualollama_pipeline.defs.jobs import (
@@ -26,6 +26,7 @@ def build_definitions(bench: Bench) -> dg.Definitions:
             *dg.load_assets_from_modules([inputs, trials, tables]),
             *computed,
             comparison_report,
+            tr114_report,
         ],
         asset_checks=[cells_are_valid],
         jobs=[trials_job, report_job, observe_job, alarm_job, *campaign_jobs],

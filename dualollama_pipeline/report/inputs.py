@@ -18,15 +18,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ReportInputs:
+class Tables:
+    """All tables by name; one may be absent, or have no rows."""
+
+    more: Mapping[str, pd.DataFrame]
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """Return a table; None if it is absent, or if it has no rows."""
+        found = self.more.get(name)
+        return None if found is None or found.empty else found
+
+
+@dataclass(frozen=True)
+class ReportInputs(Tables):
     """Tables in their schemas' types; `missing` says why a config_id is not in them.
 
-    `more` holds all tables by name, `pair` the block whose course is drawn,
+    `pair` is the block whose course is drawn,
     `nights` the population's estimates night by night (columns of population_statistics and
     batch_id), `nights_left_out` {file of the history: why it is in no course}, `bench` what
     `make bench` found out about the ruler (docs/benchmarks.json).
     """
 
+    more: Mapping[str, pd.DataFrame] = field(default_factory=dict, kw_only=True)
     config_statistics: pd.DataFrame
     scenario_statistics: pd.DataFrame
     population_statistics: pd.DataFrame
@@ -35,13 +48,7 @@ class ReportInputs:
     calls: pd.DataFrame
     missing: dict[str, str]
     equal_groups: tuple[tuple[str, ...], ...]
-    more: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     pair: PairBlock | None = None
     nights: pd.DataFrame | None = None
     nights_left_out: Mapping[str, str] = field(default_factory=dict)
     bench: Mapping[str, Any] | None = None
-
-    def table(self, name: str) -> pd.DataFrame | None:
-        """Return a table that may be absent; None if it is, or if it has no rows."""
-        found = self.more.get(name)
-        return None if found is None or found.empty else found

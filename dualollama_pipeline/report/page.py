@@ -10,7 +10,7 @@ import base64
 import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -26,7 +26,10 @@ from dualollama_pipeline.report.model import find
 from dualollama_pipeline.report.wording import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dualollama_pipeline.report.model import Summary
+    from dualollama_pipeline.report.sections.chapter import Chapter
     from dualollama_pipeline.report.summary import Report
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -35,18 +38,38 @@ MOST_OPEN_ROWS = 30  # a longer table is folded: the page stays one that can be 
 HEADLINE_KEYS = (APART_SPEEDUP, SHARED_SPEEDUP, APART_AGAINST_SHARED, APART_SECONDS)
 
 
-def render_html(report: Report) -> str:
-    """Render the page: one file that needs nothing else."""
+class Link(NamedTuple):
+    """A page beside this one."""
+
+    file: str
+    title: str
+
+
+def render_html(report: Report, beside: Sequence[Link] = ()) -> str:
+    """Render the page: one file that needs nothing else but for the pages beside it."""
+    return _rendered("page.html.j2", report.drawings, **_context(report.summary), beside=beside)
+
+
+def render_chapters(title: str, lead: str, chapters: Sequence[Chapter]) -> str:
+    """Render a page of sections alone, under a title and a sentence of what they are about."""
+    drawings = {name: svg for chapter in chapters for name, svg in chapter.drawings.items()}
+    sections = [chapter.section for chapter in chapters]
+    return _rendered(
+        "chapters.html.j2", drawings, title=title, lead=lead, sections=sections,
+        most_open_rows=MOST_OPEN_ROWS,
+    )  # fmt: skip
+
+
+def _rendered(template: str, drawings: Mapping[str, str], **context: Any) -> str:
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     environment = _environment(autoescape=True)
     environment.filters["coded"] = mark_code
-    template = environment.get_template("page.html.j2")
     # script and drawings are our own markup; plots/canvas.py escapes the text inside drawings
-    return template.render(
-        **_context(report.summary),
+    return environment.get_template(template).render(
+        **context,
         script=Markup(script),  # noqa: S704
         script_hash=_content_hash(script),
-        drawings={name: Markup(svg) for name, svg in report.drawings.items()},  # noqa: S704
+        drawings={name: Markup(svg) for name, svg in drawings.items()},  # noqa: S704
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dualollama_pipeline.report.inputs import ReportInputs
+    from dualollama_pipeline.report.page import Link
     from dualollama_pipeline.report.sections.chapter import Builder
 
 
@@ -28,8 +29,10 @@ class Published(NamedTuple):
     missing: tuple[str, ...]
 
 
-def publish_report(inputs: ReportInputs, folder: Path, builders: Sequence[Builder]) -> Published:
-    """Write the report into `folder`.
+def publish_report(
+    inputs: ReportInputs, folder: Path, builders: Sequence[Builder], beside: Sequence[Link] = ()
+) -> Published:
+    """Write the report into `folder`; the page links to those `beside` it.
 
     Raises:
         TableError: the disk refuses; what was there before stays readable.
@@ -39,14 +42,23 @@ def publish_report(inputs: ReportInputs, folder: Path, builders: Sequence[Builde
     contents = {  # the page last: whoever sees it new finds the other two new as well
         folder / "summary.json": report.summary.model_dump_json(indent=1) + "\n",
         folder / "report.md": render_markdown(report.summary),
-        page: render_html(report),
+        page: render_html(report, beside),
     }
     for path, text in contents.items():
-        try:
-            write_atomically(path, text.encode("utf-8"))
-        except OSError as error:
-            raise TableError(
-                f"{path}: cannot write the report ({error})",
-                "make room or make the folder writable, then make the report again",
-            ) from error
+        write_page(path, text)
     return Published(page, render_answer(report.summary), tuple(inputs.missing))
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a file of the report, whole or not at all.
+
+    Raises:
+        TableError: the disk refuses; what was there before stays readable.
+    """
+    try:
+        write_atomically(path, text.encode("utf-8"))
+    except OSError as error:
+        raise TableError(
+            f"{path}: cannot write the report ({error})",
+            "make room or make the folder writable, then make the report again",
+        ) from error

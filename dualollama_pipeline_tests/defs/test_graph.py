@@ -44,6 +44,7 @@ GROUPS = {
         "cost_model",
         "cost_sensitivity",
         "slo_evaluation",
+        "tr114_report",
     },
     "report": {"comparison_report"},
 }
@@ -87,7 +88,17 @@ def test_lineage_leads_from_the_servers_to_the_report(graph: dg.AssetGraph) -> N
     ancestors = {
         key.path[-1] for key in graph.get_ancestor_asset_keys(dg.AssetKey("comparison_report"))
     }
-    assert ancestors >= set().union(*GROUPS.values()) - {"comparison_report"}
+    others = {"comparison_report", "cost_inputs", "service_levels"} | GROUPS["tr114"]
+    assert ancestors == set().union(*GROUPS.values()) - others
+
+
+def test_a_document_never_costs_the_answer(graph: dg.AssetGraph) -> None:
+    """A failing asset of the wing must not be an ancestor of the report."""
+    page = dg.AssetKey("comparison_report")
+    for name in GROUPS["tr114"]:
+        assert page not in graph.get(dg.AssetKey(name)).child_keys
+    wing = {key.path[-1] for key in graph.get_ancestor_asset_keys(dg.AssetKey("tr114_report"))}
+    assert wing >= GROUPS["tr114"] - {"tr114_report"}
 
 
 def test_the_two_jobs_share_no_asset() -> None:
@@ -107,4 +118,4 @@ def test_the_two_jobs_share_no_asset() -> None:
 def test_every_table_asset_has_a_schema() -> None:
     """A table without a schema would be published unchecked."""
     tables = GROUPS["tables"] | GROUPS["statistics"] | GROUPS["tr114"]
-    assert set(SCHEMAS) == tables - {"run_reports"}
+    assert set(SCHEMAS) == tables - {"run_reports", "tr114_report"}

@@ -59,7 +59,6 @@ DERIVED: dict[tuple[str, str], Callable[[Evidence], list[Row]]] = {
     ("outliers", "outliers"): tables_of_change.outliers,
     ("contention", "contention"): tables_of_estimates.contention,
     ("nights", "nights"): tables_of_change.nights,
-    ("published", "published_this_machine"): tables_of_estimates.this_machine,
     ("validity", "cells"): tables_of_validity.cells,
     ("validity", "reasons"): tables_of_validity.reasons,
     ("validity", "failures"): tables_of_validity.failures,
@@ -68,22 +67,7 @@ DERIVED: dict[tuple[str, str], Callable[[Evidence], list[Row]]] = {
 OPEN_ORDER = {("outliers", "outliers")}
 MOST_OUTLIERS = 40
 # what the derivation shows to be wrong and is not mended yet: where, and what is wrong
-PRINTED = "two printed figures and their difference: nothing of it is measured here"
-OF_TR114 = "made from tables that are derived here; its own tests do the arithmetic by hand"
 EXEMPT = {
-    ("tiers", "tiers"): OF_TR114,
-    ("anti-patterns", "anti_patterns"): OF_TR114,
-    ("costs", "costs"): OF_TR114,
-    ("costs", "cost_sensitivity"): OF_TR114,
-    ("service-levels", "service_levels"): OF_TR114,
-    ("published", "published_efficiency_in_a_pair"): PRINTED,
-    ("published", "published_contention"): PRINTED,
-    ("published", "published_one_agent_alone"): PRINTED,
-    ("published", "published_runtimes"): PRINTED,
-    ("published", "published_throughput_of_an_agent_in_a_pair"): PRINTED,
-    ("published", "published_degradation_in_a_pair"): PRINTED,
-    ("published", "published_overhead"): PRINTED,
-    ("audit", "audit_counts"): "counts of published figures by verdict; the audit has own tests",
     ("ruler", "ruler"): "docs/benchmarks.json, measured by make bench, not in this run",
 }
 Summary = dict[str, Any]

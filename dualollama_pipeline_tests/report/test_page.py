@@ -11,7 +11,6 @@ from html.parser import HTMLParser
 
 import pytest
 
-from dualollama_pipeline.pipeline import sections
 from dualollama_pipeline.report.page import (
     escape_markdown,
     mark_code,
@@ -19,6 +18,7 @@ from dualollama_pipeline.report.page import (
     render_html,
     render_markdown,
 )
+from dualollama_pipeline.report.sections.contents import SECTIONS
 from dualollama_pipeline.report.summary import compose
 from dualollama_pipeline_tests.report.hand_made import SLOWER, build
 
@@ -55,7 +55,7 @@ def _parse(html):
 
 def test_page_is_well_formed_and_needs_nothing_else(slower):
     """Trap: a font, a script or a picture from elsewhere: the page is blank on a train."""
-    page = _parse(render_html(compose(slower, sections())))
+    page = _parse(render_html(compose(slower, SECTIONS)))
     assert "svg" in page.seen
     assert not {"link", "img", "iframe", "object"} & set(page.seen)
     assert page.seen.count("script") == 1
@@ -65,12 +65,12 @@ def test_page_is_well_formed_and_needs_nothing_else(slower):
         if name in {"src", "href", "xlink:href"} and not value.startswith("#")
     ]
     assert foreign == []
-    assert "url(http" not in render_html(compose(slower, sections()))
+    assert "url(http" not in render_html(compose(slower, SECTIONS))
 
 
 def test_hostile_text_stays_text_in_html(with_invalid_block):
     """Trap: a model's name or a server's error text runs as a script in the reader's browser."""
-    html = render_html(compose(with_invalid_block, sections()))
+    html = render_html(compose(with_invalid_block, SECTIONS))
     assert html.count("<script") == 1
     assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in html
     _parse(html)
@@ -78,7 +78,7 @@ def test_hostile_text_stays_text_in_html(with_invalid_block):
 
 def test_hostile_text_stays_in_its_cell_in_markdown(with_invalid_block):
     """Trap: `|` opens a column, a newline ends the table, `<script>` passes through a renderer."""
-    markdown = render_markdown(compose(with_invalid_block, sections()).summary)
+    markdown = render_markdown(compose(with_invalid_block, SECTIONS).summary)
     assert "<script" not in markdown
     assert "\n# not" not in markdown
     (line,) = [line for line in markdown.splitlines() if line.startswith("| server\\_error")]
@@ -89,7 +89,7 @@ def test_hostile_text_stays_in_its_cell_in_markdown(with_invalid_block):
 def test_hostile_scenario_stays_text_in_the_plot(slower):
     """Trap: a name in the plot is read as a formula (`$`) or as markup."""
     statistics = slower.config_statistics.replace({"scenario": {"chimera_homo": "<b>$\\x$"}})
-    html = render_html(compose(replace(slower, config_statistics=statistics), sections()))
+    html = render_html(compose(replace(slower, config_statistics=statistics), SECTIONS))
     assert "<b>$" not in html
     assert "&lt;b&gt;$\\x$" in html
 
@@ -102,19 +102,19 @@ def test_each_sign_of_markdown_is_escaped(sign):
 
 def test_simulated_says_so_in_title_and_page(simulated, slower):
     """Trap: a tab, a bookmark or an excerpt without the word."""
-    report = compose(simulated, sections())
+    report = compose(simulated, SECTIONS)
     html, markdown = render_html(report), render_markdown(report.summary)
     assert "SIMULATED" in re.search(r"<title>(.*?)</title>", html).group(1)
     assert markdown.startswith("# SIMULATED")
     assert 'class="banner"' in html
-    measured = compose(slower, sections())
+    measured = compose(slower, SECTIONS)
     assert "simulated" not in render_markdown(measured.summary).lower().replace("simulated by", "")
     assert 'class="banner"' not in render_html(measured)
 
 
 def test_excluded_block_is_marked_with_its_reason(with_invalid_block):
     """Trap: n 4 without a word about the fifth."""
-    report = compose(with_invalid_block, sections())
+    report = compose(with_invalid_block, SECTIONS)
     for text in (render_html(report), render_markdown(report.summary)):
         assert "block 3 INVALID, left out (two servers and one server): apart: collector" in text
     assert render_html(report).count('<tbody class="flagged noted">') == 1
@@ -128,7 +128,7 @@ def test_missing_and_equal_are_named(slower):
             missing={"test099": "not measured yet", "test100": "damaged"},
             equal_groups=(("test013", "test200"),),
         ),
-        sections(),
+        SECTIONS,
     )
     for text in (render_html(report), render_markdown(report.summary)):
         assert "Not in this report, 2 of the matrix: test099 (not measured yet);" in text
@@ -138,7 +138,7 @@ def test_missing_and_equal_are_named(slower):
 
 def test_null_shows_its_reason_never_nan_or_zero():
     """Trap: `nan×`, `None`, or 0.000."""
-    report = compose(build({"test001": SLOWER[:2]}), sections())
+    report = compose(build({"test001": SLOWER[:2]}), SECTIONS)
     for text in (render_html(report), render_markdown(report.summary)):
         assert "an interval needs 5 blocks, there are 2" in text
         assert not re.search(r"\bnan\b|\bNone\b|0\.000", text)
@@ -146,7 +146,7 @@ def test_null_shows_its_reason_never_nan_or_zero():
 
 def test_page_markdown_and_json_say_every_number(slower):
     """Trap: page and Markdown drift apart from summary.json, or a section is in one of them."""
-    report = compose(slower, sections())
+    report = compose(slower, SECTIONS)
     html = unescape(render_html(report))
     markdown = render_markdown(report.summary)
     cells = [
@@ -168,7 +168,7 @@ def test_page_markdown_and_json_say_every_number(slower):
 
 def test_every_number_with_an_interval_prints_it_with_n_and_unit(slower):
     """Trap: the machine's number has an interval and the reader's has none."""
-    for section in compose(slower, sections()).summary.sections:
+    for section in compose(slower, SECTIONS).summary.sections:
         for cell in (c for t in section.tables for r in t.rows for c in r.cells):
             if None not in (cell.ci_low, cell.ci_high) and cell.unit != "place":
                 assert " to " in cell.detail
@@ -178,7 +178,7 @@ def test_every_number_with_an_interval_prints_it_with_n_and_unit(slower):
 
 def test_script_runs_under_the_policy_and_nothing_else_does(slower):
     """Trap: the policy names the hash of another script, and the browser refuses to sort."""
-    html = render_html(compose(slower, sections()))
+    html = render_html(compose(slower, SECTIONS))
     (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
     expected = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', html)
@@ -189,7 +189,7 @@ def test_script_runs_under_the_policy_and_nothing_else_does(slower):
 
 def test_ids_are_unique_and_every_reference_has_its_target(slower):
     """Trap: two plots share an id, and one borrows the other's marks or description."""
-    html = render_html(compose(slower, sections()))
+    html = render_html(compose(slower, SECTIONS))
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
     wanted = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', html)
@@ -201,9 +201,9 @@ def test_ids_are_unique_and_every_reference_has_its_target(slower):
 
 def test_the_answer_alone_is_harmless_markdown_and_says_what_to_run(with_invalid_block, simulated):
     """Trap: the catalog shows numbers without the word simulated, or runs a model's name."""
-    assert "What should I run?" in render_answer(compose(with_invalid_block, sections()).summary)
-    assert "SIMULATED" in render_answer(compose(simulated, sections()).summary)
-    assert "<script" not in render_answer(compose(with_invalid_block, sections()).summary)
+    assert "What should I run?" in render_answer(compose(with_invalid_block, SECTIONS).summary)
+    assert "SIMULATED" in render_answer(compose(simulated, SECTIONS).summary)
+    assert "<script" not in render_answer(compose(with_invalid_block, SECTIONS).summary)
 
 
 def test_code_is_marked_after_escaping():
@@ -213,5 +213,5 @@ def test_code_is_marked_after_escaping():
 
 def test_equal_inputs_make_equal_pages(slower):
     """Trap: random ids or a date in the plot make every report differ from the last."""
-    assert render_html(compose(slower, sections())) == render_html(compose(slower, sections()))
-    assert "<dc:date>" not in render_html(compose(slower, sections()))
+    assert render_html(compose(slower, SECTIONS)) == render_html(compose(slower, SECTIONS))
+    assert "<dc:date>" not in render_html(compose(slower, SECTIONS))

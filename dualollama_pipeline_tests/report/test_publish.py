@@ -7,13 +7,13 @@ import json
 import pytest
 
 from dualollama_pipeline.core.errors import TableError
-from dualollama_pipeline.pipeline import sections
 from dualollama_pipeline.report.publish import publish_report
+from dualollama_pipeline.report.sections.contents import SECTIONS
 
 
 def test_three_files_and_nothing_else(slower, tmp_path):
     """Trap: a half-written or temporary file is left behind."""
-    page = publish_report(slower, tmp_path / "report", sections()).page
+    page = publish_report(slower, tmp_path / "report", SECTIONS).page
     assert page == tmp_path / "report" / "index.html"
     names = sorted(path.name for path in page.parent.iterdir())
     assert names == ["index.html", "report.md", "summary.json"]
@@ -25,5 +25,5 @@ def test_refusing_disk_is_an_error_with_a_way_out(slower, tmp_path):
     """Trap: a bare OSError, and the user does not know which file."""
     (tmp_path / "report").write_text("a file where the folder should be")
     with pytest.raises(TableError, match=r"summary\.json.*cannot write") as caught:
-        publish_report(slower, tmp_path / "report", sections())
+        publish_report(slower, tmp_path / "report", SECTIONS)
     assert caught.value.way_out

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from dualollama_pipeline.defs.resources import Bench
-from dualollama_pipeline.pipeline import PAGE, STEPS, make_page
+from dualollama_pipeline.pipeline import PAGE, STEPS, WING_PAGE, make_page, make_wing
 from dualollama_pipeline.tables.step import Markdown, Step
 
 
@@ -51,7 +51,7 @@ computed = [_asset(step) for step in STEPS.values()]
     ),
 )
 def comparison_report(bench: dg.ResourceParam[Bench], **tables: Any) -> dg.MaterializeResult:
-    """Render the report from statistics, audit, decisions and tables."""
+    """Render the report from statistics and tables."""
     published = make_page(bench.settings, tables)
     return dg.MaterializeResult(
         metadata={
@@ -60,5 +60,22 @@ def comparison_report(bench: dg.ResourceParam[Bench], **tables: Any) -> dg.Mater
             "summary": dg.MetadataValue.md(published.answer),
             "configurations": int(tables["block_table"]["config_id"].nunique()),
             "missing": ", ".join(published.missing) or "none",
+        }
+    )
+
+
+@dg.asset(
+    group_name="tr114",
+    kinds={"html"},
+    ins={name: dg.AssetIn(name) for name in WING_PAGE},
+    description="One page about the document: figures, audit, tiers, costs, service levels.",
+)
+def tr114_report(bench: dg.ResourceParam[Bench], **tables: Any) -> dg.MaterializeResult:
+    """Render the wing's page; the comparison report does not need it."""
+    page = make_wing(bench.settings, tables)
+    return dg.MaterializeResult(
+        metadata={
+            "report": dg.MetadataValue.url(page.resolve().as_uri()),
+            "path": dg.MetadataValue.path(page),
         }
     )

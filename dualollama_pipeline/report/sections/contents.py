@@ -1,7 +1,4 @@
-"""The sections of the report, in the order in which a reader meets them.
-
-What is about the document TR114 alone stands between the two, in tr114/sections.
-"""
+"""The sections of the report, in the order in which a reader meets them."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ from dualollama_pipeline.report.sections import (
 if TYPE_CHECKING:
     from dualollama_pipeline.report.sections.chapter import Builder
 
-CORRIDOR: tuple[Builder, ...] = (
+SECTIONS: tuple[Builder, ...] = (
     configurations.build,
     rankings.build,
     scenarios.build,
@@ -39,8 +36,6 @@ CORRIDOR: tuple[Builder, ...] = (
     nights.build,
     validity.build,
     ruler.build,
-)
-APPENDICES: tuple[Builder, ...] = (
     appendices.build_configurations,
     appendices.build_formulas,
     appendices.build_glossary,

@@ -10,8 +10,7 @@ from dualollama_pipeline.report.sections.chapter import Chapter, chapter, not_ma
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.report.inputs import ReportInputs
-    from dualollama_pipeline.report.model import Summary
+    from dualollama_pipeline.report.inputs import Tables
     from dualollama_pipeline.tables.rows import Row
 
 ID, TITLE = "audit", "Audit of the published figures"
@@ -27,9 +26,9 @@ WRONG = ("contradicted", "internally inconsistent")
 LABELS = ("Section", "Figure", "Printed", "Recomputed", "Verdict", "Explanation")
 
 
-def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
+def build(tables: Tables) -> Chapter:
     """Count the verdicts and list the figures that do not stand."""
-    audit = inputs.table("claim_audit")
+    audit = tables.table("claim_audit")
     if audit is None:
         return not_made(ID, TITLE, "claim_audit")
     rows = plain_rows(audit)

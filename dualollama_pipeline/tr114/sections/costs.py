@@ -11,8 +11,8 @@ from dualollama_pipeline.report.wording import number
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.report.inputs import ReportInputs
-    from dualollama_pipeline.report.model import Summary, Table
+    from dualollama_pipeline.report.inputs import Tables
+    from dualollama_pipeline.report.model import Table
     from dualollama_pipeline.tables.rows import Row
 
 ID, TITLE = "costs", "What it costs"
@@ -25,9 +25,9 @@ SENSITIVITY_LABELS = (
 )  # fmt: skip
 
 
-def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
+def build(tables: Tables) -> Chapter:
     """Show the cost model and its sensitivity."""
-    model = inputs.table("cost_model")
+    model = tables.table("cost_model")
     if model is None:
         return not_made(ID, TITLE, "cost_model")
     rows = plain_rows(model)
@@ -46,7 +46,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
         ),
         tables=(
             cells.table("costs", "Cost model.", LABELS, map(_row, rows), is_sortable=True),
-            *_sensitivity(inputs),
+            *_sensitivity(tables),
         ),
     )
     return chapter(section)
@@ -74,8 +74,8 @@ def _basis(row: Row) -> str:
     return f"basis: {row['basis']}; wall time: {WALL_TIMES.get(row['evidence'], row['evidence'])}"
 
 
-def _sensitivity(inputs: ReportInputs) -> list[Table]:
-    sensitivity = inputs.table("cost_sensitivity")
+def _sensitivity(tables: Tables) -> list[Table]:
+    sensitivity = tables.table("cost_sensitivity")
     if sensitivity is None:
         return []
     rows = sorted(plain_rows(sensitivity), key=lambda row: (row["place"], row["basis"]))

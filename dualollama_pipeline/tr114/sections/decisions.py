@@ -17,8 +17,7 @@ from dualollama_pipeline.report.wording import shorten
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.report.inputs import ReportInputs
-    from dualollama_pipeline.report.model import Summary
+    from dualollama_pipeline.report.inputs import Tables
     from dualollama_pipeline.tables.rows import Row
 
 TIERS = ("tiers", "Which configuration: the report's tiers, from this data")
@@ -38,9 +37,9 @@ WARNING_LABELS = (
 )
 
 
-def build_tiers(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape
+def build_tiers(tables: Tables) -> Chapter:
     """Show the recommended candidate of each tier, with those it cannot be told from."""
-    tiers = inputs.table("configuration_tiers")
+    tiers = tables.table("configuration_tiers")
     if tiers is None:
         why = (
             "The table `configuration_tiers` is empty or not there: it needs measured "
@@ -88,9 +87,9 @@ def _tier(row: Row) -> TableRow:
     )
 
 
-def build_warnings(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape
+def build_warnings(tables: Tables) -> Chapter:
     """Show the report's rules with what the data in hand say of them."""
-    rules = inputs.table("anti_patterns")
+    rules = tables.table("anti_patterns")
     if rules is None:
         return not_made(*WARNINGS, "anti_patterns")
     rows = plain_rows(rules)

@@ -10,8 +10,7 @@ from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.report.inputs import ReportInputs
-    from dualollama_pipeline.report.model import Summary
+    from dualollama_pipeline.report.inputs import Tables
     from dualollama_pipeline.tables.rows import Row
 
 ID, TITLE = "published", "Published against measured (appendix B)"
@@ -23,10 +22,10 @@ HOW_TO_IMPORT = (
 LABELS = ("Metric", "Left#", "Right#", "Difference#", "Winner, or why none")
 
 
-def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
+def build(tables: Tables) -> Chapter:
     """Show runtime_comparison by topic, and what the imported runs say of the method."""
-    comparison = inputs.table("runtime_comparison")
-    critique = inputs.table("method_critique")
+    comparison = tables.table("runtime_comparison")
+    critique = tables.table("method_critique")
     if comparison is None:
         why = f"The table `runtime_comparison` is empty or not there yet. {HOW_TO_IMPORT}"
         return absent(ID, TITLE, why)
@@ -45,7 +44,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
         title=TITLE,
         evidence=evidence_in(rows),
         paragraphs=tuple(paragraphs),
-        tables=(*map(_table, grouped(rows, "topic").items()), *_critique(inputs)),
+        tables=(*map(_table, grouped(rows, "topic").items()), *_critique(tables)),
     )
     return chapter(section)
 
@@ -84,8 +83,8 @@ def _beside(cell: Cell, who: str) -> Cell:
     return cell.model_copy(update={"detail": detail})
 
 
-def _critique(inputs: ReportInputs) -> list[Table]:
-    critique = inputs.table("method_critique")
+def _critique(tables: Tables) -> list[Table]:
+    critique = tables.table("method_critique")
     if critique is None:
         return []
     rows = [

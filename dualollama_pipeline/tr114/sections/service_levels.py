@@ -10,17 +10,16 @@ from dualollama_pipeline.report.sections.chapter import Chapter, chapter, eviden
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.report.inputs import ReportInputs
-    from dualollama_pipeline.report.model import Summary
+    from dualollama_pipeline.report.inputs import Tables
     from dualollama_pipeline.tables.rows import Row
 
 ID, TITLE = "service-levels", "Service levels"
 LABELS = ("Item", "Asks for", "Observed#", "Status", "Why")
 
 
-def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
+def build(tables: Tables) -> Chapter:
     """Show every item with its status."""
-    levels = inputs.table("slo_evaluation")
+    levels = tables.table("slo_evaluation")
     if levels is None:
         return not_made(ID, TITLE, "slo_evaluation")
     rows = plain_rows(levels)

@@ -42,30 +42,12 @@ HEADINGS: dict[str, tuple[str, ...]] = {
         "What", "Metric", "Last night", "Against the nights before", "Alarm", "Slope a night",
         "p of a trend, corrected", "Most likely change",
     ),
-    "published_this_machine": (
-        "Metric", "Left", "Right", "Difference", "Winner, or why none",
-    ),
     "cells": (
         "Arm", "Trials ok", "Failed", "Interrupted or skipped", "Valid, warned, invalid",
         "Calls that loaded the model", "Drift, worst",
     ),
     "reasons": ("Judged", "Guard", "What it saw", "Cells", "Configurations", "Way out"),
     "failures": ("Kind", "Calls", "First text"),
-    "tiers": (
-        "Tier", "Configuration", "Standing", "Weighted speedup", "TTFT", "Balance efficiency",
-        "Contention by balance", "Memory",
-    ),
-    "anti_patterns": (
-        "Rule", "Warns of", "Hits in the matrix", "Verdict", "Effect", "What the numbers say",
-    ),
-    "costs": (
-        "Quantity", "Deployment", "Value", "Printed in the report", "How", "Remark",
-    ),
-    "cost_sensitivity": (
-        "Input", "Comparison", "Tried", "Saving at its value", "At the lowest", "At the highest",
-        "Changes the answer",
-    ),
-    "service_levels": ("Item", "Asks for", "Observed", "Status", "Why"),
     "appendix_a": (
         "Test", "Scenario", "GPU layers A / B", "Context A / B", "Temperature A / B",
         "Balance speedup, mean", "Balance efficiency, mean", "Peak run", "Contention by balance",

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from statistics import fmean, stdev
-from typing import Any
 
 from dualollama_pipeline_tests.end_to_end.rederive.arithmetic import (
     NOTHING,
     Interval,
     estimate,
-    mapped,
     mean_of,
     ranks,
     share,
@@ -177,18 +175,3 @@ HERE = (
     ("tok_per_s_delta", "apart", "all"),
     ("ttft_delta_ms", "apart", "all"),
 )
-
-
-def this_machine(evidence: Evidence) -> list[Row]:
-    """The population's estimates, two servers against one as a change, and the best balance."""
-    rows: list[Row] = []
-    for metric in HERE:
-        found = estimate(evidence.counting(metric, pooled=True), metric)
-        cells: list[Any] = [Number(found), ANY, ANY]
-        if metric == AGAINST:
-            change = mapped(found, lambda ratio: 100 * (ratio - 1))
-            cells = [number(1.0), number(found.value), Number(change)]
-        rows.append([", ".join(word for word in metric if word != "all"), *cells, ANY])
-    each = [estimate(evidence.counting(BALANCE, config_id=n), BALANCE) for n in evidence.config_ids]
-    top = max(each, key=lambda found: found.value or 0.0)
-    return [*rows, [f"{BALANCE[0]}, apart", Number(top), ANY, ANY, ANY]]

@@ -1,10 +1,8 @@
 """Running both jobs in this process, partition after partition: what `dualollama run` does."""
 
-import fcntl
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -14,6 +12,7 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
+from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
 from dualollama_pipeline.bench.batches import close_campaign, open_campaign
@@ -49,8 +48,7 @@ def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with (home / "opening.lock").open("a") as turn:
-            fcntl.flock(turn, fcntl.LOCK_EX)
+        with FileLock(home / "opening.lock"):
             instance = dg.DagsterInstance.get()
     except (OSError, SQLAlchemyError, dg.DagsterError) as error:
         raise _unusable(home, error) from error
@@ -77,24 +75,20 @@ def only_runner(home: Path) -> Iterator[None]:
         InputError: another process holds it.
         DualOllamaError: the lock is another user's.
     """
+    lock = FileLock(home / "in_process.lock", timeout=RECONCILING_S, poll_interval=POLL_S)
     try:
-        file = (home / "in_process.lock").open("a")
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(
+            "another `dualollama run` is executing on this Dagster instance",
+            "wait until it has ended, or stop it",
+        ) from error
     except OSError as error:
-        raise _unusable(home / "in_process.lock", error) from error
-    with file:
-        deadline_s = time.monotonic() + RECONCILING_S
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > deadline_s:
-                    raise InputError(
-                        "another `dualollama run` is executing on this Dagster instance",
-                        "wait until it has ended, or stop it",
-                    ) from error
-                time.sleep(POLL_S)
+        raise _unusable(Path(lock.lock_file), error) from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def reconcile(instance: dg.DagsterInstance) -> list[str]:

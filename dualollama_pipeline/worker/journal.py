@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import Self
 
+from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from dualollama_pipeline.core.errors import JournalError
@@ -27,9 +28,6 @@ from dualollama_pipeline.core.records import (
     TrialRecord,
 )
 from dualollama_pipeline.ollama.failures import may_pass
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _RECORD: TypeAdapter[AnyRecord] = TypeAdapter(JournalRecord)
 END_RECORD_BYTES = 4096  # an end record is far shorter
@@ -174,9 +172,10 @@ class JournalWriter:
             self._file = path.open("ab")
         except OSError as error:
             raise self._disk_error(error) from error
+        self._lock = FileLock(path.with_name(f"{path.name}.lock"))
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            self._lock.acquire(blocking=False)
+        except (OSError, Timeout) as error:
             self._file.close()
             raise JournalError(
                 f"{path}: another process is writing this journal", "wait until it has ended"
@@ -184,7 +183,7 @@ class JournalWriter:
         try:
             self._quarantine_torn_tail()
         except OSError as error:  # the disk may still be full
-            self._file.close()
+            self.close()
             raise self._disk_error(error) from error
 
     def _quarantine_torn_tail(self) -> None:
@@ -205,7 +204,7 @@ class JournalWriter:
             self._file.flush()
             os.fsync(self._file.fileno())
             if isinstance(record, EndRecord):
-                os.fchmod(self._file.fileno(), READ_ONLY)
+                self._path.chmod(READ_ONLY)
         except OSError as error:
             raise self._disk_error(error) from error
 
@@ -219,5 +218,12 @@ class JournalWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End writing; what was appended stays."""
         with suppress(OSError):  # a full disk was told by append
             self._file.close()
+        with suppress(OSError):  # before the release: what waits notices and makes a new one
+            Path(self._lock.lock_file).unlink()
+        self._lock.release()

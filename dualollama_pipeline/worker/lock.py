@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.settings import by_number
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 POLL_S = 0.1
-READABLE = 0o644
+EVERYBODY = 0o666  # the servers are shared by all users of the machine
 
 
 def lock_paths(urls: Mapping[str, str]) -> list[Path]:
@@ -38,51 +39,48 @@ def pair_lock(
     """Hold the locks of all servers; waits for them, and tells `waiting` the holder's name first.
 
     `check` is called while waiting and may raise to give up. The kernel releases the locks when
-    their holder dies, however it dies. A lock file may be another user's: it is read then, and
-    keeps that user's last holder.
+    their holder dies, however it dies. The holder's name stands in a file beside the lock, for a
+    locked file cannot be read everywhere; one that another user left behind may stay.
 
     Raises:
-        ServerError: another user's lock file cannot even be read.
+        ServerError: another user's lock file cannot be opened.
     """
     with ExitStack() as stack:
         for path in lock_paths(urls):
-            file = stack.enter_context(_opened(path))
-            _acquire(file, waiting, check)
-            if file.writable():
-                file.seek(0)
-                file.truncate()
-                file.write(f"{owner} (process {os.getpid()})\n")
-                file.flush()
+            lock = FileLock(path, mode=EVERYBODY)
+            holder = path.with_suffix(".holder")
+            _acquire(lock, holder, waiting, check)
+            stack.callback(lock.release)
+            with suppress(PermissionError):
+                holder.write_text(f"{owner} (process {os.getpid()})\n", encoding="utf-8")
+                holder.chmod(EVERYBODY)
         yield
 
 
-def _opened(path: Path) -> TextIO:
-    try:
-        file = path.open("a+", encoding="utf-8")
-        with suppress(PermissionError):
-            os.fchmod(file.fileno(), READABLE)
-    except PermissionError:
-        try:
-            return path.open(encoding="utf-8")  # enough to lock it
-        except PermissionError as error:
-            raise ServerError(
-                f"{path}: the servers' lock is another user's and cannot be read",
-                "ask that user to remove it when nothing is being measured",
-            ) from error
-    return file
-
-
-def _acquire(file: TextIO, waiting: Callable[[str], object], check: Callable[[], None]) -> None:
+def _acquire(
+    lock: FileLock, holder: Path, waiting: Callable[[str], object], check: Callable[[], None]
+) -> None:
     told = False
     while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            lock.acquire(blocking=False)
+        except Timeout:
             if not told:
-                file.seek(0)
-                waiting(file.read().strip() or "another process")
+                waiting(_name_in(holder) or "another process")
                 told = True
             check()
             time.sleep(POLL_S)
+        except PermissionError as error:
+            raise ServerError(
+                f"{lock.lock_file}: the servers' lock is another user's and cannot be opened",
+                "ask that user to remove it when nothing is being measured",
+            ) from error
         else:
             return
+
+
+def _name_in(holder: Path) -> str:
+    try:
+        return holder.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

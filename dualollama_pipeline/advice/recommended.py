@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import tomli_w
 
 from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import TableError
@@ -57,41 +56,11 @@ def tier_toml(row: Mapping[Any, Any], tiers: pd.DataFrame, matrix: Study) -> str
             "agent_a": {**_given(a), "base_url": URLS[0]},
             "agent_b": {**_given(b), "base_url": URLS[1]},
         }
-    text = to_toml({**agents, "expected": _expected(row, tiers)})
+    text = tomli_w.dumps({**agents, "expected": _expected(row, tiers)})
     simulated = "# SIMULATED, an illustration: not found on a real server\n" * (
         row["evidence"] == "illustration"
     )
     return f"# {row['tier']}: {row['criterion']}\n{simulated}# {row['reason']}\n\n{text}"
-
-
-def to_toml(tables: dict[str, dict[str, Any]]) -> str:
-    """Return tables of texts, truth values, numbers and lists of texts as TOML 1.0.
-
-    JSON's texts are TOML's basic strings but for U+007F, which TOML wants escaped.
-
-    Raises:
-        ValueError: a value of another kind, or one that TOML cannot hold.
-    """
-    blocks = []
-    for name, values in tables.items():
-        lines = [f"{key} = {_value(value)}" for key, value in values.items()]
-        blocks.append("\n".join([f"[{name}]", *lines]) + "\n")
-    text = "\n".join(blocks)
-    if tomllib.loads(text) != tables:
-        msg = "a value does not survive being written as TOML"
-        raise ValueError(msg)
-    return text
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, (bool, str)):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return f"[{', '.join(map(_value, value))}]"
-    msg = f"{value!r} has no form in TOML here"
-    raise ValueError(msg)
 
 
 def _given(spec: AgentSpec) -> dict[str, Any]:

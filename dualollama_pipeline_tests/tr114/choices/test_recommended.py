@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.advice.candidates import Candidate
-from dualollama_pipeline.advice.recommended import to_toml, write_recommended
+from dualollama_pipeline.advice.recommended import write_recommended
 from dualollama_pipeline.core.agents_file import read_agents_file
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.core.study import Study
@@ -98,18 +98,3 @@ def test_a_folder_that_cannot_be_written(
     (tmp_path / "file").write_text("")
     with pytest.raises(TableError, match="way out"):
         written(tmp_path / "file", matrix, nothing_imported, candidate("test001"))
-
-
-def test_toml_survives_what_texts_may_hold() -> None:
-    tables = {
-        "a": {"text": 'say "hi" \\ \t\n\x7f é 🦙', "yes": True, "x": 1e-7, "l": ["a", "b"]},
-        "empty": {},
-    }  # fmt: skip
-    assert tomllib.loads(to_toml(tables)) == tables
-
-
-@pytest.mark.parametrize("value", [None, {"a": 1}, [1, 2], object()])
-def test_what_has_no_form_in_toml_is_refused(value: object) -> None:
-    """Python's `None` written as it is would not be read back."""
-    with pytest.raises(ValueError, match="TOML"):
-        to_toml({"a": {"b": value}})

@@ -197,8 +197,8 @@ def trend(settings: Settings) -> Made:
     from dualollama_pipeline.statistics.samples import collect_samples
     from dualollama_pipeline.statistics.trend import METRICS
     from dualollama_pipeline.statistics.trend import trend as follow
+    from dualollama_pipeline.tables.conform import empty
     from dualollama_pipeline.tables.history import load_nights
-    from dualollama_pipeline.tables.schemas import empty
     from dualollama_pipeline.tables.store import TableStore
 
     nights = load_nights(TableStore.of(settings), study_of(settings).config_ids)

@@ -12,7 +12,7 @@ def table_metadata(
     settings: Settings, table: str, rows: Any, config_id: str | None
 ) -> dict[str, Any]:
     """Return what the catalog shows of a published table (a pandas.DataFrame)."""
-    from dualollama_pipeline.tables.schemas import SCHEMAS  # noqa: PLC0415 imports pandas
+    from dualollama_pipeline.tables.conform import schema_of  # noqa: PLC0415 imports pandas
     from dualollama_pipeline.tables.store import TableStore  # noqa: PLC0415
 
     columns = [
@@ -22,7 +22,7 @@ def table_metadata(
             column.description,
             constraints=dg.TableColumnConstraints(nullable=column.nullable),
         )
-        for name, column in SCHEMAS[table].columns.items()
+        for name, column in schema_of(table).columns.items()
     ]
     batches = ", ".join(sorted(rows["batch_id"].unique())) if "batch_id" in rows else ""
     return {

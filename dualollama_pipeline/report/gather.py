@@ -17,9 +17,9 @@ from dualollama_pipeline.report.inputs import ReportInputs
 from dualollama_pipeline.report.pair import load_pair
 from dualollama_pipeline.statistics.estimate import scenario_statistics
 from dualollama_pipeline.statistics.samples import BLOCK, WHERE, collect_samples
+from dualollama_pipeline.tables.conform import empty
 from dualollama_pipeline.tables.history import history_files
 from dualollama_pipeline.tables.parquet import read_many
-from dualollama_pipeline.tables.schemas import empty
 from dualollama_pipeline.tables.store import NOT_MEASURED, TableStore
 from dualollama_pipeline.worker.journal import read_journal
 

@@ -10,9 +10,9 @@ from dualollama_pipeline.tables.agents import build_agents
 from dualollama_pipeline.tables.blocks import build_blocks
 from dualollama_pipeline.tables.calls import build_calls
 from dualollama_pipeline.tables.cells import build_cells
+from dualollama_pipeline.tables.conform import conform, numbers
 from dualollama_pipeline.tables.rows import Row, last_attempts, with_numbers
 from dualollama_pipeline.tables.runs import build_runs
-from dualollama_pipeline.tables.schemas import conform, numbers
 from dualollama_pipeline.tables.work import work_together
 
 if TYPE_CHECKING:

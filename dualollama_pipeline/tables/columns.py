@@ -1,7 +1,4 @@
-"""What table schemas are written with: kinds of columns, and checks between columns.
-
-The tables themselves are in schemas.py and estimates.py.
-"""
+"""What table schemas are written with: kinds of columns, and checks between columns."""
 
 from __future__ import annotations
 
@@ -14,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
+
+DECLARED: dict[str, pa.DataFrameSchema] = {}  # every schema that was imported so far, by name
 
 
 def text(description: str, *, among: Any = None, null: bool = False) -> pa.Column:
@@ -46,8 +45,10 @@ def holds(error: str, rule: Callable[[pd.DataFrame], pd.Series]) -> pa.Check:
 
 
 def table(name: str, columns: dict[str, pa.Column], *checks: pa.Check) -> pa.DataFrameSchema:
-    """Return the schema of a table; one without rows is legal: nothing of its kind was found."""
-    return pa.DataFrameSchema(columns, checks=list(checks), strict=True, ordered=True, name=name)
+    """Declare the schema of a table; one without rows is legal: nothing of its kind was found."""
+    schema = pa.DataFrameSchema(columns, checks=list(checks), strict=True, ordered=True, name=name)
+    DECLARED[name] = schema
+    return schema
 
 
 def near(left: pd.Series, right: pd.Series) -> pd.Series:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from dualollama_pipeline.core.errors import TableError
+from dualollama_pipeline.tables.conform import conform, empty, schema_of
 from dualollama_pipeline.tables.parquet import read_many
-from dualollama_pipeline.tables.schemas import SCHEMAS, conform, empty
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def load_history(
     Rows of one origin and one workload only, as of the current tables (`of_one_kind`).
     """
     files = history_files(store, table, config_ids)
-    rows, left_out = read_many(files, list(SCHEMAS[table].columns))
+    rows, left_out = read_many(files, list(schema_of(table).columns))
     try:
         rows = conform(table, rows)
     except TableError:
@@ -58,7 +58,7 @@ def load_history(
 
 def _one_by_one(table: str, files: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, str]]:
     """Check each file by itself: slow, and only needed to find those that break the schema."""
-    columns = list(SCHEMAS[table].columns)
+    columns = list(schema_of(table).columns)
     sound, broken = [], {}
     for path in files:
         try:

@@ -14,8 +14,8 @@ from dualollama_pipeline.bench.batches import last_campaign
 from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.core.warehouse import Warehouse
+from dualollama_pipeline.tables.conform import check_columns, conform, empty, schema_of
 from dualollama_pipeline.tables.parquet import read_file
-from dualollama_pipeline.tables.schemas import SCHEMAS, check_columns, conform, empty
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,7 +158,7 @@ class TableStore:
             names = pq.ParquetFile(self.path(table, config_id)).schema_arrow.names
         except (OSError, pa.ArrowException):
             return False
-        return set(names) == set(SCHEMAS[table].columns)
+        return set(names) == set(schema_of(table).columns)
 
     def partitions(self, table: str) -> list[str]:
         """Return the configurations that have this table."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline.tr114.audit.audit import claim_audit, gather, verdict_counts
 from dualollama_pipeline.tr114.audit.evidence import load_plan

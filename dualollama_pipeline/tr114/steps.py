@@ -131,7 +131,7 @@ def configuration_tiers(
     """Choose for each tier and write the choice down."""
     from dualollama_pipeline.advice.candidates import find_candidates
     from dualollama_pipeline.advice.recommended import write_recommended
-    from dualollama_pipeline.tables.schemas import conform
+    from dualollama_pipeline.tables.conform import conform
     from dualollama_pipeline.tr114.choices import tiers
     from dualollama_pipeline.tr114.costs.cost_inputs import load_cost_inputs
 

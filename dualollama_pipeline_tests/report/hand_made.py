@@ -16,7 +16,7 @@ from dualollama_pipeline.statistics.estimate import (
     scenario_statistics,
 )
 from dualollama_pipeline.statistics.samples import collect_samples
-from dualollama_pipeline.tables.schemas import SCHEMAS, conform, empty
+from dualollama_pipeline.tables.conform import conform, empty, schemas
 
 HOSTILE = "<script>alert('x')</script> | `rm` [a](b)\n# not a heading & $x$"
 SCENARIO = {"test001": "baseline_vs_chimera"}  # all others: chimera_homo
@@ -26,7 +26,7 @@ def filled(table: str, **values: object) -> dict[str, object]:
     """Fill the columns that a test does not care for: zero, empty, or null where allowed."""
     plain = {"string": "", "Int64": 0, "float64": 0.0, "boolean": False}
     row = {}
-    for name, column in SCHEMAS[table].columns.items():
+    for name, column in schemas()[table].columns.items():
         kind = str(column.dtype).split("[", maxsplit=1)[0]
         row[name] = (np.nan if kind == "float64" else None) if column.nullable else plain[kind]
     unknown = set(values) - set(row)

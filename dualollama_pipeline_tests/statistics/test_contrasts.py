@@ -19,7 +19,7 @@ from dualollama_pipeline.metrics.catalog import (
     SHARED_SPEEDUP,
 )
 from dualollama_pipeline.statistics.contrasts import contrasts
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline_tests.statistics.campaign import joined, one, rows
 
 LOGS = [-0.02, -0.01, 0.0, 0.01, 0.02]  # sd sqrt(0.001 / 4), se 0.01 / sqrt(2)

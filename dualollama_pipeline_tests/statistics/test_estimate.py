@@ -26,7 +26,7 @@ from dualollama_pipeline.statistics.estimate import (
     population_statistics,
     scenario_statistics,
 )
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 
 T4, T8 = 2.776445, 2.306004  # Student's t, 0.975 quantile, 4 and 8 degrees of freedom
 T4_WIDE = 3.297630  # the 0.985 quantile, for few values at a bound

@@ -24,7 +24,7 @@ from dualollama_pipeline.statistics.estimate import (
     population_statistics,
     scenario_statistics,
 )
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline_tests.statistics.campaign import joined, one, rows
 
 RATE, SLOWDOWN, DELTA = (

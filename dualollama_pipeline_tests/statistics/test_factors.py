@@ -14,7 +14,7 @@ import pytest
 
 from dualollama_pipeline.core.study import Study, load_study
 from dualollama_pipeline.statistics.factors import BY_DEFINITION, factor_effects, find_factors
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline_tests.statistics.campaign import joined, one, rows
 
 MATRIX = Path(__file__).resolve().parents[2] / "data" / "matrix.yaml"

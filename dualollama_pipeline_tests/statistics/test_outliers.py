@@ -21,7 +21,7 @@ from dualollama_pipeline.metrics.catalog import (
 )
 from dualollama_pipeline.statistics.causes import CAUSES, UNEXPLAINED, arms_of, find_causes
 from dualollama_pipeline.statistics.outliers import label, outliers
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline_tests.statistics.campaign import joined, one, rows
 
 USUAL = np.array([1.0, 2.0, 3.0, 4.0, 5.0])  # median 3, MAD 1

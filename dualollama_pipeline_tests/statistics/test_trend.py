@@ -17,7 +17,7 @@ from dualollama_pipeline.metrics.catalog import (
     Key,
 )
 from dualollama_pipeline.statistics.trend import trend
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline_tests.statistics.campaign import joined, one, rows
 
 NIGHTS = [f"n{name}" for name in "zyxwvut"]  # the order in which they were measured

@@ -11,7 +11,7 @@ import pytest
 from dualollama_pipeline.core.errors import JournalError
 from dualollama_pipeline.core.records import CallRecord
 from dualollama_pipeline.tables.calls import build_calls
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline_tests.tables.journals import (
     MS,
     SOLO_A,

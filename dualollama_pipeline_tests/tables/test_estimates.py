@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.core.errors import TableError
-from dualollama_pipeline.tables.estimates import ESTIMATE_TABLES, EVIDENCE, VERDICTS
-from dualollama_pipeline.tables.schemas import SCHEMAS, conform
+from dualollama_pipeline.statistics.schemas import ESTIMATE_TABLES, EVIDENCE, VERDICTS
+from dualollama_pipeline.tables.conform import conform, schemas
 from dualollama_pipeline_tests.statistics.campaign import sound_statistics
 
 NAMES = [table.name for table in ESTIMATE_TABLES]
@@ -36,9 +36,9 @@ def test_the_sound_tables_pass_and_come_back_whole(
     name: str, sound: dict[str, pd.DataFrame]
 ) -> None:
     """Otherwise every refusal below proves nothing."""
-    assert SCHEMAS[name] in ESTIMATE_TABLES
+    assert schemas()[name] in ESTIMATE_TABLES
     assert len(conform(name, sound[name])) == len(sound[name]) >= 2
-    assert all(column.description for column in SCHEMAS[name].columns.values())
+    assert all(column.description for column in schemas()[name].columns.values())
 
 
 @pytest.mark.parametrize(

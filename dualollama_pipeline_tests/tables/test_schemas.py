@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.core.errors import TableError
-from dualollama_pipeline.tables.estimates import ESTIMATE_TABLES
-from dualollama_pipeline.tables.schemas import MEASURED_TABLES, SCHEMAS, conform
+from dualollama_pipeline.statistics.schemas import ESTIMATE_TABLES
+from dualollama_pipeline.tables.conform import conform, schemas
+from dualollama_pipeline.tables.schemas import MEASURED_TABLES
 from dualollama_pipeline_tests.statistics.campaign import sound_statistics
 from dualollama_pipeline_tests.tables.journals import block_of, tables_of
 
@@ -196,14 +197,14 @@ def test_columns_get_their_order_and_types(sound: dict[str, pd.DataFrame]) -> No
     """Whole partitions of nulls would otherwise come back with other types each time."""
     turned = sound["call_table"].iloc[:, ::-1].astype(object)
     made = conform("call_table", turned)
-    assert list(made.columns) == list(SCHEMAS["call_table"].columns)
+    assert list(made.columns) == list(schemas()["call_table"].columns)
     assert {str(made[name].dtype) for name in ("n_tokens", "http_status", "top_k")} == {"Int64"}
     assert {str(made[name].dtype) for name in ("ttft_ms", "top_p")} == {"float64"}
     assert str(made["is_reload"].dtype) == "boolean"
     assert str(made["failure_text"].dtype) == "string"
 
 
-@pytest.mark.parametrize("table", SCHEMAS)
+@pytest.mark.parametrize("table", schemas())
 def test_every_column_says_what_it_is(table: str) -> None:
     """The descriptions are what a user of the UI reads."""
-    assert all(column.description for column in SCHEMAS[table].columns.values())
+    assert all(column.description for column in schemas()[table].columns.values())

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from dualollama_pipeline.tables.published import VERDICTS
 from dualollama_pipeline.tr114.audit import (
     expression,
     rules_claims,
@@ -29,6 +28,7 @@ from dualollama_pipeline.tr114.audit.figures import Figures
 from dualollama_pipeline.tr114.audit.rule import Lacking
 from dualollama_pipeline.tr114.audit.verdict import Verdict, judge, not_checkable, show
 from dualollama_pipeline.tr114.costs.cost_inputs import load_cost_inputs
+from dualollama_pipeline.tr114.schemas_published import VERDICTS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.tables.published import BOUNDS
 from dualollama_pipeline.tr114.audit.printed import Printed
+from dualollama_pipeline.tr114.schemas_published import BOUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ from dualollama_pipeline.statistics.factors import factor_effects
 from dualollama_pipeline.statistics.means import NAN
 from dualollama_pipeline.statistics.samples import NO_FACTS, of_key, option_classes
 from dualollama_pipeline.statistics.verdicts import evidence_of
-from dualollama_pipeline.tables.decisions import ANTI_PATTERNS
 from dualollama_pipeline.tables.rows import Row
+from dualollama_pipeline.tr114.schemas_decided import ANTI_PATTERNS
 
 if TYPE_CHECKING:
     from dualollama_pipeline.advice.lint import Rule

@@ -23,8 +23,8 @@ from dualollama_pipeline.statistics.intervals import interval_of
 from dualollama_pipeline.statistics.means import NAN, Mean
 from dualollama_pipeline.statistics.selection import rank_intervals
 from dualollama_pipeline.statistics.verdicts import MARGIN_RATIO, evidence_of
-from dualollama_pipeline.tables.decisions import CONFIGURATION_TIERS, TIERS
 from dualollama_pipeline.tables.rows import Row
+from dualollama_pipeline.tr114.schemas_decided import CONFIGURATION_TIERS, TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

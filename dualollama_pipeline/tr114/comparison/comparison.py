@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from scipy import stats
 
-from dualollama_pipeline.tables.published import RUNTIME_COMPARISON
 from dualollama_pipeline.tables.rows import Row
 from dualollama_pipeline.tr114.audit.evidence import COLUMNS, SCENARIOS
 from dualollama_pipeline.tr114.audit.rule import Lacking
 from dualollama_pipeline.tr114.comparison.difference import Difference
 from dualollama_pipeline.tr114.comparison.measured import measured_rows
+from dualollama_pipeline.tr114.schemas_published import RUNTIME_COMPARISON
 
 if TYPE_CHECKING:
     from dualollama_pipeline.tr114.audit.evidence import Evidence

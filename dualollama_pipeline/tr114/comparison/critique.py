@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.core.records import Origin
-from dualollama_pipeline.tables.published import METHOD_CRITIQUE
 from dualollama_pipeline.tables.rows import Row
 from dualollama_pipeline.tr114.comparison.hypotheses import hypotheses
 from dualollama_pipeline.tr114.comparison.jackknife import jackknife
+from dualollama_pipeline.tr114.schemas_published import METHOD_CRITIQUE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

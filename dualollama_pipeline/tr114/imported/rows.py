@@ -15,10 +15,10 @@ import pandas as pd
 from dualollama_pipeline.core.records import FailureKind, Origin, Status
 from dualollama_pipeline.metrics.call import is_degenerate, repetition_ratio
 from dualollama_pipeline.metrics.run import balance_efficiency_pct, balance_speedup
-from dualollama_pipeline.tables.published import IMPORTED_CALLS, IMPORTED_RUNS
 from dualollama_pipeline.tables.rows import Row
 from dualollama_pipeline.tables.usual import warm_limit_ms
 from dualollama_pipeline.tr114.imported.overlap import Window, split
+from dualollama_pipeline.tr114.schemas_published import IMPORTED_CALLS, IMPORTED_RUNS
 
 if TYPE_CHECKING:
     from dualollama_pipeline.tr114.imported.artifacts import AgentRun, LlmCall

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from dualollama_pipeline.statistics.means import NAN
-from dualollama_pipeline.tables.decisions import SLO_EVALUATION
 from dualollama_pipeline.tables.rows import Row
+from dualollama_pipeline.tr114.schemas_decided import SLO_EVALUATION
 from dualollama_pipeline.tr114.service_levels.observed import COSTS, QUANTITIES
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from dualollama_pipeline.report.sections import nights
 from dualollama_pipeline.report.summary import summarize
 from dualollama_pipeline.statistics.trend import trend
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 
 
 def _words(inputs, left_out):

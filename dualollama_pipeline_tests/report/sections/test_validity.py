@@ -9,8 +9,8 @@ import pytest
 
 from dualollama_pipeline.report.sections import ruler, validity
 from dualollama_pipeline.report.summary import summarize
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline.tables.guards import GUARDS
-from dualollama_pipeline.tables.schemas import conform
 from dualollama_pipeline_tests.report.hand_made import HOSTILE, filled
 
 

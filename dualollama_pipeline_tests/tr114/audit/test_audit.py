@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline.tr114.audit import (
     audit,
     rules_claims,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline.tr114.audit.figures import COLUMNS, Figures, load_figures
 
 HEAD = ",".join(COLUMNS)

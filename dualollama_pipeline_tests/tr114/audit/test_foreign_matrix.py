@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline.tr114.audit.evidence import Evidence, load_plan
 from dualollama_pipeline.tr114.commands import audit_lines, import_folder
 from dualollama_pipeline.tr114.comparison.comparison import runtime_comparison

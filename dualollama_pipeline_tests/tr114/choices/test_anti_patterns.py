@@ -14,7 +14,7 @@ from dualollama_pipeline.metrics.catalog import APART_AGAINST_SHARED
 from dualollama_pipeline.statistics.contrasts import contrasts
 from dualollama_pipeline.statistics.estimate import population_statistics
 from dualollama_pipeline.statistics.factors import factor_effects
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline.tr114.choices.anti_patterns import (
     Statistics,
     anti_patterns,

@@ -13,7 +13,7 @@ from dualollama_pipeline.advice.recommended import write_recommended
 from dualollama_pipeline.core.agents_file import read_agents_file
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.core.study import Study
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline.tr114.choices.tiers import configuration_tiers
 from dualollama_pipeline_tests.tr114.choices.choices import candidate
 

@@ -9,7 +9,7 @@ import pytest
 
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.core.study import Study
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline.tr114.choices.tiers import configuration_tiers
 from dualollama_pipeline.tr114.costs.cost_inputs import CostInputs
 from dualollama_pipeline.tr114.costs.cost_table import cost_model

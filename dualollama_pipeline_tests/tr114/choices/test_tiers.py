@@ -12,7 +12,7 @@ import pytest
 from dualollama_pipeline.advice.candidates import Candidate, Memory
 from dualollama_pipeline.core.study import Study
 from dualollama_pipeline.statistics.means import Mean
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline.tr114.choices.tiers import configuration_tiers
 from dualollama_pipeline_tests.statistics.campaign import one
 from dualollama_pipeline_tests.tr114.choices.choices import candidate

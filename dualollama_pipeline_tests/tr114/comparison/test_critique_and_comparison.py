@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.metrics.catalog import APART_AGAINST_SHARED, APART_SECONDS, BALANCE
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline.tr114.audit.evidence import Evidence
 from dualollama_pipeline.tr114.comparison.comparison import runtime_comparison
 from dualollama_pipeline.tr114.comparison.critique import method_critique

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline.tr114.audit.audit import claim_audit
 from dualollama_pipeline.tr114.audit.evidence import Evidence
 from dualollama_pipeline.tr114.audit.figures import Figures

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline.tr114.commands import imported_tables
 from dualollama_pipeline.tr114.imported.folder import read_folder
 from dualollama_pipeline.tr114.imported.overlap import split

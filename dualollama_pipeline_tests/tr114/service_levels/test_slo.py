@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.statistics.intervals import Interval
-from dualollama_pipeline.tables.schemas import conform
+from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline.tr114.costs.cost_inputs import CostInputs
 from dualollama_pipeline.tr114.costs.cost_table import cost_model
 from dualollama_pipeline.tr114.service_levels.observed import (

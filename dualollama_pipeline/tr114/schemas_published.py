@@ -182,12 +182,3 @@ METHOD_CRITIQUE = table(
         "statement": text("what the numbers say"),
     },
 )
-
-PUBLISHED_TABLES = (
-    PUBLISHED_FIGURES,
-    IMPORTED_CALLS,
-    IMPORTED_RUNS,
-    CLAIM_AUDIT,
-    RUNTIME_COMPARISON,
-    METHOD_CRITIQUE,
-)

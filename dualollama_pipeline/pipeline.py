@@ -45,14 +45,14 @@ MEASURED_DEPS = {
 STATISTICS = Steps("statistics")
 
 
-class Rebuilt(NamedTuple):
+class Pages(NamedTuple):
     """Where the page lies, and why the wing's is not beside it (None: it is)."""
 
     page: Path
     no_wing: DualOllamaError | None
 
 
-def rebuild_report(settings: Settings) -> Rebuilt:
+def rebuild_report(settings: Settings) -> Pages:
     """Make every table of the list from the measured ones, publish it and the pages.
 
     Raises:
@@ -73,8 +73,8 @@ def rebuild_report(settings: Settings) -> Rebuilt:
             _publish(settings, store, each, tables)
         make_wing(settings, tables)
     except DualOllamaError as error:
-        return Rebuilt(page, error)
-    return Rebuilt(page, None)
+        return Pages(page, error)
+    return Pages(page, None)
 
 
 def _publish(

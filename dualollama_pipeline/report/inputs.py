@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Tables:
+class TablesByName:
     """All tables by name; one may be absent, or have no rows."""
 
     more: Mapping[str, pd.DataFrame]
@@ -30,7 +30,7 @@ class Tables:
 
 
 @dataclass(frozen=True)
-class ReportInputs(Tables):
+class ReportInputs(TablesByName):
     """Tables in their schemas' types; `missing` says why a config_id is not in them.
 
     `pair` is the block whose course is drawn,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dualollama_pipeline.report.inputs import Tables
+from dualollama_pipeline.report.inputs import TablesByName
 from dualollama_pipeline.report.page import Link, render_chapters
 from dualollama_pipeline.report.publish import write_page
 from dualollama_pipeline.tr114.sections import audit, costs, decisions, published, service_levels
@@ -38,7 +38,7 @@ def publish_wing(tables: Mapping[str, pd.DataFrame], folder: Path) -> Path:
         TableError: the disk refuses; what was there before stays readable.
     """
     page = folder / LINK.file
-    chapters = [build(Tables(tables)) for build in SECTIONS]
+    chapters = [build(TablesByName(tables)) for build in SECTIONS]
     write_page(page, render_chapters(LINK.title, LEAD, chapters))
     return page
 

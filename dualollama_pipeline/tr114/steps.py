@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dualollama_pipeline.core.settings import Settings
-    from dualollama_pipeline.tr114.audit.evidence import Evidence
+    from dualollama_pipeline.tr114.audit.evidence import Sources
     from dualollama_pipeline.tr114.imported.folder import RunFolder
 
 WING = Steps("tr114")
@@ -64,7 +64,7 @@ def imported_runs(settings: Settings, imported_calls: pd.DataFrame) -> Made:
 
 def _evidence(
     settings: Settings, figures: pd.DataFrame, runs: pd.DataFrame, calls: pd.DataFrame
-) -> Evidence:
+) -> Sources:
     from dualollama_pipeline.tr114.audit.audit import gather
     from dualollama_pipeline.tr114.audit.figures import Figures
 

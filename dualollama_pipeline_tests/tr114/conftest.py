@@ -9,7 +9,7 @@ import pytest
 
 from dualollama_pipeline.core.study import Study, load_study
 from dualollama_pipeline.tr114.audit.audit import claim_audit, gather
-from dualollama_pipeline.tr114.audit.evidence import Evidence
+from dualollama_pipeline.tr114.audit.evidence import Sources
 from dualollama_pipeline.tr114.audit.figures import Figures, load_figures
 from dualollama_pipeline.tr114.commands import imported_tables
 from dualollama_pipeline.tr114.costs.cost_inputs import CostInputs, load_cost_inputs
@@ -66,22 +66,22 @@ def nothing_imported() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def with_runs(figures: Figures, imported: tuple[pd.DataFrame, pd.DataFrame]) -> Evidence:
+def with_runs(figures: Figures, imported: tuple[pd.DataFrame, pd.DataFrame]) -> Sources:
     runs, calls = imported
     return gather(DATA / "published", figures, runs, calls)
 
 
 @pytest.fixture(scope="session")
-def without_runs(figures: Figures, nothing_imported: tuple[pd.DataFrame, pd.DataFrame]) -> Evidence:
+def without_runs(figures: Figures, nothing_imported: tuple[pd.DataFrame, pd.DataFrame]) -> Sources:
     runs, calls = nothing_imported
     return gather(DATA / "published", figures, runs, calls)
 
 
 @pytest.fixture(scope="session")
-def audit_with(with_runs: Evidence) -> pd.DataFrame:
+def audit_with(with_runs: Sources) -> pd.DataFrame:
     return claim_audit(with_runs)
 
 
 @pytest.fixture(scope="session")
-def audit_without(without_runs: Evidence) -> pd.DataFrame:
+def audit_without(without_runs: Sources) -> pd.DataFrame:
     return claim_audit(without_runs)

@@ -11,7 +11,7 @@ import pytest
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.pipeline import WING_PAGE, rebuild_report
-from dualollama_pipeline.report.inputs import Tables
+from dualollama_pipeline.report.inputs import TablesByName
 from dualollama_pipeline.report.model import Section, Table
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline.tr114.page import SECTIONS, publish_wing
@@ -34,7 +34,7 @@ def tables(settings: Settings) -> dict[str, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def sections(tables: dict[str, pd.DataFrame]) -> dict[str, Section]:
-    made = [build(Tables(tables)).section for build in SECTIONS]
+    made = [build(TablesByName(tables)).section for build in SECTIONS]
     return {section.id: section for section in made}
 
 
@@ -45,7 +45,7 @@ def table(section: Section, name: str) -> Table:
 def test_an_absent_table_is_one_sentence_with_a_way_out() -> None:
     """Trap: an empty table, a traceback, or silence."""
     for build in SECTIONS:
-        section = build(Tables({})).section
+        section = build(TablesByName({})).section
         assert (section.evidence, section.tables, section.plots) == ("none", (), ())
         (why,) = section.paragraphs
         assert "dualollama " in why
@@ -99,7 +99,7 @@ def test_the_page_is_linked_both_ways(settings: Settings) -> None:
     assert 'href="tr114.html"' in (folder / "index.html").read_text()
     wing = (folder / "tr114.html").read_text()
     assert 'href="index.html"' in wing
-    assert all(f'id="{build(Tables({})).section.id}"' in wing for build in SECTIONS)
+    assert all(f'id="{build(TablesByName({})).section.id}"' in wing for build in SECTIONS)
 
 
 def test_trouble_in_the_wing_costs_no_answer(tmp_path: Path) -> None:

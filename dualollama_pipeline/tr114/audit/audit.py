@@ -23,10 +23,10 @@ from dualollama_pipeline.tr114.audit import (
     rules_targets,
     rules_throughput,
 )
-from dualollama_pipeline.tr114.audit.evidence import Evidence, load_plan, load_rows
+from dualollama_pipeline.tr114.audit.evidence import Sources, load_plan, load_rows
 from dualollama_pipeline.tr114.audit.figures import Figures
 from dualollama_pipeline.tr114.audit.rule import Lacking
-from dualollama_pipeline.tr114.audit.verdict import Verdict, judge, not_checkable, show
+from dualollama_pipeline.tr114.audit.verdict import Judgement, judge, not_checkable, show
 from dualollama_pipeline.tr114.costs.cost_inputs import load_cost_inputs
 from dualollama_pipeline.tr114.schemas_published import VERDICTS
 
@@ -56,7 +56,7 @@ def rule_for(figure: Figure) -> Rule | None:
     return next((rule for rule in RULES if rule.selects(figure)), None)
 
 
-def audit_figure(figure: Figure, evidence: Evidence) -> Verdict:
+def audit_figure(figure: Figure, evidence: Sources) -> Judgement:
     """Recompute one figure and say what came of it."""
     rule = rule_for(figure)
     if rule is None:
@@ -67,7 +67,7 @@ def audit_figure(figure: Figure, evidence: Evidence) -> Verdict:
     return verdict
 
 
-def _checked(rule: Rule, figure: Figure, evidence: Evidence) -> Verdict:
+def _checked(rule: Rule, figure: Figure, evidence: Sources) -> Judgement:
     lacking = [rule.reason] if rule.reason else []
     try:
         if rule.runs is not None:
@@ -84,7 +84,7 @@ def _checked(rule: Rule, figure: Figure, evidence: Evidence) -> Verdict:
     return not_checkable("; ".join(lacking))
 
 
-def claim_audit(evidence: Evidence) -> pd.DataFrame:
+def claim_audit(evidence: Sources) -> pd.DataFrame:
     """Return the table `claim_audit`: a row for every published figure, in the report's order."""
     rows = []
     for figure in evidence.figures:
@@ -108,13 +108,13 @@ def claim_audit(evidence: Evidence) -> pd.DataFrame:
 
 def gather(
     published: Path, published_figures: Figures, runs: pd.DataFrame, calls: pd.DataFrame
-) -> Evidence:
+) -> Sources:
     """Put the sources of the folder `published` beside the imported tables (which may be empty).
 
     Raises:
         InputError: the plan or a source table cannot be read.
     """
-    return Evidence(
+    return Sources(
         published_figures,
         load_plan(published),
         runs,

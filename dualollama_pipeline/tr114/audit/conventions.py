@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dualollama_pipeline.tr114.audit.verdict import Candidate
+from dualollama_pipeline.tr114.audit.verdict import Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ PERCENTILES = {"median": 50, "p5": 5, "p10": 10, "p25": 25, "p50": 50, "p75": 75
 SPREADS = ("std", "cv")
 
 
-def candidates(runs: pd.DataFrame, column: str, statistic: str) -> tuple[Candidate, ...]:
+def candidates(runs: pd.DataFrame, column: str, statistic: str) -> tuple[Way, ...]:
     """Return a statistic of a column of `imported_runs`, over runs and over configuration means.
 
     Statistics: mean, median, min, max, range, std, cv (percent), p5 to p95.
@@ -47,7 +47,7 @@ def candidates(runs: pd.DataFrame, column: str, statistic: str) -> tuple[Candida
     if by_config.size < 2:  # noqa: PLR2004 one configuration: the levels are one
         levels = levels[:1]
     return tuple(
-        Candidate(value, f"{level}{way}")
+        Way(value, f"{level}{way}")
         for values, level in levels
         for value, way in _ways(values.to_numpy(), statistic)
     )

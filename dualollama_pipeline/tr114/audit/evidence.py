@@ -39,10 +39,10 @@ COLUMNS = {
     "collector throughput": "reported_collector_tok_per_s",
     "insight throughput": "reported_insight_tok_per_s",
 }
-Key = tuple[str, str, str]
+Stated = tuple[str, str, str]
 
 
-def quantity(figure: Figure) -> Key:
+def quantity(figure: Figure) -> Stated:
     """Return which quantity a figure states, whatever it is called where it is printed."""
     subject, statistic = figure.subject, figure.statistic
     config = re.fullmatch(r"(?:Tier \d \()?(test\d+)\)?", subject)
@@ -56,7 +56,7 @@ def quantity(figure: Figure) -> Key:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Sources:
     """Everything the rules look at; the imported tables may be empty."""
 
     figures: Figures
@@ -72,9 +72,9 @@ class Evidence:
         return int(self.figures.number("campaign", "runs per config", "count"))
 
     @cached_property
-    def homes(self) -> dict[Key, Figure]:
+    def homes(self) -> dict[Stated, Figure]:
         """The printing that states each quantity first, in sections 3 and 4 where there is one."""
-        homes: dict[Key, Figure] = {}
+        homes: dict[Stated, Figure] = {}
         for figure in self.figures:
             home = homes.setdefault(quantity(figure), figure)
             first_result = RESULT_SECTIONS.fullmatch(figure.section) is not None

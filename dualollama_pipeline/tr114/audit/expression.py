@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from simpleeval import simple_eval
 
 from dualollama_pipeline.tr114.audit.rule import Lacking, arithmetic, other_figure
-from dualollama_pipeline.tr114.audit.verdict import Candidate, Finding
+from dualollama_pipeline.tr114.audit.verdict import Recomputed, Way
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.tr114.audit.evidence import Evidence
+    from dualollama_pipeline.tr114.audit.evidence import Sources
     from dualollama_pipeline.tr114.audit.figures import Figure
     from dualollama_pipeline.tr114.audit.rule import Rule
 
@@ -29,7 +29,7 @@ PATTERN = re.compile(r"[@|*\\]")
 FUNCTIONS = {"abs": abs, "count": len, "max": max, "mean": fmean, "min": min, "sum": sum}
 
 
-def finding(rule: Rule, figure: Figure, evidence: Evidence) -> Finding:
+def finding(rule: Rule, figure: Figure, evidence: Sources) -> Recomputed:
     """Evaluate a rule's expression for one figure.
 
     Raises:
@@ -48,11 +48,11 @@ def finding(rule: Rule, figure: Figure, evidence: Evidence) -> Finding:
         simple_eval(part, names=names, functions=FUNCTIONS) for part in bound.split(" to ")
     ]
     if isinstance(value, bool):
-        return Finding("internal arithmetic", shown, holds=value)
-    return arithmetic(shown, Candidate(float(value), high=float(ends[0]) if ends else None))
+        return Recomputed("internal arithmetic", shown, holds=value)
+    return arithmetic(shown, Way(float(value), high=float(ends[0]) if ends else None))
 
 
-def _referred(found: re.Match[str], evidence: Evidence) -> list[Figure]:
+def _referred(found: re.Match[str], evidence: Sources) -> list[Figure]:
     subject, metric, statistic = found.group(1, 2, 3)
     if not PATTERN.search(found[0]):
         return [evidence.home(subject, metric, statistic)]
@@ -72,7 +72,7 @@ def _referred(found: re.Match[str], evidence: Evidence) -> list[Figure]:
     return figures
 
 
-def _bound(found: re.Match[str], evidence: Evidence, names: dict[str, float | list[float]]) -> str:
+def _bound(found: re.Match[str], evidence: Sources, names: dict[str, float | list[float]]) -> str:
     end = "high" if found[4] else "low"
     values = [float(getattr(figure.printed, end)) for figure in _referred(found, evidence)]
     name = f"v{len(names)}"
@@ -80,7 +80,7 @@ def _bound(found: re.Match[str], evidence: Evidence, names: dict[str, float | li
     return name
 
 
-def _shown(found: re.Match[str], evidence: Evidence) -> str:
+def _shown(found: re.Match[str], evidence: Sources) -> str:
     figures = _referred(found, evidence)
     if PATTERN.search(found[0]):
         return f"{len(figures)} printed"

@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dualollama_pipeline.tr114.audit.verdict import Candidate, Finding
+from dualollama_pipeline.tr114.audit.verdict import Recomputed, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dualollama_pipeline.tr114.audit.evidence import Evidence
+    from dualollama_pipeline.tr114.audit.evidence import Sources
     from dualollama_pipeline.tr114.audit.figures import Figure
 
-    Check = Callable[[Figure, Evidence], Finding]
+    Check = Callable[[Figure, Sources], Recomputed]
 
 
 class Lacking(Exception):  # noqa: N818 no error: the audit goes on with what there is
@@ -56,20 +56,20 @@ class Rule:
         )
 
 
-def arithmetic(how: str, *values: float | Candidate) -> Finding:
+def arithmetic(how: str, *values: float | Way) -> Recomputed:
     """Return a finding from the report's own figures."""
-    return Finding("internal arithmetic", how, _candidates(values))
+    return Recomputed("internal arithmetic", how, _candidates(values))
 
 
-def other_figure(how: str, *values: float | Candidate) -> Finding:
+def other_figure(how: str, *values: float | Way) -> Recomputed:
     """Return a finding from a figure that is printed elsewhere."""
-    return Finding("other published figure", how, _candidates(values))
+    return Recomputed("other published figure", how, _candidates(values))
 
 
-def from_runs(how: str, *values: float | Candidate) -> Finding:
+def from_runs(how: str, *values: float | Way) -> Recomputed:
     """Return a finding from imported runs."""
-    return Finding("imported runs", how, _candidates(values))
+    return Recomputed("imported runs", how, _candidates(values))
 
 
-def _candidates(values: tuple[float | Candidate, ...]) -> tuple[Candidate, ...]:
-    return tuple(v if isinstance(v, Candidate) else Candidate(float(v)) for v in values)
+def _candidates(values: tuple[float | Way, ...]) -> tuple[Way, ...]:
+    return tuple(v if isinstance(v, Way) else Way(float(v)) for v in values)

@@ -15,13 +15,13 @@ from dualollama_pipeline.tr114.audit.rule import (
     from_runs,
     other_figure,
 )
-from dualollama_pipeline.tr114.audit.verdict import Candidate, Finding
+from dualollama_pipeline.tr114.audit.verdict import Recomputed, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dualollama_pipeline.core.study import Configuration
-    from dualollama_pipeline.tr114.audit.evidence import Evidence
+    from dualollama_pipeline.tr114.audit.evidence import Sources
     from dualollama_pipeline.tr114.audit.figures import Figure
 
     Among = Callable[[Configuration], bool]
@@ -35,7 +35,7 @@ SHORT_CTX, LONG_CTX = 512, 1024
 # --- bounds over configuration means ------------------------------------------------------------
 
 
-def _means(evidence: Evidence) -> pd.Series:
+def _means(evidence: Sources) -> pd.Series:
     return evidence.population().groupby("config_id")["reported_efficiency_pct"].mean()
 
 
@@ -43,32 +43,32 @@ def _named(figure: Figure) -> list[str]:
     return [f"test{part.removeprefix('test')}" for part in figure.subject.split("/")]
 
 
-def _lowest_mean(figure: Figure, evidence: Evidence) -> Finding:
+def _lowest_mean(figure: Figure, evidence: Sources) -> Recomputed:
     names = _named(figure)
     means = evidence.config_runs(names).groupby("config_id")["reported_efficiency_pct"].mean()
     return from_runs(f"lowest of {len(means)} configuration means", float(means.min()))
 
 
-def _lowest_mean_printed(figure: Figure, evidence: Evidence) -> Finding:
+def _lowest_mean_printed(figure: Figure, evidence: Sources) -> Recomputed:
     means = evidence.printed_means()
     names = _named(figure)
     return other_figure("lowest of their means printed", min(means[name] for name in names))
 
 
-def _others_lowest(_: Figure, evidence: Evidence) -> Finding:
+def _others_lowest(_: Figure, evidence: Sources) -> Recomputed:
     """All configurations but those that the same table lists as worst."""
     means = _means(evidence)
     worst = [c for c, mean in evidence.printed_means().items() if mean < WORST_BELOW_PCT]
     return from_runs(f"lowest mean without {' and '.join(worst)}", float(means.drop(worst).min()))
 
 
-def _mean_range(_: Figure, evidence: Evidence) -> Finding:
+def _mean_range(_: Figure, evidence: Sources) -> Recomputed:
     means = _means(evidence)
     how = f"smallest and largest of {len(means)} configuration means"
-    return from_runs(how, Candidate(float(means.min()), high=float(means.max())))
+    return from_runs(how, Way(float(means.min()), high=float(means.max())))
 
 
-def _context_gains(means: dict[str, float], evidence: Evidence) -> list[float]:
+def _context_gains(means: dict[str, float], evidence: Sources) -> list[float]:
     """Gain of 1024 over 512 tokens of context at equal num_gpu, baseline against chimera."""
     cells: dict[tuple[int | None, int | None], float] = {}
     for c in evidence.scenario_configs("baseline-vs-chimera"):
@@ -80,14 +80,14 @@ def _context_gains(means: dict[str, float], evidence: Evidence) -> list[float]:
     ]
 
 
-def _context(figure: Figure, evidence: Evidence) -> Finding:
+def _context(figure: Figure, evidence: Sources) -> Recomputed:
     runs = evidence.scenario_runs("baseline-vs-chimera")
     means = runs.groupby("config_id")["reported_efficiency_pct"].mean()
     gains = _context_gains({str(k): float(v) for k, v in means.items()}, evidence)
     return from_runs("gains at equal num_gpu, " + _listed(gains), _end(figure, gains))
 
 
-def _context_printed(figure: Figure, evidence: Evidence) -> Finding:
+def _context_printed(figure: Figure, evidence: Sources) -> Recomputed:
     gains = _context_gains(evidence.printed_means("baseline-vs-chimera"), evidence)
     return arithmetic("gains at equal num_gpu, " + _listed(gains), _end(figure, gains))
 
@@ -100,20 +100,20 @@ def _end(figure: Figure, gains: list[float]) -> float:
     return min(gains) if figure.statistic.endswith("low") else max(gains)
 
 
-def _differential(figure: Figure, evidence: Evidence) -> Finding:
+def _differential(figure: Figure, evidence: Sources) -> Recomputed:
     gaps = [
         abs((c.insight.num_gpu or 0) - (c.collector.num_gpu or 0))
         for c in evidence.scenario_configs("chimera-hetero")
     ]
     gaps = [gap for gap in gaps if gap]
     how = f"differences of the {len(gaps)} unequal pairs; {figure.printed.high:g} was never run"
-    return arithmetic(how, Candidate(min(gaps), high=max(gaps)))
+    return arithmetic(how, Way(min(gaps), high=max(gaps)))
 
 
 # --- does a factor do what is said of it? -------------------------------------------------------
 
 
-def _worse(evidence: Evidence, said_worse: Among, against: Among, what: str) -> Finding:
+def _worse(evidence: Sources, said_worse: Among, against: Among, what: str) -> Recomputed:
     """Compare two groups of clean runs; the statement holds if the interval says so.
 
     Failed calls, loops and cold loads are accidents: they are left out on both sides.
@@ -134,7 +134,7 @@ def _worse(evidence: Evidence, said_worse: Among, against: Among, what: str) -> 
         f"{what}: {difference:+.2f} pp, 95 % interval {interval.low:+.2f} to {interval.high:+.2f} "
         f"(n {len(samples[1])} and {len(samples[0])}, failed calls and loops left out)"
     )
-    return Finding("imported runs", how, holds=bool(interval.low > 0))
+    return Recomputed("imported runs", how, holds=bool(interval.low > 0))
 
 
 def _is_mixed(c: Configuration) -> bool:
@@ -145,7 +145,7 @@ def _is_homo(c: Configuration) -> bool:
     return c.scenario == "chimera_homo"
 
 
-def _high_gpu(_: Figure, evidence: Evidence) -> Finding:
+def _high_gpu(_: Figure, evidence: Sources) -> Recomputed:
     return _worse(
         evidence,
         lambda c: _is_mixed(c) and (c.insight.num_gpu or 0) >= HIGH_GPU,
@@ -154,7 +154,7 @@ def _high_gpu(_: Figure, evidence: Evidence) -> Finding:
     )
 
 
-def _low_temperature(_: Figure, evidence: Evidence) -> Finding:
+def _low_temperature(_: Figure, evidence: Sources) -> Recomputed:
     return _worse(
         evidence,
         lambda c: _is_homo(c) and (c.insight.temperature or 1) < LOW_TEMPERATURE,
@@ -163,7 +163,7 @@ def _low_temperature(_: Figure, evidence: Evidence) -> Finding:
     )
 
 
-def _equal_low_gpu(_: Figure, evidence: Evidence) -> Finding:
+def _equal_low_gpu(_: Figure, evidence: Sources) -> Recomputed:
     return _worse(
         evidence,
         lambda c: _is_homo(c) and c.insight.num_gpu == LOW_GPU,
@@ -172,18 +172,18 @@ def _equal_low_gpu(_: Figure, evidence: Evidence) -> Finding:
     )
 
 
-def _hetero_best(_: Figure, evidence: Evidence) -> Finding:
+def _hetero_best(_: Figure, evidence: Sources) -> Recomputed:
     return _worse(
         evidence, _is_homo, lambda c: c.scenario == "chimera_hetero", "unequal less equal pairs"
     )
 
 
-def _without_its_worst(evidence: Evidence, config_id: str, worst: float) -> float:
+def _without_its_worst(evidence: Sources, config_id: str, worst: float) -> float:
     n = evidence.repetitions
     return (n * evidence.home(config_id, "efficiency", "mean").number - worst) / (n - 1)
 
 
-def _one_run_high_gpu(_: Figure, evidence: Evidence) -> Finding:
+def _one_run_high_gpu(_: Figure, evidence: Sources) -> Recomputed:
     """The whole case rests on one run: what do the other four of its configuration give?"""
     name = _contended(evidence)
     worst = evidence.figures.number("population", "efficiency", "min")
@@ -197,10 +197,10 @@ def _one_run_high_gpu(_: Figure, evidence: Evidence) -> Finding:
         f"it rests on one run of {name} ({worst:g} %); its other four average {rest:.2f} %, the "
         f"configurations with fewer layers {min(others):g} to {max(others):g} %"
     )
-    return Finding("internal arithmetic", how, holds=rest < min(others))
+    return Recomputed("internal arithmetic", how, holds=rest < min(others))
 
 
-def _one_run_low_temperature(_: Figure, evidence: Evidence) -> Finding:
+def _one_run_low_temperature(_: Figure, evidence: Sources) -> Recomputed:
     cool = [
         (c, evidence.homes[c, "efficiency", "min"].number)
         for c in evidence.printed_means("chimera-homo")
@@ -215,10 +215,10 @@ def _one_run_low_temperature(_: Figure, evidence: Evidence) -> Finding:
         f"it rests on one run of {name} ({worst:g} %); its other four average {rest:.2f} %, the "
         f"other equal pairs printed {min(others):g} to {max(others):g} %"
     )
-    return Finding("internal arithmetic", how, holds=max(others) - rest > 1)
+    return Recomputed("internal arithmetic", how, holds=max(others) - rest > 1)
 
 
-def _contended(evidence: Evidence) -> str:
+def _contended(evidence: Sources) -> str:
     """Return the configuration that the report calls contended."""
     for config_id in evidence.plan.config_ids:
         home = evidence.homes.get((config_id, "contention", "count"))
@@ -227,24 +227,24 @@ def _contended(evidence: Evidence) -> str:
     raise Lacking("no configuration is printed as contended")
 
 
-def _cause(figure: Figure, evidence: Evidence) -> Finding:
+def _cause(figure: Figure, evidence: Sources) -> Recomputed:
     """Which agent failed in the flagged runs, and had it asked for the layers that are blamed?"""
     runs = evidence.config_runs([figure.subject])
     flagged = runs[runs["reported_contention"].astype(bool)]
     if flagged.empty:
-        return Finding("imported runs", "no run of it is flagged", holds=False)
+        return Recomputed("imported runs", "no run of it is flagged", holds=False)
     calls = evidence.calls_of(flagged)
     bad = calls[calls["status"].eq("failed") | calls["is_degenerate"].astype(bool)]
     if bad.empty:
         how = f"{len(flagged)} flagged run(s) without a failed call or loop"
-        return Finding("imported runs", how, holds=True)
+        return Recomputed("imported runs", how, holds=True)
     call = bad.iloc[0]
     asked = "the server's default" if pd.isna(call["num_gpu"]) else f"num_gpu {call['num_gpu']}"
     how = (
         f"run {call['run_number']}: the {call['role']}'s {call['stage']} call, which asked for "
         f"{asked}, has {call['failure_text'] or 'an answer that ends in a loop'}"
     )
-    return Finding(
+    return Recomputed(
         "imported runs",
         how,
         holds=not pd.isna(call["num_gpu"]) and int(call["num_gpu"]) == HIGH_GPU,

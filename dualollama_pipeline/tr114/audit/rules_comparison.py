@@ -13,10 +13,10 @@ from dualollama_pipeline.tr114.audit.rule import (
     from_runs,
 )
 from dualollama_pipeline.tr114.audit.rules_results import RULES as RESULT_RULES
-from dualollama_pipeline.tr114.audit.verdict import Candidate, Finding, judge
+from dualollama_pipeline.tr114.audit.verdict import Recomputed, Way, judge
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.tr114.audit.evidence import Evidence
+    from dualollama_pipeline.tr114.audit.evidence import Sources
     from dualollama_pipeline.tr114.audit.figures import Figure
 
 SCENARIO_SECTIONS = {f"3.2/S{n}": name for n, name in enumerate(list(SCENARIOS)[:3], start=1)}
@@ -25,7 +25,7 @@ SCENARIO_SECTIONS = {f"3.2/S{n}": name for n, name in enumerate(list(SCENARIOS)[
 # --- differences of what two tables say ---------------------------------------------------------
 
 
-def _recomputed(figure: Figure, evidence: Evidence) -> float:
+def _recomputed(figure: Figure, evidence: Sources) -> float:
     """Return what the runs give for a figure of ours.
 
     Raises:
@@ -37,7 +37,7 @@ def _recomputed(figure: Figure, evidence: Evidence) -> float:
     raise Lacking("the runs do not hold it")
 
 
-def _operands(figure: Figure, evidence: Evidence) -> tuple[Figure, Figure]:
+def _operands(figure: Figure, evidence: Sources) -> tuple[Figure, Figure]:
     """Return (python, rust): those of the same line, else those that state the quantity."""
     line = [f for f in evidence.figures if f.line == figure.line and f is not figure]
     rust = [f for f in line if not f.subject.startswith(("python", "delta", "rust vs"))]
@@ -47,7 +47,7 @@ def _operands(figure: Figure, evidence: Evidence) -> tuple[Figure, Figure]:
     return (python[0] if python else _python_twin(rust[0], evidence)), rust[0]
 
 
-def _stated_rust(figure: Figure, evidence: Evidence) -> Figure:
+def _stated_rust(figure: Figure, evidence: Sources) -> Figure:
     """A difference in running text: of the means, or of the best configurations."""
     best = max(evidence.printed_means().items(), key=lambda item: item[1])[0]
     subject = "population" if "mean" in figure.statistic else best
@@ -57,7 +57,7 @@ def _stated_rust(figure: Figure, evidence: Evidence) -> Figure:
     return evidence.home(subject, "efficiency", "mean")
 
 
-def _python_twin(rust: Figure, evidence: Evidence) -> Figure:
+def _python_twin(rust: Figure, evidence: Sources) -> Figure:
     """Return Python's figure of the same kind; for a scenario's best, that of its section."""
     if rust.subject != "population" and rust.statistic in {"mean", "peak config"}:
         return evidence.figures.first("python TR110", "efficiency", "peak config")
@@ -76,7 +76,7 @@ def _python_twin(rust: Figure, evidence: Evidence) -> Figure:
     raise Lacking(f"no figure of Python's {rust.statistic} is printed")
 
 
-def _best_of_scenario(rust: Figure, evidence: Evidence) -> tuple[str, float] | None:
+def _best_of_scenario(rust: Figure, evidence: Sources) -> tuple[str, float] | None:
     """Return a better configuration that the report prints for the scenario than it names."""
     if rust.statistic != "best config" or rust.subject not in SCENARIOS:
         return None
@@ -85,7 +85,7 @@ def _best_of_scenario(rust: Figure, evidence: Evidence) -> tuple[str, float] | N
     return (best, means[best]) if means[best] > rust.number else None
 
 
-def _delta(figure: Figure, evidence: Evidence) -> Finding:
+def _delta(figure: Figure, evidence: Sources) -> Recomputed:
     python, rust = _operands(figure, evidence)
     value = _recomputed(rust, evidence)
     how = (
@@ -94,7 +94,7 @@ def _delta(figure: Figure, evidence: Evidence) -> Finding:
     return from_runs(how, *_ends(python, value))
 
 
-def _delta_printed(figure: Figure, evidence: Evidence) -> Finding:
+def _delta_printed(figure: Figure, evidence: Sources) -> Recomputed:
     python, rust = _operands(figure, evidence)
     better = _best_of_scenario(rust, evidence)
     if better is not None:
@@ -104,12 +104,12 @@ def _delta_printed(figure: Figure, evidence: Evidence) -> Finding:
     return arithmetic(f"{rust.value} less Python's {python.value}", *_ends(python, rust.number))
 
 
-def _ends(python: Figure, rust: float) -> tuple[Candidate, ...]:
+def _ends(python: Figure, rust: float) -> tuple[Way, ...]:
     low, high = python.printed.low, python.printed.high
-    return (Candidate(rust - low, high=rust - high if python.printed.is_range else None),)
+    return (Way(rust - low, high=rust - high if python.printed.is_range else None),)
 
 
-def _lead(figure: Figure, evidence: Evidence) -> Finding:
+def _lead(figure: Figure, evidence: Sources) -> Recomputed:
     """Python is said to be ahead; the report's own figures put Rust ahead."""
     deltas = evidence.figures.number("rust vs python", "efficiency", "delta of best configs")
     means = evidence.figures.number("rust vs python", "efficiency", "mean delta")
@@ -117,10 +117,10 @@ def _lead(figure: Figure, evidence: Evidence) -> Finding:
         f"Python is said to lead by {figure.value} %; the report's own tables put Rust ahead, by "
         f"{deltas:+g} pp (best configuration) and {means:+g} pp (mean)"
     )
-    return Finding("internal arithmetic", how, holds=deltas < 0 and means < 0)
+    return Recomputed("internal arithmetic", how, holds=deltas < 0 and means < 0)
 
 
-def _hetero_against_homo(_: Figure, evidence: Evidence) -> Finding:
+def _hetero_against_homo(_: Figure, evidence: Sources) -> Recomputed:
     means = [
         evidence.scenario_runs(name)["reported_efficiency_pct"].astype("float64").mean()
         for name in ("chimera-hetero", "chimera-homo")

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.tr114.audit.rule import Lacking, Rule, arithmetic
-from dualollama_pipeline.tr114.audit.verdict import Finding
+from dualollama_pipeline.tr114.audit.verdict import Recomputed
 from dualollama_pipeline.tr114.costs.quantities import NEVER, QUANTITIES, Quantity, units_in
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.tr114.audit.evidence import Evidence
+    from dualollama_pipeline.tr114.audit.evidence import Sources
     from dualollama_pipeline.tr114.audit.figures import Figure
     from dualollama_pipeline.tr114.audit.rule import Check
 
 
 def _sum(quantity: Quantity) -> Check:
-    def check(figure: Figure, evidence: Evidence) -> Finding:
+    def check(figure: Figure, evidence: Sources) -> Recomputed:
         variant, against = quantity.names(figure.subject)
         value = quantity.compute(evidence.costs, variant, against, "report")
         if value is None:
@@ -26,7 +26,7 @@ def _sum(quantity: Quantity) -> Check:
     return check
 
 
-def _item(figure: Figure, evidence: Evidence) -> Finding:
+def _item(figure: Figure, evidence: Sources) -> Recomputed:
     variant = evidence.costs.variant(figure.subject.removesuffix(" cost"))
     (machine,) = (each for each in variant.machines if each.item == figure.metric)
     return arithmetic(
@@ -34,9 +34,9 @@ def _item(figure: Figure, evidence: Evidence) -> Finding:
     )
 
 
-def _recommendation(_: Figure, __: Evidence) -> Finding:
+def _recommendation(_: Figure, __: Sources) -> Recomputed:
     how = "section 10.1 says to start with Rust; sections 10.2 and 10.4 say to start with Python"
-    return Finding("internal arithmetic", how, holds=False)
+    return Recomputed("internal arithmetic", how, holds=False)
 
 
 RULES = (

@@ -17,16 +17,16 @@ from dualollama_pipeline.tr114.audit.rule import (
     other_figure,
 )
 from dualollama_pipeline.tr114.audit.rules_sources import INPUT
-from dualollama_pipeline.tr114.audit.verdict import Candidate, Finding
+from dualollama_pipeline.tr114.audit.verdict import Recomputed, Way
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.tr114.audit.evidence import Evidence
+    from dualollama_pipeline.tr114.audit.evidence import Sources
     from dualollama_pipeline.tr114.audit.figures import Figure
 
 STORED = 1e-6  # relative: what differs less was computed from the same numbers
 
 
-def _campaign_count(figure: Figure, evidence: Evidence) -> Finding:
+def _campaign_count(figure: Figure, evidence: Sources) -> Recomputed:
     runs = evidence.population()
     per_config = runs.groupby("config_id").size()
     counts = {
@@ -38,17 +38,17 @@ def _campaign_count(figure: Figure, evidence: Evidence) -> Finding:
     return from_runs(f"{figure.metric} among the imported runs", counts[figure.metric])
 
 
-def _scenario_count(figure: Figure, evidence: Evidence) -> Finding:
+def _scenario_count(figure: Figure, evidence: Sources) -> Recomputed:
     runs = evidence.scenario_runs(figure.subject)
     found = {"runs": len(runs), "configurations": runs["config_id"].nunique()}
     return from_runs("imported, both spellings of the scenario as one", found[figure.metric])
 
 
-def _planned_count(figure: Figure, evidence: Evidence) -> Finding:
+def _planned_count(figure: Figure, evidence: Sources) -> Recomputed:
     return other_figure("rows of the plan", len(evidence.planned(figure.subject)))
 
 
-def _hours(_: Figure, evidence: Evidence) -> Finding:
+def _hours(_: Figure, evidence: Sources) -> Recomputed:
     runs = evidence.population()
     measured_h = float(runs["reported_wall_s"].astype("float64").sum()) / 3600
     ends = pd.to_datetime(runs["ended_at"].astype(str), format="ISO8601", utc=True)
@@ -56,12 +56,12 @@ def _hours(_: Figure, evidence: Evidence) -> Finding:
     span_h = float((ends.max() - starts.min()).total_seconds()) / 3600
     return from_runs(
         f"wall time of all runs, {measured_h:.2f} h; from the first start to the last end",
-        Candidate(span_h, "first start to last end"),
-        Candidate(measured_h, "sum of wall times"),
+        Way(span_h, "first start to last end"),
+        Way(measured_h, "sum of wall times"),
     )
 
 
-def _grid(_: Figure, evidence: Evidence) -> Finding:
+def _grid(_: Figure, evidence: Sources) -> Recomputed:
     configs = evidence.scenario_configs("chimera-homo")
     cells = {(c.insight.num_gpu, c.insight.num_ctx, c.insight.temperature) for c in configs}
     n = int(evidence.figures.number("chimera-homo", "configurations", "count"))
@@ -69,7 +69,7 @@ def _grid(_: Figure, evidence: Evidence) -> Finding:
     return arithmetic(how, len(cells))
 
 
-def _servers(_: Figure, evidence: Evidence) -> Finding:
+def _servers(_: Figure, evidence: Sources) -> Recomputed:
     calls = evidence.calls
     if calls.empty:
         raise Lacking("no call is imported")
@@ -79,28 +79,28 @@ def _servers(_: Figure, evidence: Evidence) -> Finding:
     )
 
 
-def _ports(figure: Figure, evidence: Evidence) -> Finding:
+def _ports(figure: Figure, evidence: Sources) -> Recomputed:
     if figure.metric == "servers":
         ports = evidence.figures.first("glossary", "dual ollama", "ports").value.split("/")
         return other_figure("ports that the glossary names", len(set(ports)))
     servers = evidence.figures.number("dual ollama", "servers", "count")
     named = len(figure.value.split("/"))
     how = f"{named} ports for {servers:.0f} servers"
-    return Finding("other published figure", how, holds=named == servers)
+    return Recomputed("other published figure", how, holds=named == servers)
 
 
-def _ports_in_runs(figure: Figure, evidence: Evidence) -> Finding:
+def _ports_in_runs(figure: Figure, evidence: Sources) -> Recomputed:
     if evidence.calls.empty:
         raise Lacking("no call is imported")
     found = "/".join(sorted({url.rsplit(":", 1)[-1] for url in evidence.calls["server"]}))
     how = f"ports in the imported calls: {found}"
-    return Finding("imported runs", how, holds=found == figure.value)
+    return Recomputed("imported runs", how, holds=found == figure.value)
 
 
 # --- definitions --------------------------------------------------------------------------------
 
 
-def _formula(figure: Figure, evidence: Evidence) -> Finding:
+def _formula(figure: Figure, evidence: Sources) -> Recomputed:
     """Does the stored figure follow from the stored parts by the formula as written?"""
     runs, calls = evidence.runs, evidence.calls
     if runs.empty:
@@ -123,10 +123,10 @@ def _formula(figure: Figure, evidence: Evidence) -> Finding:
     opposite = float(((stored + computed).abs() / (1 + stored.abs())).max()) <= STORED
     how = f"largest relative deviation in {len(stored)} imported rows {off:.2g}"
     how += "; the program stored insight - collector" if off > STORED and opposite else ""
-    return Finding("imported runs", how, holds=off <= STORED)
+    return Recomputed("imported runs", how, holds=off <= STORED)
 
 
-def _halves(_: Figure, evidence: Evidence) -> Finding:
+def _halves(_: Figure, evidence: Sources) -> Recomputed:
     """Efficiency is 50 x speedup in the report's own rows."""
     pairs = [
         (evidence.home(c, "speedup", "mean"), evidence.home(c, "efficiency", "mean"))
@@ -137,10 +137,10 @@ def _halves(_: Figure, evidence: Evidence) -> Finding:
         abs(50 * s.number - e.number) - 25 * s.printed.unit - e.printed.unit / 2 for s, e in pairs
     )
     how = f"50 x speedup gives the efficiency in all {len(pairs)} rows printed, within rounding"
-    return Finding("internal arithmetic", how, holds=off <= 1e-9)  # noqa: PLR2004
+    return Recomputed("internal arithmetic", how, holds=off <= 1e-9)  # noqa: PLR2004
 
 
-def _contention_rule(_: Figure, evidence: Evidence) -> Finding:
+def _contention_rule(_: Figure, evidence: Sources) -> Recomputed:
     """The rule compares TTFT with a usual one; the flag was set by something else."""
     runs = evidence.population()
     calls = evidence.calls_of(runs)
@@ -154,10 +154,10 @@ def _contention_rule(_: Figure, evidence: Evidence) -> Finding:
         f"{len(by_rule)} runs have a TTFT more than 3 s above the usual one, {len(flagged)} are "
         f"flagged, {len(by_rule & flagged)} are both"
     )
-    return Finding("imported runs", how, holds=by_rule == flagged)
+    return Recomputed("imported runs", how, holds=by_rule == flagged)
 
 
-def _streaming(_: Figure, evidence: Evidence) -> Finding:
+def _streaming(_: Figure, evidence: Sources) -> Recomputed:
     calls = evidence.calls.dropna(subset=["ttft_ms", "reported_total_ms"])
     if calls.empty:
         raise Lacking("no call is imported")
@@ -166,43 +166,43 @@ def _streaming(_: Figure, evidence: Evidence) -> Finding:
         f"the first token came after {100 * share:.1f} % of a call's time (median of "
         f"{len(calls)} calls): the answers were streamed"
     )
-    return Finding("imported runs", how, holds=share > 0.9)  # noqa: PLR2004
+    return Recomputed("imported runs", how, holds=share > 0.9)  # noqa: PLR2004
 
 
-def _streaming_by_words(_: Figure, evidence: Evidence) -> Finding:
+def _streaming_by_words(_: Figure, evidence: Sources) -> Recomputed:
     ttft = evidence.figures.number("rust", "TTFT", "baseline")
     seconds = evidence.figures.first("rust", "agent time", "range")
     how = f"a TTFT of {ttft:.0f} ms beside {seconds.value} s of work can only be seen in a stream"
-    return Finding("internal arithmetic", how, holds=False)
+    return Recomputed("internal arithmetic", how, holds=False)
 
 
-def _parity(_: Figure, __: Evidence) -> Finding:
+def _parity(_: Figure, __: Sources) -> Recomputed:
     how = "marked as equal in section 2.2; section 5.3 names this very row as the key difference"
-    return Finding("internal arithmetic", how, holds=False)
+    return Recomputed("internal arithmetic", how, holds=False)
 
 
 # --- ranks and options --------------------------------------------------------------------------
 
 
-def _place(ranked: list[str], wanted: str, how: str) -> Finding:
+def _place(ranked: list[str], wanted: str, how: str) -> Recomputed:
     if wanted not in ranked:
         raise Lacking(f"{wanted} is not among them")
     return from_runs(how, ranked.index(wanted) + 1)
 
 
-def _rank_by_mean(figure: Figure, evidence: Evidence) -> Finding:
+def _rank_by_mean(figure: Figure, evidence: Sources) -> Recomputed:
     means = evidence.population().groupby("config_id")["reported_efficiency_pct"].mean()
     ranked = list(means.sort_values(ascending=False).index)
     return _place(ranked, figure.subject, f"its place among {len(ranked)} configuration means")
 
 
-def _rank_by_run(figure: Figure, evidence: Evidence) -> Finding:
+def _rank_by_run(figure: Figure, evidence: Sources) -> Recomputed:
     runs = evidence.population().sort_values("reported_efficiency_pct", ascending=False)
     ranked = [f"{c} run {n}" for c, n in zip(runs["config_id"], runs["run_number"], strict=True)]
     return _place(ranked, figure.subject, f"its place among {len(ranked)} runs")
 
 
-def _rank_printed(figure: Figure, evidence: Evidence) -> Finding:
+def _rank_printed(figure: Figure, evidence: Sources) -> Recomputed:
     if figure.metric == "rank by run":
         values = {
             f.subject: f.number
@@ -215,14 +215,14 @@ def _rank_printed(figure: Figure, evidence: Evidence) -> Finding:
     return other_figure(how, ranked.index(figure.subject) + 1)
 
 
-def _peak_run(figure: Figure, evidence: Evidence) -> Finding:
+def _peak_run(figure: Figure, evidence: Sources) -> Recomputed:
     runs = evidence.config_runs([figure.subject])
     best = runs.sort_values("reported_efficiency_pct").iloc[-1]
     value = float(best["reported_efficiency_pct"])
     return from_runs(f"number of its best run ({value:.3f} %)", int(best["run_number"]))
 
 
-def _peak_run_printed(figure: Figure, evidence: Evidence) -> Finding:
+def _peak_run_printed(figure: Figure, evidence: Sources) -> Recomputed:
     listed = [
         f
         for f in evidence.figures.select(metric="efficiency", statistic="run value")
@@ -236,7 +236,7 @@ def _peak_run_printed(figure: Figure, evidence: Evidence) -> Finding:
     )
 
 
-def _num_gpu(figure: Figure, evidence: Evidence) -> Finding:
+def _num_gpu(figure: Figure, evidence: Sources) -> Recomputed:
     """Compare the layers printed with those asked for (one number: of agent B, or of both)."""
     config_id = quantity(figure)[0]
     calls = evidence.calls[evidence.calls["config_id"].eq(config_id)]
@@ -246,14 +246,14 @@ def _num_gpu(figure: Figure, evidence: Evidence) -> Finding:
         _layers(calls.loc[calls["role"].eq(role), "num_gpu"].iloc[0])
         for role in ("collector", "insight")
     ]
-    return Finding("imported runs", *_same_layers(figure, asked))
+    return Recomputed("imported runs", *_same_layers(figure, asked))
 
 
-def _num_gpu_plan(figure: Figure, evidence: Evidence) -> Finding:
+def _num_gpu_plan(figure: Figure, evidence: Sources) -> Recomputed:
     configuration = evidence.plan.get(quantity(figure)[0])
     asked = [_layers(spec.num_gpu) for _, spec in configuration.agents]
     how, _, holds = _same_layers(figure, asked)
-    return Finding(
+    return Recomputed(
         "other published figure", f"by the plan {how}", holds=holds, against="contradicted"
     )
 
@@ -262,7 +262,7 @@ def _layers(value: object) -> str:
     return "default" if value is None or value is pd.NA else str(value)
 
 
-def _same_layers(figure: Figure, asked: list[str]) -> tuple[str, tuple[Candidate, ...], bool]:
+def _same_layers(figure: Figure, asked: list[str]) -> tuple[str, tuple[Way, ...], bool]:
     printed = figure.value.split("/")
     wanted = asked if len(printed) > 1 else asked[-1:]
     return f"num_gpu asked for: {'/'.join(asked)}, printed {figure.value}", (), printed == wanted
@@ -271,15 +271,15 @@ def _same_layers(figure: Figure, asked: list[str]) -> tuple[str, tuple[Candidate
 # --- hardware and software ----------------------------------------------------------------------
 
 
-def _toolchain(figure: Figure, evidence: Evidence) -> Finding:
+def _toolchain(figure: Figure, evidence: Sources) -> Recomputed:
     if evidence.runs.empty:
         raise Lacking("no run is imported")
     named = sorted(set(evidence.runs["software"].str.extract(r"rust (\S+)", expand=False)))
     how = f"the runs name {', '.join(named)}"
-    return Finding("imported runs", how, holds=named == [figure.value])
+    return Recomputed("imported runs", how, holds=named == [figure.value])
 
 
-def _specification(figure: Figure, evidence: Evidence) -> Finding:
+def _specification(figure: Figure, evidence: Sources) -> Recomputed:
     """Compare with a public source; a version must not be older than the one it needs."""
     for source in evidence.sources:
         if (source["subject"], source["metric"]) == (figure.subject, figure.metric):
@@ -294,7 +294,7 @@ def _specification(figure: Figure, evidence: Evidence) -> Finding:
         holds = old >= needed
     else:
         holds = abs(float(figure.value) - float(source["value"])) < figure.printed.unit / 2
-    return Finding("other published figure", how, holds=holds, against="contradicted")
+    return Recomputed("other published figure", how, holds=holds, against="contradicted")
 
 
 SCENARIO = "baseline-vs-chimera|chimera-hetero|chimera-homo"

@@ -18,19 +18,19 @@ from dualollama_pipeline.tr114.audit.rule import (
     from_runs,
     other_figure,
 )
-from dualollama_pipeline.tr114.audit.verdict import Candidate, Finding, judge
+from dualollama_pipeline.tr114.audit.verdict import Recomputed, Way, judge
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dualollama_pipeline.tr114.audit.evidence import Evidence
+    from dualollama_pipeline.tr114.audit.evidence import Sources
     from dualollama_pipeline.tr114.audit.figures import Figure
 
 LOW_EFFICIENCY_PCT = 95.0
 ONE_IS_WRONG = "the two cannot both hold, and only the runs say which does"
 
 
-def _twin(figure: Figure, evidence: Evidence) -> Finding:
+def _twin(figure: Figure, evidence: Sources) -> Recomputed:
     """Check a home figure by the definition: efficiency = 50 x speedup, cv = 100 sd / mean."""
     subject, metric, statistic = quantity(figure)
     if metric not in {"efficiency", "speedup"}:
@@ -39,16 +39,16 @@ def _twin(figure: Figure, evidence: Evidence) -> Finding:
         sd = evidence.home(subject, metric, "std")
         mean = evidence.home(subject, metric, "mean")
         slack = 100 * sd.printed.unit / 2 / mean.number
-        value = Candidate(100 * sd.number / mean.number, slack=slack)
+        value = Way(100 * sd.number / mean.number, slack=slack)
         return arithmetic(f"100 x {sd.value} / {mean.value}", value)
     other, factor = ("speedup", 50.0) if metric == "efficiency" else ("efficiency", 0.02)
     twin = evidence.home(subject, other, statistic)
-    value = Candidate(factor * twin.number, slack=factor * twin.printed.unit / 2)
+    value = Way(factor * twin.number, slack=factor * twin.printed.unit / 2)
     how = f"{factor:g} x the {other} {twin.value} of line {twin.line}"
-    return Finding("internal arithmetic", how, (value,), if_failed=ONE_IS_WRONG)
+    return Recomputed("internal arithmetic", how, (value,), if_failed=ONE_IS_WRONG)
 
 
-def restated(figure: Figure, evidence: Evidence) -> Finding:
+def restated(figure: Figure, evidence: Sources) -> Recomputed:
     """Compare a figure with the printing that states it; check that one by the definition.
 
     A statement that breaks the definition is inconsistent wherever it is repeated.
@@ -56,14 +56,14 @@ def restated(figure: Figure, evidence: Evidence) -> Finding:
     home = evidence.home(*quantity(figure))
     if home is figure:
         return _twin(figure, evidence)
-    stated = Candidate(home.number, slack=home.printed.unit / 2)
+    stated = Way(home.number, slack=home.printed.unit / 2)
     try:
         check = _twin(home, evidence)
     except Lacking:
         check = None
     if check is not None and judge(home, check).word == "internally inconsistent":
         how = f"line {home.line} states {home.value}, against {check.how}"
-        return Finding(
+        return Recomputed(
             "internal arithmetic", how, check.candidates, holds=False, if_failed=ONE_IS_WRONG
         )
     return other_figure(f"line {home.line} (section {home.section}) states", stated)
@@ -72,7 +72,7 @@ def restated(figure: Figure, evidence: Evidence) -> Finding:
 # --- population ---------------------------------------------------------------------------------
 
 
-def _population(figure: Figure, evidence: Evidence) -> Finding:
+def _population(figure: Figure, evidence: Sources) -> Recomputed:
     _, metric, statistic = quantity(figure)
     runs = evidence.population()
     how = f"{statistic} of the {len(runs)} imported runs"
@@ -81,18 +81,18 @@ def _population(figure: Figure, evidence: Evidence) -> Finding:
     return from_runs(how, *candidates(runs, COLUMNS[metric], statistic))
 
 
-def _both_signs(runs: pd.DataFrame, column: str, statistic: str) -> list[Candidate]:
+def _both_signs(runs: pd.DataFrame, column: str, statistic: str) -> list[Way]:
     """The report defines collector - insight; its program stored insight - collector."""
     stated = candidates(runs.assign(**{column: -runs[column]}), column, statistic)
     stored = candidates(runs, column, statistic)
     return [
-        Candidate(c.low, f"{sign}, {c.convention}")
+        Way(c.low, f"{sign}, {c.convention}")
         for sign, group in (("collector - insight", stated), ("insight - collector", stored))
         for c in group
     ]
 
 
-def _percentile(figure: Figure, evidence: Evidence) -> Finding:
+def _percentile(figure: Figure, evidence: Sources) -> Recomputed:
     """Few runs lie below 95 %: so said, a low percentile cannot."""
     _, metric, statistic = quantity(figure)
     if PERCENTILES[statistic] > PERCENTILES["p10"]:
@@ -102,19 +102,19 @@ def _percentile(figure: Figure, evidence: Evidence) -> Finding:
     least = LOW_EFFICIENCY_PCT * (0.02 if metric == "speedup" else 1)
     how = f"only {low:.0f} of {total:.0f} runs are said to lie below 95 %, so it is at least"
     holds = figure.number >= least or low / total >= PERCENTILES[statistic] / 100
-    return Finding("internal arithmetic", how, (Candidate(least),), holds=holds)
+    return Recomputed("internal arithmetic", how, (Way(least),), holds=holds)
 
 
-def _efficiency(evidence: Evidence) -> pd.Series:
+def _efficiency(evidence: Sources) -> pd.Series:
     return evidence.population()["reported_efficiency_pct"].astype("float64")
 
 
-def _modal_bin(_: Figure, evidence: Evidence) -> Finding:
+def _modal_bin(_: Figure, evidence: Sources) -> Recomputed:
     low = int(np.floor(_efficiency(evidence)).astype(int).value_counts().index[0])
-    return from_runs("fullest 1 pp bin", Candidate(low, high=low + 1))
+    return from_runs("fullest 1 pp bin", Way(low, high=low + 1))
 
 
-def _modal_count(_: Figure, evidence: Evidence) -> Finding:
+def _modal_count(_: Figure, evidence: Sources) -> Recomputed:
     """Runs in the bin that is printed beside the count, whether it is the fullest or not."""
     printed = evidence.figures.first("population", "efficiency", "modal bin")
     low, high = printed.printed.low, printed.printed.high
@@ -122,13 +122,13 @@ def _modal_count(_: Figure, evidence: Evidence) -> Finding:
     return from_runs(f"runs in the printed bin, {printed.value} %", int(inside.sum()))
 
 
-def _skew(_: Figure, evidence: Evidence) -> Finding:
+def _skew(_: Figure, evidence: Sources) -> Recomputed:
     skewness = float(stats.skew(_efficiency(evidence)))
     how = f"said to be skewed right; skewness of the runs {skewness:.2f}, a tail to the left"
-    return Finding("imported runs", how, holds=skewness > 0)
+    return Recomputed("imported runs", how, holds=skewness > 0)
 
 
-def _share(figure: Figure, evidence: Evidence) -> Finding:
+def _share(figure: Figure, evidence: Sources) -> Recomputed:
     values = _efficiency(evidence)
     limits = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", figure.statistic)]
     if figure.statistic.startswith("count <"):
@@ -139,7 +139,7 @@ def _share(figure: Figure, evidence: Evidence) -> Finding:
     )
 
 
-def _listed_low(figure: Figure, evidence: Evidence) -> Finding:
+def _listed_low(figure: Figure, evidence: Sources) -> Recomputed:
     listed = [
         f.number
         for f in evidence.figures.select(metric="efficiency", statistic="run value")
@@ -151,7 +151,7 @@ def _listed_low(figure: Figure, evidence: Evidence) -> Finding:
 # --- contention ---------------------------------------------------------------------------------
 
 
-def _flagged(runs: pd.DataFrame, statistic: str) -> Finding:
+def _flagged(runs: pd.DataFrame, statistic: str) -> Recomputed:
     flags = runs["reported_contention"].astype(bool)
     k, n = int(flags.sum()), len(flags)
     failed = int(runs.loc[flags, "status"].eq("failed").sum())
@@ -159,38 +159,38 @@ def _flagged(runs: pd.DataFrame, statistic: str) -> Finding:
     return from_runs(how, k if statistic == "count" else 100 * k / n)
 
 
-def _config_contention(figure: Figure, evidence: Evidence) -> Finding:
+def _config_contention(figure: Figure, evidence: Sources) -> Recomputed:
     return _flagged(evidence.config_runs([quantity(figure)[0]]), "count")
 
 
-def _population_contention(figure: Figure, evidence: Evidence) -> Finding:
+def _population_contention(figure: Figure, evidence: Sources) -> Recomputed:
     return _flagged(evidence.population(), figure.statistic)
 
 
-def _scenario_contention(figure: Figure, evidence: Evidence) -> Finding:
+def _scenario_contention(figure: Figure, evidence: Sources) -> Recomputed:
     return _flagged(evidence.scenario_runs(figure.subject), "rate")
 
 
 # --- scenarios and configurations ---------------------------------------------------------------
 
 
-def _scenario_mean(figure: Figure, evidence: Evidence) -> Finding:
+def _scenario_mean(figure: Figure, evidence: Sources) -> Recomputed:
     runs = evidence.scenario_runs(figure.subject)
     how = f"mean of {len(runs)} imported runs"
     return from_runs(how, *candidates(runs, COLUMNS[figure.metric], "mean"))
 
 
-def _scenario_peak(figure: Figure, evidence: Evidence) -> Finding:
+def _scenario_peak(figure: Figure, evidence: Sources) -> Recomputed:
     return _best_run(evidence.scenario_runs(figure.subject))
 
 
-def _best_run(runs: pd.DataFrame) -> Finding:
+def _best_run(runs: pd.DataFrame) -> Recomputed:
     best = runs.sort_values("reported_efficiency_pct").iloc[-1]
     where = f"{best['config_id']} run {best['run_number']}"
     return from_runs(f"best run, {where}", float(best["reported_efficiency_pct"]))
 
 
-def _named_peak(figure: Figure, evidence: Evidence) -> Finding:
+def _named_peak(figure: Figure, evidence: Sources) -> Recomputed:
     """A peak that is said to belong to several configurations."""
     names = [f"test{number}" for number in re.findall(r"\d{3}", figure.subject)]
     finding = _best_run(evidence.config_runs(names))
@@ -200,14 +200,14 @@ def _named_peak(figure: Figure, evidence: Evidence) -> Finding:
     return replace(finding, if_failed=note)
 
 
-def _named_peak_printed(figure: Figure, evidence: Evidence) -> Finding:
+def _named_peak_printed(figure: Figure, evidence: Sources) -> Recomputed:
     names = [f"test{number}" for number in re.findall(r"\d{3}", figure.subject)]
     peaks = {name: evidence.printed_peaks()[name] for name in names}
     best = max(peaks, key=lambda name: peaks[name])
     return other_figure(f"highest peak printed for them, {best}", peaks[best])
 
 
-def _within(figure: Figure, evidence: Evidence) -> Finding:
+def _within(figure: Figure, evidence: Sources) -> Recomputed:
     """Mean over configurations of the standard deviation (or CV) of their runs."""
     runs = evidence.scenario_runs(figure.subject)
     groups = [
@@ -215,7 +215,7 @@ def _within(figure: Figure, evidence: Evidence) -> Finding:
     ]
     scale = [100 / g.mean() if figure.statistic == "mean cv" else 1.0 for g in groups]
     found = [
-        Candidate(
+        Way(
             float(np.mean([g.std(ddof=ddof) * s for g, s in zip(groups, scale, strict=True)])),
             f"ddof {ddof}",
         )
@@ -224,16 +224,16 @@ def _within(figure: Figure, evidence: Evidence) -> Finding:
     return from_runs(f"{figure.statistic} over {len(groups)} configurations", *found)
 
 
-def _within_printed(figure: Figure, evidence: Evidence) -> Finding:
+def _within_printed(figure: Figure, evidence: Sources) -> Recomputed:
     mean = evidence.home(figure.subject, "efficiency", "mean").number
     wanted = "mean within-config std" if figure.statistic == "mean cv" else "mean cv"
     twin = evidence.home(figure.subject, "efficiency", wanted)
     factor = 100 / mean if figure.statistic == "mean cv" else mean / 100
-    value = Candidate(factor * twin.number, slack=factor * twin.printed.unit / 2)
+    value = Way(factor * twin.number, slack=factor * twin.printed.unit / 2)
     return arithmetic(f"from the {wanted} {twin.value} and the mean {mean:g}", value)
 
 
-def _config(figure: Figure, evidence: Evidence) -> Finding:
+def _config(figure: Figure, evidence: Sources) -> Recomputed:
     config_id, metric, statistic = quantity(figure)
     runs = evidence.config_runs([config_id])
     if statistic == "peak":
@@ -242,14 +242,14 @@ def _config(figure: Figure, evidence: Evidence) -> Finding:
     return from_runs(how, *candidates(runs, COLUMNS[metric], statistic))
 
 
-def _run_value(figure: Figure, evidence: Evidence) -> Finding:
+def _run_value(figure: Figure, evidence: Sources) -> Recomputed:
     config_id, _, number = figure.subject.partition(" run ")
     run = evidence.one_run(config_id, int(number))
     note = "" if run["status"] == "ok" else ", a run with a failed call"
     return from_runs(f"as stored for that run{note}", float(run[COLUMNS[figure.metric]]))
 
 
-def _run_value_printed(figure: Figure, evidence: Evidence) -> Finding:
+def _run_value_printed(figure: Figure, evidence: Sources) -> Recomputed:
     """The definition, else the smallest value that the report prints for its configuration."""
     try:
         return _twin(figure, evidence)
@@ -265,7 +265,7 @@ def _run_value_printed(figure: Figure, evidence: Evidence) -> Finding:
         return other_figure(f"lowest of all runs by line {lowest.line}", lowest.number)
 
 
-def _best_config(figure: Figure, evidence: Evidence) -> Finding:
+def _best_config(figure: Figure, evidence: Sources) -> Recomputed:
     """The best configuration mean: of a scenario, or of all where another subject quotes it."""
     scenario = figure.subject if evidence.scenario_configs(figure.subject) else None
     runs = evidence.scenario_runs(scenario) if scenario else evidence.population()

@@ -13,12 +13,12 @@ import pandas as pd
 from dualollama_pipeline.tr114.audit.rule import Rule, from_runs
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.tr114.audit.evidence import Evidence
+    from dualollama_pipeline.tr114.audit.evidence import Sources
     from dualollama_pipeline.tr114.audit.figures import Figure
-    from dualollama_pipeline.tr114.audit.verdict import Finding
+    from dualollama_pipeline.tr114.audit.verdict import Recomputed
 
 
-def _attained(figure: Figure, evidence: Evidence) -> Finding:
+def _attained(figure: Figure, evidence: Sources) -> Recomputed:
     """What the imported runs have, in the figure's own unit."""
     runs = evidence.population()
     calls = evidence.calls_of(runs)

@@ -8,27 +8,27 @@ import numpy as np
 
 from dualollama_pipeline.tr114.audit.evidence import COLUMNS
 from dualollama_pipeline.tr114.audit.rule import Rule, from_runs
-from dualollama_pipeline.tr114.audit.verdict import Candidate, Finding
+from dualollama_pipeline.tr114.audit.verdict import Recomputed, Way
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.tr114.audit.evidence import Evidence
+    from dualollama_pipeline.tr114.audit.evidence import Sources
     from dualollama_pipeline.tr114.audit.figures import Figure
 
 RATES = ("collector throughput", "insight throughput")
 
 
-def _agent_rate(figure: Figure, evidence: Evidence) -> Finding:
+def _agent_rate(figure: Figure, evidence: Sources) -> Recomputed:
     runs = evidence.scenario_runs(figure.subject)
     column = COLUMNS[figure.metric]
     role = figure.metric.split()[0]
     values = [
-        Candidate(float(runs[column].mean()), "all runs, a failed call as 0 tok/s"),
-        Candidate(float(runs[f"{role}_tok_per_s"].mean()), "all runs, failed calls left out"),
+        Way(float(runs[column].mean()), "all runs, a failed call as 0 tok/s"),
+        Way(float(runs[f"{role}_tok_per_s"].mean()), "all runs, failed calls left out"),
     ]
     return from_runs("mean of the runs", *values)
 
 
-def _rate_range(figure: Figure, evidence: Evidence) -> Finding:
+def _rate_range(figure: Figure, evidence: Sources) -> Recomputed:
     runs = evidence.population()
     columns = [COLUMNS[rate] for rate in RATES]
     if figure.statistic == "mean":
@@ -37,20 +37,20 @@ def _rate_range(figure: Figure, evidence: Evidence) -> Finding:
         )
     means = runs.groupby("scenario")[columns].mean().to_numpy("float64")
     how = "smallest and largest mean of a scenario's agents"
-    return from_runs(how, Candidate(float(means.min()), high=float(means.max())))
+    return from_runs(how, Way(float(means.min()), high=float(means.max())))
 
 
-def _agent_time(figure: Figure, evidence: Evidence) -> Finding:
+def _agent_time(figure: Figure, evidence: Sources) -> Recomputed:
     runs = evidence.population()
     seconds = runs[["collector_s", "insight_s"]].to_numpy("float64").ravel()
     low, middle, high = (float(np.quantile(seconds, q)) for q in (0.25, 0.5, 0.75))
     printed, half = figure.printed, figure.printed.unit / 2
     inside = printed.low - half <= low and high <= printed.high + half
     how = f"agents' times: median {middle:.1f} s, middle half {low:.1f} to {high:.1f} s"
-    return Finding("imported runs", how, holds=inside)
+    return Recomputed("imported runs", how, holds=inside)
 
 
-def _waiting(_: Figure, evidence: Evidence) -> Finding:
+def _waiting(_: Figure, evidence: Sources) -> Recomputed:
     runs = evidence.population()
     seconds = float(runs[["collector_s", "insight_s"]].to_numpy("float64").sum())
     calls = float(evidence.calls_of(runs)["reported_total_ms"].astype("float64").sum()) / 1000

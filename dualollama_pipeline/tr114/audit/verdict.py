@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.tr114.audit.figures import Figure
     from dualollama_pipeline.tr114.audit.printed import Printed
 
-Basis = Literal["internal arithmetic", "imported runs", "other published figure", "none"]
+RestsOn = Literal["internal arithmetic", "imported runs", "other published figure", "none"]
 Word = Literal[
     "reproduced",
     "rounding",
@@ -31,7 +31,7 @@ COUNTED = ("count", "rank", "index", "product", "n", "modal")  # not measured: n
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Way:
     """One way to recompute a figure; `slack` is what rounded inputs leave open."""
 
     low: float
@@ -46,48 +46,48 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Recomputed:
     """What a rule found: candidates, or a statement that holds or fails."""
 
-    basis: Basis
+    basis: RestsOn
     how: str
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[Way, ...] = ()
     holds: bool | None = None
     against: Word | None = None  # what a failure is called, if not by the basis
     if_failed: str = ""  # what to add then
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """What the audit says of one figure."""
 
     word: Word
-    basis: Basis
+    basis: RestsOn
     explanation: str
     recomputed: float = math.nan
     recomputed_high: float = math.nan
     convention: str = ""
 
 
-def not_checkable(reason: str) -> Verdict:
+def not_checkable(reason: str) -> Judgement:
     """Return that there is nothing to check against, with why."""
-    return Verdict("not checkable", "none", reason)
+    return Judgement("not checkable", "none", reason)
 
 
-def _failed(finding: Finding) -> Word:
+def _failed(finding: Recomputed) -> Word:
     if finding.against is not None:
         return finding.against
     return "contradicted" if finding.basis == "imported runs" else "internally inconsistent"
 
 
-def _units_off(printed: Printed, candidate: Candidate) -> float:
+def _units_off(printed: Printed, candidate: Way) -> float:
     """Return the distance in units of the last printed digit, of the end that is further off."""
     ends = zip((printed.low, printed.high), candidate.ends, strict=True)
     off = max(abs(shown - value) for shown, value in ends) - candidate.slack
     return max(0.0, off) / printed.unit - BINARY_NOISE
 
 
-def compare(printed: Printed, candidate: Candidate) -> Word | None:
+def compare(printed: Printed, candidate: Way) -> Word | None:
     """Return reproduced, rounding, or None: neither."""
     units = _units_off(printed, candidate)
     if units <= HALF_UNIT:
@@ -116,19 +116,19 @@ def show(value: float, digits: int = 6) -> str:
     return f"{value:.0f}" if "e" in text else text
 
 
-def _shown(candidate: Candidate) -> str:
+def _shown(candidate: Way) -> str:
     low, high = candidate.ends
     return show(low) if low == high else f"{show(low)} to {show(high)}"
 
 
-def judge(figure: Figure, finding: Finding) -> Verdict:
+def judge(figure: Figure, finding: Recomputed) -> Judgement:
     """Compare a figure with what a rule found: the first candidate is the stated way, and decides.
 
     Another convention that would reproduce the figure is named, no more.
     """
     if not finding.candidates:
         word: Word = "reproduced" if finding.holds else _failed(finding)
-        return Verdict(word, finding.basis, finding.how + _failure_note(finding, word))
+        return Judgement(word, finding.basis, finding.how + _failure_note(finding, word))
     primary = finding.candidates[0]
     holds = finding.holds
     if holds is None and figure.bound:
@@ -140,13 +140,13 @@ def judge(figure: Figure, finding: Finding) -> Verdict:
     return _say(figure, finding, word)
 
 
-def _as_printed(figure: Figure, candidate: Candidate) -> Word | None:
+def _as_printed(figure: Figure, candidate: Way) -> Word | None:
     word = compare(figure.printed, candidate)
     counted = figure.statistic.split(" ")[0] in COUNTED
     return None if counted and word == "rounding" else word
 
 
-def _say(figure: Figure, finding: Finding, word: Word) -> Verdict:
+def _say(figure: Figure, finding: Recomputed, word: Word) -> Judgement:
     primary, *others = finding.candidates
     relation = f"{figure.bound.replace('_', ' ')} " if figure.bound else ""
     text = f"printed {relation}{figure.value}, {finding.how}: {_shown(primary)}"
@@ -156,7 +156,7 @@ def _say(figure: Figure, finding: Finding, word: Word) -> Verdict:
         fits = [each for each in others if _as_printed(figure, each) == "reproduced"]
         text += "".join(f"; {_shown(each)} ({each.convention})" for each in fits[:1])
     low, high = primary.ends
-    return Verdict(
+    return Judgement(
         word,
         finding.basis,
         text + _failure_note(finding, word),
@@ -166,5 +166,5 @@ def _say(figure: Figure, finding: Finding, word: Word) -> Verdict:
     )
 
 
-def _failure_note(finding: Finding, word: Word) -> str:
+def _failure_note(finding: Recomputed, word: Word) -> str:
     return f"; {finding.if_failed}" if finding.if_failed and word == _failed(finding) else ""

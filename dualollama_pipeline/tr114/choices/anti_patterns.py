@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.core.study import Study
 
 
-class Evidence(NamedTuple):
+class Grounds(NamedTuple):
     """The comparison that decides on a rule; `supports` is the verdict that the rule expects."""
 
     table: str
@@ -44,8 +44,8 @@ class Statistics(NamedTuple):
     population_statistics: pd.DataFrame
 
 
-def _factor(scenario: str, factor: str, levels: tuple[str, str], supports: str) -> Evidence:
-    return Evidence(
+def _factor(scenario: str, factor: str, levels: tuple[str, str], supports: str) -> Grounds:
+    return Grounds(
         "factor_effects",
         APART_SPEEDUP,
         supports,
@@ -54,7 +54,7 @@ def _factor(scenario: str, factor: str, levels: tuple[str, str], supports: str) 
     )
 
 
-_TWO_SERVERS = Evidence(
+_TWO_SERVERS = Grounds(
     "contrasts",
     APART_AGAINST_SHARED,
     "better",
@@ -62,7 +62,7 @@ _TWO_SERVERS = Evidence(
     "two servers against one, where no model was reloaded",
 )
 _COOL = _factor("chimera_homo", "temperature", ("0.6/0.6", "0.8/0.8"), "better")
-EVIDENCE: dict[str, Evidence] = {
+EVIDENCE: dict[str, Grounds] = {
     "AP1": _factor("baseline_vs_chimera", "num_gpu", ("default/80", "default/120"), "worse"),
     "AP2": _COOL,
     "AP3": _TWO_SERVERS,
@@ -185,7 +185,7 @@ def _judge_imported(rule: Rule, effects: pd.DataFrame) -> Row:
     return _held_against(evidence._replace(key=BALANCE), effects)
 
 
-def _held_against(evidence: Evidence, table: pd.DataFrame) -> Row:
+def _held_against(evidence: Grounds, table: pd.DataFrame) -> Row:
     """Read the row that decides; the rule is supported if its verdict is the one expected."""
     mine = of_key(table, evidence.key)
     for column, value in evidence.where.items():
@@ -207,7 +207,7 @@ def _held_against(evidence: Evidence, table: pd.DataFrame) -> Row:
     }
 
 
-def _finding(evidence: Evidence, found: Row) -> str:
+def _finding(evidence: Grounds, found: Row) -> str:
     name = f"{evidence.comparison}: {found['verdict']}"
     if found["ci_low"] != found["ci_low"]:
         return f"{name} ({found['verdict_reason']})"

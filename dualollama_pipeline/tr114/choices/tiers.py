@@ -47,7 +47,7 @@ LOSS = "; together is slower than one after the other: run the agents in turn"
 NO_GAIN = "; no gain over one after the other is shown"
 
 
-class Choice(NamedTuple):
+class Chosen(NamedTuple):
     """Who stands where in one tier, and why, in the order of the candidates; `top` is rank 1."""
 
     standings: list[str]
@@ -83,11 +83,11 @@ def configuration_tiers(
     return pd.DataFrame(rows, columns=list(CONFIGURATION_TIERS.columns))
 
 
-def _fastest(candidates: Sequence[Candidate], pick: str) -> Choice:
+def _fastest(candidates: Sequence[Candidate], pick: str) -> Chosen:
     return _best(candidates, [_obstacle(each) for each in candidates], _speed, pick)
 
 
-def _balanced(candidates: Sequence[Candidate], pick: str) -> Choice:
+def _balanced(candidates: Sequence[Candidate], pick: str) -> Chosen:
     obstacles = [_obstacle(each) for each in candidates]
     top = _best(candidates, obstacles, _speed, pick).top
     for place, each in enumerate(candidates):
@@ -96,7 +96,7 @@ def _balanced(candidates: Sequence[Candidate], pick: str) -> Choice:
     return _best(candidates, obstacles, _wait, pick)
 
 
-def _smallest(candidates: Sequence[Candidate], pick: str) -> Choice:
+def _smallest(candidates: Sequence[Candidate], pick: str) -> Chosen:
     obstacles = [
         _obstacle(each) or (("excluded", each.memory.reason) if isnan(each.memory.gb) else None)
         for each in candidates
@@ -110,7 +110,7 @@ def _smallest(candidates: Sequence[Candidate], pick: str) -> Choice:
     return _best(candidates, obstacles, _speed, pick)
 
 
-RULES: dict[str, Callable[[Sequence[Candidate], str], Choice]] = {
+RULES: dict[str, Callable[[Sequence[Candidate], str], Chosen]] = {
     "maximum_efficiency": _fastest,
     "balanced": _balanced,
     "resource_constrained": _smallest,
@@ -154,7 +154,7 @@ def _best(
     obstacles: Sequence[tuple[str, str] | None],
     criterion: Callable[[Candidate], Mean],
     pick: str,
-) -> Choice:
+) -> Chosen:
     """Rank those without an obstacle; the group are those whose best possible place is the first.
 
     That set covers the truly best with 95 % (Mogstad et al., see selection.rank_intervals).
@@ -163,7 +163,7 @@ def _best(
     standings = ["" if obstacle is None else obstacle[0] for obstacle in obstacles]
     reasons = ["" if obstacle is None else obstacle[1] for obstacle in obstacles]
     if not able:
-        return Choice(standings, reasons, None)
+        return Chosen(standings, reasons, None)
     found = rank_intervals([criterion(candidates[place]) for place in able])
     group = [place for place, low in zip(able, found.low, strict=True) if low == 1]
     best = max(group, key=lambda i: (pick in candidates[i].config_ids, candidates[i].n_blocks))
@@ -179,7 +179,7 @@ def _best(
         else:
             standings[place] = "behind"
             reasons[place] = f"at best in place {low} of {len(able)}"
-    return Choice(standings, reasons, able[int(found.rank.argmin())])
+    return Chosen(standings, reasons, able[int(found.rank.argmin())])
 
 
 def _gain(candidate: Candidate, standing: str) -> str:

@@ -19,7 +19,7 @@ from dualollama_pipeline.tr114.comparison.measured import measured_rows
 from dualollama_pipeline.tr114.schemas_published import RUNTIME_COMPARISON
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.tr114.audit.evidence import Evidence
+    from dualollama_pipeline.tr114.audit.evidence import Sources
     from dualollama_pipeline.tr114.audit.figures import Figure
 
 NAN = float("nan")
@@ -28,7 +28,7 @@ ROLES = ("collector", "insight")
 
 
 def runtime_comparison(
-    evidence: Evidence,
+    evidence: Sources,
     critique: pd.DataFrame,
     config_statistics: pd.DataFrame,
     population_statistics: pd.DataFrame,
@@ -83,7 +83,7 @@ EFFICIENCY = {
 }
 
 
-def efficiency_rows(evidence: Evidence) -> list[Row]:
+def efficiency_rows(evidence: Sources) -> list[Row]:
     """Compare balance efficiency; the mean with an interval from the printed n and sd of TR110."""
     rows = []
     for statistic, (ours, level) in EFFICIENCY.items():
@@ -111,7 +111,7 @@ def efficiency_rows(evidence: Evidence) -> list[Row]:
     return [*rows, *_scenario_best_rows(evidence), _contention_row(evidence)]
 
 
-def _rust_efficiency(evidence: Evidence, statistic: str, ours: str) -> tuple[str, float]:
+def _rust_efficiency(evidence: Sources, statistic: str, ours: str) -> tuple[str, float]:
     try:
         runs = evidence.population()
     except Lacking:
@@ -131,7 +131,7 @@ def _rust_efficiency(evidence: Evidence, statistic: str, ours: str) -> tuple[str
     return "imported", computed[statistic]
 
 
-def _mean_interval(evidence: Evidence, rust_mean: float) -> tuple[float, float]:
+def _mean_interval(evidence: Sources, rust_mean: float) -> tuple[float, float]:
     """Welch's interval from means, standard deviations and numbers of runs (as printed)."""
     figures = evidence.figures
     n = [figures.number(name, "runs", "count") for name in ("TR110", "campaign")]
@@ -144,7 +144,7 @@ def _mean_interval(evidence: Evidence, rust_mean: float) -> tuple[float, float]:
     return difference - half, difference + half
 
 
-def _scenario_best_rows(evidence: Evidence) -> list[Row]:
+def _scenario_best_rows(evidence: Sources) -> list[Row]:
     """Best configuration of each scenario: Python's is printed in that scenario's section."""
     rows = []
     for number, scenario in enumerate(list(SCENARIOS)[:3], start=1):
@@ -178,7 +178,7 @@ def _scenario_best_rows(evidence: Evidence) -> list[Row]:
     return rows
 
 
-def _contention_row(evidence: Evidence) -> Row:
+def _contention_row(evidence: Sources) -> Row:
     python = evidence.figures.first("python TR110", "contention", "rate")
     rust = evidence.home("population", "contention", "rate")
     return {
@@ -208,7 +208,7 @@ SINGLE = {
 }
 
 
-def single_agent_rows(evidence: Evidence) -> list[Row]:
+def single_agent_rows(evidence: Sources) -> list[Row]:
     """The table of TR112: change in percent, new / old - 1."""
     rows = []
     for metric, (statistic, unit) in SINGLE.items():
@@ -233,7 +233,7 @@ def single_agent_rows(evidence: Evidence) -> list[Row]:
     return rows
 
 
-def runtime_rows(evidence: Evidence) -> list[Row]:
+def runtime_rows(evidence: Sources) -> list[Row]:
     """The runtimes of TR115 against its default: printed peaks, some of them ranges."""
     names = ("tokio-default", "tokio-localset", "smol", "async-std")
     peaks = {name: evidence.figures.first(name, "efficiency", "peak") for name in names}
@@ -261,7 +261,7 @@ def runtime_rows(evidence: Evidence) -> list[Row]:
 # --- throughput in a pair, degradation, overhead (5.4, 6.3) -------------------------------------
 
 
-def throughput_rows(evidence: Evidence) -> list[Row]:
+def throughput_rows(evidence: Sources) -> list[Row]:
     """Per-agent rates of a pair by scenario; Rust's from runs where they are imported."""
     rows = []
     for scenario in list(SCENARIOS)[:3]:
@@ -288,7 +288,7 @@ def throughput_rows(evidence: Evidence) -> list[Row]:
     return rows
 
 
-def _rust_rate(evidence: Evidence, scenario: str, role: str) -> tuple[str, float, str]:
+def _rust_rate(evidence: Sources, scenario: str, role: str) -> tuple[str, float, str]:
     try:
         runs = evidence.scenario_runs(scenario)
     except Lacking:
@@ -298,7 +298,7 @@ def _rust_rate(evidence: Evidence, scenario: str, role: str) -> tuple[str, float
     return "imported", float(runs[f"{role}_tok_per_s"].mean()), note
 
 
-def degradation_rows(evidence: Evidence) -> list[Row]:
+def degradation_rows(evidence: Sources) -> list[Row]:
     """An agent in a pair against one alone, by the printed rates."""
     rows = []
     for who in ("python", "rust"):
@@ -324,7 +324,7 @@ def degradation_rows(evidence: Evidence) -> list[Row]:
     return rows
 
 
-def overhead_rows(evidence: Evidence) -> list[Row]:
+def overhead_rows(evidence: Sources) -> list[Row]:
     """The estimated parts of section 6.3 beside what no counter of a call explains."""
     parts = evidence.figures.select("overhead", statistic="estimate")
     rows = [_overhead(part, f"{part.metric} (estimate)", "printed") for part in parts]

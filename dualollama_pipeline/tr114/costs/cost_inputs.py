@@ -23,7 +23,7 @@ Amount = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-class Workload(Written):
+class MonthlyWork(Written):
     """How much is to be done in a month, and how long a pair of agents takes."""
 
     executions_per_month: Positive
@@ -114,7 +114,7 @@ class CostInputs(Written):
     """The whole of data/cost.yaml."""
 
     horizon_years: Positive
-    workload: Workload
+    workload: MonthlyWork
     hosting: Hosting
     variants: Variants
     sensitivity: Sensitivity

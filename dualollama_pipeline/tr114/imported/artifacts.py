@@ -37,13 +37,13 @@ def one_spelling(scenario: str) -> str:
     return scenario.replace("-", "_").casefold()
 
 
-class Written(BaseModel):
+class Original(BaseModel):
     """Base: what the original wrote, of the type that it wrote; other keys are let pass."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
 
 
-class CallMetrics(Written):
+class CallMetrics(Original):
     """One call's counters, as stored: a stream without a final record has zeros."""
 
     eval_duration_ms: Amount
@@ -60,7 +60,7 @@ class CallMetrics(Written):
         return self.tokens_generated > 0 or self.eval_duration_ms > 0
 
 
-class LlmCall(Written):
+class LlmCall(Original):
     """One request and its answer."""
 
     stage: Annotated[str, Field(pattern="^(analysis|report)$")]
@@ -68,7 +68,7 @@ class LlmCall(Written):
     response: str
 
 
-class Workflow(Written):
+class Workflow(Original):
     """Seconds of the agent's steps."""
 
     ingest_seconds: Amount
@@ -77,14 +77,14 @@ class Workflow(Written):
     total_seconds: Amount
 
 
-class SystemInfo(Written):
+class SystemInfo(Original):
     """What the program said of its machine."""
 
     os: str = ""
     rust_version: str = ""
 
 
-class AgentResult(Written):
+class AgentResult(Original):
     """What one agent brought back."""
 
     llm_calls: Annotated[list[LlmCall], Field(min_length=1)]
@@ -98,7 +98,7 @@ class AgentResult(Written):
         return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
-class AgentConfig(Written):
+class AgentConfig(Original):
     """What one agent was asked to do, options as meant; `others` have no column of ours."""
 
     base_url: str
@@ -117,7 +117,7 @@ class AgentConfig(Written):
         return {**value, "options": known, "others": others}
 
 
-class AgentRun(Written):
+class OriginalAgent(Original):
     """One agent of one run."""
 
     config: AgentConfig
@@ -125,7 +125,7 @@ class AgentRun(Written):
     result: AgentResult
 
 
-class RunSummary(Written):
+class RunSummary(Original):
     """The run as the original scored it."""
 
     concurrency_speedup: Amount
@@ -141,13 +141,13 @@ class RunSummary(Written):
     resource_contention_detected: bool
 
 
-class RunArtifact(Written):
+class RunArtifact(Original):
     """One `metrics.json`."""
 
     scenario: str
     run_number: RunNumber
-    collector: AgentRun
-    insight: AgentRun
+    collector: OriginalAgent
+    insight: OriginalAgent
     summary: RunSummary
 
     @field_validator("scenario")
@@ -156,7 +156,7 @@ class RunArtifact(Written):
         return Scenario(one_spelling(value)).value
 
     @property
-    def agents(self) -> tuple[tuple[str, AgentRun], ...]:
+    def agents(self) -> tuple[tuple[str, OriginalAgent], ...]:
         """The agents in the order A, B."""
         return (("collector", self.collector), ("insight", self.insight))
 
@@ -166,14 +166,14 @@ class RunArtifact(Written):
         return max(agent.result.timestamp for _, agent in self.agents)
 
 
-class SummaryRun(Written):
+class SummaryRun(Original):
     """One run in a `summary.json`."""
 
     run_number: RunNumber
     concurrency_speedup: Amount
 
 
-class SummaryFile(Written):
+class SummaryFile(Original):
     """One `summary.json`: what the original said of a configuration's runs."""
 
     runs: list[SummaryRun]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Interval = tuple[float, float]
+    from dualollama_pipeline.metrics.window import Span
 
 
-class Window(NamedTuple):
+class CallTimes(NamedTuple):
     """One call: sent, prompt evaluation begun, first token, end."""
 
     start: float
@@ -19,17 +19,17 @@ class Window(NamedTuple):
     end: float
 
     @property
-    def decode(self) -> Interval:
+    def decode(self) -> Span:
         """First token to end."""
         return self.first, self.end
 
     @property
-    def busy(self) -> Interval:
+    def busy(self) -> Span:
         """When the call works on the GPU: prompt evaluation and decode; a load does not."""
         return self.prompt, self.end
 
 
-def split(decode: Interval, partner: Sequence[Interval]) -> tuple[float, float]:
+def split(decode: Span, partner: Sequence[Span]) -> tuple[float, float]:
     """Return (alone, together) seconds of a decode window; the partner's windows are disjoint."""
     begin, end = decode
     together = sum(max(0.0, min(end, stop) - max(begin, start)) for start, stop in partner)

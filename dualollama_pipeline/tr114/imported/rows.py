@@ -17,11 +17,11 @@ from dualollama_pipeline.metrics.call import is_degenerate, repetition_ratio
 from dualollama_pipeline.metrics.run import balance_efficiency_pct, balance_speedup
 from dualollama_pipeline.tables.rows import Row
 from dualollama_pipeline.tables.usual import warm_limit_ms
-from dualollama_pipeline.tr114.imported.overlap import Window, split
+from dualollama_pipeline.tr114.imported.overlap import CallTimes, split
 from dualollama_pipeline.tr114.schemas_published import IMPORTED_CALLS, IMPORTED_RUNS
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.tr114.imported.artifacts import AgentRun, LlmCall
+    from dualollama_pipeline.tr114.imported.artifacts import LlmCall, OriginalAgent
     from dualollama_pipeline.tr114.imported.folder import RunFile, RunFolder
 
 NAN = float("nan")
@@ -85,7 +85,7 @@ def _calls(run: RunFile, source: str) -> list[Row]:
     return rows
 
 
-def _windows(agent: AgentRun) -> list[Window]:
+def _windows(agent: OriginalAgent) -> list[CallTimes]:
     """Place the agent's calls after its start.
 
     The analysis follows the ingest, the report ends the workflow.
@@ -101,11 +101,11 @@ def _windows(agent: AgentRun) -> list[Window]:
         first = start + metrics.ttft_ms / 1000
         end = max(first, start + metrics.total_duration_ms / 1000)
         prompt = max(start, first - metrics.prompt_eval_duration_ms / 1000)
-        windows.append(Window(start, prompt, first, end))
+        windows.append(CallTimes(start, prompt, first, end))
     return windows
 
 
-def _asked(agent: AgentRun, call: LlmCall) -> Row:
+def _asked(agent: OriginalAgent, call: LlmCall) -> Row:
     options = agent.config.options
     return {
         "server": agent.config.base_url,

@@ -10,7 +10,7 @@ from dualollama_pipeline.report.sections.chapter import Chapter, chapter, not_ma
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.report.inputs import Tables
+    from dualollama_pipeline.report.inputs import TablesByName
     from dualollama_pipeline.tables.rows import Row
 
 ID, TITLE = "audit", "Audit of the published figures"
@@ -26,7 +26,7 @@ WRONG = ("contradicted", "internally inconsistent")
 LABELS = ("Section", "Figure", "Printed", "Recomputed", "Verdict", "Explanation")
 
 
-def build(tables: Tables) -> Chapter:
+def build(tables: TablesByName) -> Chapter:
     """Count the verdicts and list the figures that do not stand."""
     audit = tables.table("claim_audit")
     if audit is None:

@@ -11,7 +11,7 @@ from dualollama_pipeline.report.wording import number
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.report.inputs import Tables
+    from dualollama_pipeline.report.inputs import TablesByName
     from dualollama_pipeline.report.model import Table
     from dualollama_pipeline.tables.rows import Row
 
@@ -25,7 +25,7 @@ SENSITIVITY_LABELS = (
 )  # fmt: skip
 
 
-def build(tables: Tables) -> Chapter:
+def build(tables: TablesByName) -> Chapter:
     """Show the cost model and its sensitivity."""
     model = tables.table("cost_model")
     if model is None:
@@ -74,7 +74,7 @@ def _basis(row: Row) -> str:
     return f"basis: {row['basis']}; wall time: {WALL_TIMES.get(row['evidence'], row['evidence'])}"
 
 
-def _sensitivity(tables: Tables) -> list[Table]:
+def _sensitivity(tables: TablesByName) -> list[Table]:
     sensitivity = tables.table("cost_sensitivity")
     if sensitivity is None:
         return []

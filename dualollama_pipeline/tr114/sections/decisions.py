@@ -17,7 +17,7 @@ from dualollama_pipeline.report.wording import shorten
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.report.inputs import Tables
+    from dualollama_pipeline.report.inputs import TablesByName
     from dualollama_pipeline.tables.rows import Row
 
 TIERS = ("tiers", "Which configuration: the report's tiers, from this data")
@@ -37,7 +37,7 @@ WARNING_LABELS = (
 )
 
 
-def build_tiers(tables: Tables) -> Chapter:
+def build_tiers(tables: TablesByName) -> Chapter:
     """Show the recommended candidate of each tier, with those it cannot be told from."""
     tiers = tables.table("configuration_tiers")
     if tiers is None:
@@ -87,7 +87,7 @@ def _tier(row: Row) -> TableRow:
     )
 
 
-def build_warnings(tables: Tables) -> Chapter:
+def build_warnings(tables: TablesByName) -> Chapter:
     """Show the report's rules with what the data in hand say of them."""
     rules = tables.table("anti_patterns")
     if rules is None:

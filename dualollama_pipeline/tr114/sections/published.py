@@ -10,7 +10,7 @@ from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.report.inputs import Tables
+    from dualollama_pipeline.report.inputs import TablesByName
     from dualollama_pipeline.tables.rows import Row
 
 ID, TITLE = "published", "Published against measured (appendix B)"
@@ -22,7 +22,7 @@ HOW_TO_IMPORT = (
 LABELS = ("Metric", "Left#", "Right#", "Difference#", "Winner, or why none")
 
 
-def build(tables: Tables) -> Chapter:
+def build(tables: TablesByName) -> Chapter:
     """Show runtime_comparison by topic, and what the imported runs say of the method."""
     comparison = tables.table("runtime_comparison")
     critique = tables.table("method_critique")
@@ -83,7 +83,7 @@ def _beside(cell: Cell, who: str) -> Cell:
     return cell.model_copy(update={"detail": detail})
 
 
-def _critique(tables: Tables) -> list[Table]:
+def _critique(tables: TablesByName) -> list[Table]:
     critique = tables.table("method_critique")
     if critique is None:
         return []

@@ -10,14 +10,14 @@ from dualollama_pipeline.report.sections.chapter import Chapter, chapter, eviden
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
 if TYPE_CHECKING:
-    from dualollama_pipeline.report.inputs import Tables
+    from dualollama_pipeline.report.inputs import TablesByName
     from dualollama_pipeline.tables.rows import Row
 
 ID, TITLE = "service-levels", "Service levels"
 LABELS = ("Item", "Asks for", "Observed#", "Status", "Why")
 
 
-def build(tables: Tables) -> Chapter:
+def build(tables: TablesByName) -> Chapter:
     """Show every item with its status."""
     levels = tables.table("slo_evaluation")
     if levels is None:

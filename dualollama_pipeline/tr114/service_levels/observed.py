@@ -56,7 +56,7 @@ TIMEOUTS = "timeout"
 
 
 @dataclass(frozen=True)
-class Quantity:
+class ObservedValue:
     """A value with interval and n; no configuration gets below `lowest` or above `highest`.
 
     `batches` where they are others than those of its source.
@@ -76,7 +76,7 @@ class Observed:
 
     origin: str
     evidence: str
-    quantities: dict[str, Quantity]
+    quantities: dict[str, ObservedValue]
     batches: str = ""
     stretches: tuple[tuple[tuple[float, float], ...], ...] = field(default=())
 
@@ -151,7 +151,7 @@ def observe_report(costs: pd.DataFrame) -> Observed:
     return Observed("published", "assumed", _costs(costs, "published", "report"))
 
 
-def _of_trials(trials: pd.DataFrame) -> dict[str, Quantity]:
+def _of_trials(trials: pd.DataFrame) -> dict[str, ObservedValue]:
     """Means over sound trials of run_table or imported_runs, which share these columns."""
     deltas = trials["ttft_delta_ms"].abs().dropna()
     return {
@@ -160,7 +160,7 @@ def _of_trials(trials: pd.DataFrame) -> dict[str, Quantity]:
             trials, trials["balance_efficiency_pct"], 100.0, "100 by definition"
         ),
         "agent_tok_per_s": _mean(trials, trials["agent_tok_per_s"]),
-        "largest_ttft_delta_ms": Quantity(
+        "largest_ttft_delta_ms": ObservedValue(
             Interval(float(deltas.max()) if len(deltas) else NAN, NAN, NAN, ""), len(deltas)
         ),
     }
@@ -170,7 +170,7 @@ def _mean_of_all(rates: pd.Series) -> float:
     return float(rates.mean(skipna=False))
 
 
-def _of_calls(calls: pd.DataFrame) -> dict[str, Quantity]:
+def _of_calls(calls: pd.DataFrame) -> dict[str, ObservedValue]:
     known = calls[calls["status"].isin(["ok", "failed"])]
     failed = known["status"].eq("failed")
     late = known["failure_kind"].str.startswith(TIMEOUTS).fillna(value=False)
@@ -184,24 +184,26 @@ def _of_calls(calls: pd.DataFrame) -> dict[str, Quantity]:
 
 def _mean(
     trials: pd.DataFrame, values: pd.Series, upper: float | None = None, why: str = ""
-) -> Quantity:
+) -> ObservedValue:
     """Mean over trials, stratified by configuration, over nights where there are several."""
     known = values.dropna()
     rows = trials.loc[known.index]
     nights = codes(rows["batch_id"]) if "batch_id" in rows else ()
     mean = mean_of(sample(known.to_numpy("float64"), codes(rows["config_id"]), nights))
     found = interval_of(mean) if upper is None else bounded_interval_of(mean, upper)
-    return Quantity(found, len(known), highest=upper, why=why)
+    return ObservedValue(found, len(known), highest=upper, why=why)
 
 
-def _rate(n_events: int, n: int) -> Quantity:
+def _rate(n_events: int, n: int) -> ObservedValue:
     found = proportion_interval(n_events, n)
-    return Quantity(Interval(100 * found.value, 100 * found.low, 100 * found.high, found.reason), n)
+    return ObservedValue(
+        Interval(100 * found.value, 100 * found.low, 100 * found.high, found.reason), n
+    )
 
 
 def _percentile(
     values: pd.Series, share: int, lowest: float | None = None, why: str = ""
-) -> Quantity:
+) -> ObservedValue:
     """Percentile with its interval from order statistics (Conover 1999, section 3.2).
 
     Null below the n of METHOD section 3; an end that n cannot give is nan.
@@ -210,30 +212,30 @@ def _percentile(
     least = LEAST_N.get(share, 1)
     if len(known) < least:
         reason = f"the {share}th percentile needs n = {least}, there are {len(known)}"
-        return Quantity(Interval(NAN, NAN, NAN, reason), len(known), lowest, why=why)
+        return ObservedValue(Interval(NAN, NAN, NAN, reason), len(known), lowest, why=why)
     value = float(np.quantile(known, share / 100))
     ends = stats.quantile_test(known, q=value, p=share / 100).confidence_interval(LEVEL)
-    return Quantity(
+    return ObservedValue(
         Interval(value, float(ends.low), float(ends.high), ""), len(known), lowest, why=why
     )
 
 
-def _speedup(population: pd.DataFrame, key: Key) -> Quantity:
+def _speedup(population: pd.DataFrame, key: Key) -> ObservedValue:
     rows = {key_of(row): row for row in population.to_dict("records")}
     if key not in rows:
-        return Quantity(Interval(NAN, NAN, NAN, "no block counts"), 0)
+        return ObservedValue(Interval(NAN, NAN, NAN, "no block counts"), 0)
     row, best = rows[key], float(BY_NAME[key.metric].most or NAN)
     if key == APART_SECONDS:
         best = float(rows[Key("ideal_speedup", APART)]["ci_high"])
     found = Interval(row["value"], row["ci_low"], row["ci_high"], row["null_reason"])
     n, batches = int(row["n"]), str(row["batches"])
     if np.isnan(best):
-        return Quantity(found, n, batches=batches)
+        return ObservedValue(found, n, batches=batches)
     why = f"agents that did not disturb each other would reach {best:.3f}"
-    return Quantity(found, n, highest=best, why=why, batches=batches)
+    return ObservedValue(found, n, highest=best, why=why, batches=batches)
 
 
-def _costs(costs: pd.DataFrame, origin: str, basis: str) -> dict[str, Quantity]:
+def _costs(costs: pd.DataFrame, origin: str, basis: str) -> dict[str, ObservedValue]:
     """Read the quantities of COSTS from cost_model; of one origin and basis."""
     mine = costs[costs["origin"].eq(origin) & costs["basis"].eq(basis) & costs["against"].eq("")]
     values = {(row["variant"], row["quantity"]): row for row in mine.to_dict("records")}
@@ -256,7 +258,7 @@ def _costs(costs: pd.DataFrame, origin: str, basis: str) -> dict[str, Quantity]:
         "n_machines": of("rust", "n_instances"),
     }
     return {
-        name: Quantity(Interval(value, NAN, NAN, ""), 0)
+        name: ObservedValue(Interval(value, NAN, NAN, ""), 0)
         for name, value in found.items()
         if not np.isnan(value)
     }

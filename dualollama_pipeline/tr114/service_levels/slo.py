@@ -21,7 +21,7 @@ from dualollama_pipeline.tr114.service_levels.observed import COSTS, QUANTITIES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dualollama_pipeline.tr114.service_levels.observed import Observed, Quantity
+    from dualollama_pipeline.tr114.service_levels.observed import Observed, ObservedValue
     from dualollama_pipeline.tr114.service_levels.slo_inputs import Item, SloInputs
 
 NOT_HERE = "not measurable here"
@@ -164,7 +164,7 @@ def _judge(item: Item, source: Observed, kind: str) -> Row:
     return _against(found, item.bound, item.threshold) | numbers
 
 
-def _against(found: Quantity, bound: str, threshold: float) -> Row:
+def _against(found: ObservedValue, bound: str, threshold: float) -> Row:
     value, low, high, why_null = found.interval
     is_met = within(value, bound, threshold)
     limit = found.highest if bound in {"above", "at_least"} else found.lowest

@@ -68,7 +68,7 @@ class Rollback(Written):
         return self
 
 
-class Phase(Written):
+class PhaseGate(Written):
     """One phase of the rollout; its gates stand before the next one."""
 
     name: Text
@@ -84,7 +84,7 @@ class SloInputs(Written):
     targets: tuple[Item, ...]
     slas: tuple[Item, ...]
     rollback: Rollback
-    phases: tuple[Phase, ...]
+    phases: tuple[PhaseGate, ...]
     monitored: tuple[Item, ...]
 
 

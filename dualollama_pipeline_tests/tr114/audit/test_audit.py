@@ -28,7 +28,7 @@ from dualollama_pipeline.tr114.audit.audit import (
     rule_for,
     verdict_counts,
 )
-from dualollama_pipeline.tr114.audit.evidence import Evidence
+from dualollama_pipeline.tr114.audit.evidence import Sources
 from dualollama_pipeline.tr114.audit.figures import Figures
 from dualollama_pipeline_tests.tr114.conftest import DATA
 
@@ -79,7 +79,7 @@ def test_no_rule_names_a_claim() -> None:
         assert "claim_id" not in source.replace("claim_audit", ""), module.__name__
 
 
-def test_verdicts_do_not_depend_on_names_or_order(without_runs: Evidence, figures: Figures) -> None:
+def test_verdicts_do_not_depend_on_names_or_order(without_runs: Sources, figures: Figures) -> None:
     """Renamed claims are judged alike."""
     renamed = figures.table().assign(claim_id=[f"X{n}" for n in range(len(figures))])
     again = gather(
@@ -230,7 +230,7 @@ def test_a_differing_twin_is_told_without_taking_sides(audit_without: pd.DataFra
 
 
 def test_population_figures_follow_from_the_runs(
-    audit_with: pd.DataFrame, with_runs: Evidence
+    audit_with: pd.DataFrame, with_runs: Sources
 ) -> None:
     """Recomputed here by numpy from the table, not by the code under test."""
     values = with_runs.runs["reported_efficiency_pct"].to_numpy("float64")
@@ -251,7 +251,7 @@ def test_population_figures_follow_from_the_runs(
 
 
 def test_a_failed_call_stays_in_the_reported_figures(
-    audit_with: pd.DataFrame, with_runs: Evidence
+    audit_with: pd.DataFrame, with_runs: Sources
 ) -> None:
     """The question is what the original made of its runs; ours stand in their own columns."""
     found = rows(audit_with, "test005", "efficiency", "mean")
@@ -262,7 +262,7 @@ def test_a_failed_call_stays_in_the_reported_figures(
     assert float(runs["balance_efficiency_pct"].mean()) > found["recomputed"].iloc[0] + 4
 
 
-def test_the_stated_sign_decides(with_runs: Evidence) -> None:
+def test_the_stated_sign_decides(with_runs: Sources) -> None:
     """The report defines collector - insight; printing insight - collector is no excuse for it."""
     stored = with_runs.runs["reported_throughput_delta_tok_per_s"].astype("float64")
     table = with_runs.figures.table()
@@ -278,7 +278,7 @@ def test_the_stated_sign_decides(with_runs: Evidence) -> None:
 
 
 def test_a_mode_is_counted_in_the_bin_that_is_printed(
-    audit_with: pd.DataFrame, with_runs: Evidence
+    audit_with: pd.DataFrame, with_runs: Sources
 ) -> None:
     """`98-99 % (50+ runs)` is not right because another bin holds 50."""
     values = with_runs.runs["reported_efficiency_pct"].to_numpy("float64")
@@ -303,7 +303,7 @@ def test_neighbouring_bins_are_not_rounding(audit_with: pd.DataFrame) -> None:
 
 
 def test_differences_take_our_side_from_the_runs(
-    audit_with: pd.DataFrame, with_runs: Evidence
+    audit_with: pd.DataFrame, with_runs: Sources
 ) -> None:
     """Python's side stays as printed; the best of a scenario is the best of its runs."""
     homo = with_runs.scenario_runs("chimera-homo")
@@ -325,7 +325,7 @@ def test_the_cause_is_read_from_the_failed_call(audit_with: pd.DataFrame) -> Non
 
 @pytest.mark.parametrize(("num_gpu", "word"), [(120, "reproduced"), (60, "contradicted")])
 def test_a_cause_stands_if_the_failed_call_had_it(
-    with_runs: Evidence, num_gpu: int, word: str
+    with_runs: Sources, num_gpu: int, word: str
 ) -> None:
     """Had the failed call asked for the layers that are blamed, the rule must say so."""
     calls = with_runs.calls.copy()
@@ -345,7 +345,7 @@ def test_contention_rates_by_hand(audit_with: pd.DataFrame, audit_without: pd.Da
 
 
 def test_what_is_set_gets_no_verdict_but_what_is_attained_beside_it(
-    audit_with: pd.DataFrame, with_runs: Evidence
+    audit_with: pd.DataFrame, with_runs: Sources
 ) -> None:
     """A wish that the runs happen to meet is not reproduced, and one they miss not contradicted."""
     normative = audit_with[audit_with["verdict"].eq("normative")]
@@ -381,7 +381,7 @@ def test_advice_without_support_in_the_runs(audit_with: pd.DataFrame) -> None:
         assert "95 % interval" in row["explanation"]
 
 
-def test_an_effect_that_is_there_is_found(with_runs: Evidence) -> None:
+def test_an_effect_that_is_there_is_found(with_runs: Sources) -> None:
     """The same rule on runs in which num_gpu 120 does cost balance."""
     heavy = with_runs.runs["config_id"].isin(["test005", "test006"])
     runs = with_runs.runs.assign(
@@ -394,7 +394,7 @@ def test_an_effect_that_is_there_is_found(with_runs: Evidence) -> None:
 
 
 def test_one_missing_run_unchecks_what_needs_it(
-    with_runs: Evidence, audit_with: pd.DataFrame
+    with_runs: Sources, audit_with: pd.DataFrame
 ) -> None:
     """A mean over 134 runs is not the published one; other configurations are checked as before."""
     gone = with_runs.runs["config_id"].eq("test001") & with_runs.runs["run_number"].eq(3)
@@ -409,7 +409,7 @@ def test_one_missing_run_unchecks_what_needs_it(
     assert list(before["verdict"]) == list(after["verdict"])
 
 
-def test_published_figures_of_the_runs_at_hand_are_reproduced(with_runs: Evidence) -> None:
+def test_published_figures_of_the_runs_at_hand_are_reproduced(with_runs: Sources) -> None:
     """Print what the runs give, at each figure's own decimals: no rule may then object."""
     table = with_runs.figures.table()
     audited = claim_audit(with_runs)

@@ -12,7 +12,7 @@ import pytest
 
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.tables.conform import conform
-from dualollama_pipeline.tr114.audit.evidence import Evidence, load_plan
+from dualollama_pipeline.tr114.audit.evidence import Sources, load_plan
 from dualollama_pipeline.tr114.commands import audit_lines, import_folder
 from dualollama_pipeline.tr114.comparison.comparison import runtime_comparison
 from dualollama_pipeline.tr114.comparison.critique import method_critique
@@ -83,7 +83,7 @@ def test_the_plan_is_that_of_the_report() -> None:
 
 @pytest.mark.parametrize("columns", [(), ("metric", "value", "config_id")], ids=["none", "some"])
 def test_nothing_measured_is_no_row_and_no_error(
-    with_runs: Evidence, without_runs: Evidence, columns: tuple[str, ...]
+    with_runs: Sources, without_runs: Sources, columns: tuple[str, ...]
 ) -> None:
     """A warehouse that holds only an import has empty tables, with or without their columns."""
     nothing = pd.DataFrame(columns=list(columns))
@@ -93,7 +93,7 @@ def test_nothing_measured_is_no_row_and_no_error(
         assert not made["topic"].eq("this machine").any()
 
 
-def test_runs_whose_calls_all_failed_show_nothing_and_say_so(with_runs: Evidence) -> None:
+def test_runs_whose_calls_all_failed_show_nothing_and_say_so(with_runs: Sources) -> None:
     runs = with_runs.runs.assign(is_clean=False)
     critique = method_critique(runs, with_runs.calls.assign(status="failed"))
     said = critique[critique["finding"].eq("hypothesis")]

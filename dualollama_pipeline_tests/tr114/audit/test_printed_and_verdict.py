@@ -7,7 +7,7 @@ import pytest
 from dualollama_pipeline.tr114.audit.figures import Figure
 from dualollama_pipeline.tr114.audit.printed import Printed
 from dualollama_pipeline.tr114.audit.rule import arithmetic, from_runs
-from dualollama_pipeline.tr114.audit.verdict import Candidate, Finding, judge
+from dualollama_pipeline.tr114.audit.verdict import Recomputed, Way, judge
 
 
 def figure(value: str, bound: str = "", statistic: str = "mean") -> Figure:
@@ -77,7 +77,7 @@ def test_counts_are_never_off_by_rounding() -> None:
 
 def test_the_stated_convention_decides_and_another_is_only_named() -> None:
     """A figure is not right because one of many ways to compute it happens to fit."""
-    finding = from_runs("sd", Candidate(4.0, "ddof 1"), Candidate(3.6, "ddof 0"))
+    finding = from_runs("sd", Way(4.0, "ddof 1"), Way(3.6, "ddof 0"))
     verdict = judge(figure("3.6"), finding)
     assert (verdict.word, verdict.convention, verdict.recomputed) == ("contradicted", "ddof 1", 4.0)
     assert verdict.explanation.endswith("sd: 4 (ddof 1); 3.6 (ddof 0)")
@@ -85,10 +85,8 @@ def test_the_stated_convention_decides_and_another_is_only_named() -> None:
 
 def test_both_ends_of_a_range_count() -> None:
     """0.3-0.6 is not reproduced by 0.3 to 0.76."""
-    assert (
-        judge(figure("0.3-0.6"), arithmetic("x", Candidate(0.3, high=0.633))).word == "reproduced"
-    )
-    wrong = judge(figure("0.3-0.6"), arithmetic("x", Candidate(0.3, high=0.76)))
+    assert judge(figure("0.3-0.6"), arithmetic("x", Way(0.3, high=0.633))).word == "reproduced"
+    wrong = judge(figure("0.3-0.6"), arithmetic("x", Way(0.3, high=0.76)))
     assert (wrong.word, wrong.recomputed_high) == ("internally inconsistent", 0.76)
     assert judge(figure("1-2"), arithmetic("x", 0.39)).word == "internally inconsistent"
 
@@ -114,10 +112,10 @@ def test_a_bound_holds_however_far_the_value_is(bound: str, value: float, holds:
 def test_rounded_inputs_leave_slack() -> None:
     """50 x 1.9777 is 98.885 +- 0.0025: 98.88 is within half a unit of that."""
     tight = judge(figure("98.88"), arithmetic("x", 98.8865))
-    slack = judge(figure("98.88"), arithmetic("x", Candidate(98.8865, slack=0.0025)))
+    slack = judge(figure("98.88"), arithmetic("x", Way(98.8865, slack=0.0025)))
     assert (tight.word, slack.word) == ("rounding", "reproduced")
 
 
 def test_a_statement_needs_no_number() -> None:
-    held = judge(figure("right"), Finding("imported runs", "skewness -7", holds=False))
+    held = judge(figure("right"), Recomputed("imported runs", "skewness -7", holds=False))
     assert (held.word, held.explanation) == ("contradicted", "skewness -7")

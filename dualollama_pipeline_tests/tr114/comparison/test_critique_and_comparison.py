@@ -10,7 +10,7 @@ import pytest
 
 from dualollama_pipeline.metrics.catalog import APART_AGAINST_SHARED, APART_SECONDS, BALANCE
 from dualollama_pipeline.tables.conform import conform
-from dualollama_pipeline.tr114.audit.evidence import Evidence
+from dualollama_pipeline.tr114.audit.evidence import Sources
 from dualollama_pipeline.tr114.comparison.comparison import runtime_comparison
 from dualollama_pipeline.tr114.comparison.critique import method_critique
 from dualollama_pipeline.tr114.comparison.difference import Difference
@@ -36,7 +36,7 @@ def one(table: pd.DataFrame, finding: str, item: str) -> dict[str, float]:
     return {str(name): value for name, value in row.items()}
 
 
-def test_without_runs_there_is_nothing_to_say(without_runs: Evidence) -> None:
+def test_without_runs_there_is_nothing_to_say(without_runs: Sources) -> None:
     assert conform("method_critique", method_critique(without_runs.runs, without_runs.calls)).empty
 
 
@@ -132,7 +132,7 @@ def statistics(origin: str, value: float = 1.25) -> pd.DataFrame:
 
 
 def compared(
-    evidence: Evidence, critique: pd.DataFrame, origin: str, value: float = 1.25
+    evidence: Sources, critique: pd.DataFrame, origin: str, value: float = 1.25
 ) -> pd.DataFrame:
     here = statistics(origin, value)
     return conform("runtime_comparison", runtime_comparison(evidence, critique, here, here))
@@ -157,7 +157,7 @@ def test_a_winner_needs_an_interval_and_no_obstacle(
     assert reason in why
 
 
-def test_nobody_wins_against_printed_figures(with_runs: Evidence, critique: pd.DataFrame) -> None:
+def test_nobody_wins_against_printed_figures(with_runs: Sources, critique: pd.DataFrame) -> None:
     """Where the peer's runs are missing a lead of 2.48 pp is no result."""
     table = compared(with_runs, critique, "simulated")
     assert set(table["winner"]) == {""}
@@ -168,7 +168,7 @@ def test_nobody_wins_against_printed_figures(with_runs: Evidence, critique: pd.D
 
 
 def test_rust_comes_from_runs_where_they_are_imported(
-    with_runs: Evidence, without_runs: Evidence, critique: pd.DataFrame
+    with_runs: Sources, without_runs: Sources, critique: pd.DataFrame
 ) -> None:
     columns = ["left_value", "right_value", "origin"]
     imported, printed = (
@@ -185,7 +185,7 @@ def test_rust_comes_from_runs_where_they_are_imported(
 
 
 def test_the_mean_difference_interval_by_hand(
-    without_runs: Evidence, critique: pd.DataFrame
+    without_runs: Sources, critique: pd.DataFrame
 ) -> None:
     """2.481 +- t x sqrt(7.4^2 / 150 + 4.9^2 / 135), se 0.7372, Welch's freedom about 261."""
     row = compared(without_runs, critique, "simulated").iloc[0]
@@ -195,7 +195,7 @@ def test_the_mean_difference_interval_by_hand(
 
 
 def test_simulated_rows_say_so_and_win_nothing(
-    without_runs: Evidence, critique: pd.DataFrame
+    without_runs: Sources, critique: pd.DataFrame
 ) -> None:
     """Two servers against one is measured on both sides, so a winner is allowed, once measured."""
     pair = "metric == 'against_shared, apart'"
@@ -209,7 +209,7 @@ def test_simulated_rows_say_so_and_win_nothing(
 
 
 def test_the_residual_stands_beside_the_estimates(
-    with_runs: Evidence, critique: pd.DataFrame
+    with_runs: Sources, critique: pd.DataFrame
 ) -> None:
     """Parts of 180 to 380 ms; the tree's calls have no time outside their counters."""
     table = compared(with_runs, critique, "simulated")
@@ -220,7 +220,7 @@ def test_the_residual_stands_beside_the_estimates(
     assert residual["right_value"] == pytest.approx(0, abs=1e-6)
 
 
-def test_single_agent_changes_by_hand(without_runs: Evidence, critique: pd.DataFrame) -> None:
+def test_single_agent_changes_by_hand(without_runs: Sources, critique: pd.DataFrame) -> None:
     table = compared(without_runs, critique, "simulated")
     change = table[table["topic"].eq("one agent alone")].set_index("metric")["difference"]
     assert change["throughput"] == pytest.approx(15.301, abs=1e-3)  # 114.54 / 99.34 - 1

@@ -10,7 +10,7 @@ import pytest
 
 from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline.tr114.audit.audit import claim_audit
-from dualollama_pipeline.tr114.audit.evidence import Evidence
+from dualollama_pipeline.tr114.audit.evidence import Sources
 from dualollama_pipeline.tr114.audit.figures import Figures
 from dualollama_pipeline.tr114.costs.cost_inputs import CostInputs, Range
 from dualollama_pipeline.tr114.costs.cost_table import cost_model
@@ -214,7 +214,7 @@ def test_a_tie_alone_is_no_turn(inputs: CostInputs) -> None:
 
 
 def test_of_several_printings_the_wrong_one_is_shown(
-    reported: CostInputs, inputs: CostInputs, without_runs: Evidence, figure_table: pd.DataFrame
+    reported: CostInputs, inputs: CostInputs, without_runs: Sources, figure_table: pd.DataFrame
 ) -> None:
     """67 k$ stands in one place and 76 k$ in another: the first, right one must not hide it."""
     right = figure_table[

@@ -14,7 +14,7 @@ from dualollama_pipeline.tr114.costs.cost_inputs import CostInputs
 from dualollama_pipeline.tr114.costs.cost_table import cost_model
 from dualollama_pipeline.tr114.service_levels.observed import (
     Observed,
-    Quantity,
+    ObservedValue,
     observe_imported,
     observe_report,
 )
@@ -32,13 +32,13 @@ def asked() -> SloInputs:
     return load_slo_inputs(DATA / "slo.yaml")
 
 
-def source(name: str, quantity: Quantity, **changes: Any) -> Observed:
+def source(name: str, quantity: ObservedValue, **changes: Any) -> Observed:
     made: dict[str, Any] = {"origin": "measured", "evidence": "measured", **changes}
     return Observed(quantities={name: quantity}, **made)
 
 
-def quantity(value: float, low: float = NAN, high: float = NAN, **changes: Any) -> Quantity:
-    return Quantity(Interval(value, low, high, changes.pop("reason", "")), 9, **changes)
+def quantity(value: float, low: float = NAN, high: float = NAN, **changes: Any) -> ObservedValue:
+    return ObservedValue(Interval(value, low, high, changes.pop("reason", "")), 9, **changes)
 
 
 def evaluated(asked: SloInputs, *sources: Observed, **where: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from dualollama_pipeline.tables.columns import DECLARED
 from dualollama_pipeline.tables.rows import NUMBERS
 
 
+@cache
 def schemas() -> dict[str, pa.DataFrameSchema]:
     """Return every table's schema by name."""
     for module in walk_packages(dualollama_pipeline.__path__, f"{dualollama_pipeline.__name__}."):

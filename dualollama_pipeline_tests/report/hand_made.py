@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from dualollama_pipeline.statistics.estimate import (
     scenario_statistics,
 )
 from dualollama_pipeline.statistics.samples import collect_samples
-from dualollama_pipeline.tables.conform import conform, empty, schemas
+from dualollama_pipeline.tables.conform import conform, empty, schema_of
 
 HOSTILE = "<script>alert('x')</script> | `rm` [a](b)\n# not a heading & $x$"
 SCENARIO = {"test001": "baseline_vs_chimera"}  # all others: chimera_homo
@@ -24,14 +25,20 @@ SCENARIO = {"test001": "baseline_vs_chimera"}  # all others: chimera_homo
 
 def filled(table: str, **values: object) -> dict[str, object]:
     """Fill the columns that a test does not care for: zero, empty, or null where allowed."""
-    plain = {"string": "", "Int64": 0, "float64": 0.0, "boolean": False}
-    row = {}
-    for name, column in schemas()[table].columns.items():
-        kind = str(column.dtype).split("[", maxsplit=1)[0]
-        row[name] = (np.nan if kind == "float64" else None) if column.nullable else plain[kind]
+    row = _plain(table)
     unknown = set(values) - set(row)
     assert not unknown, unknown
     return row | values
+
+
+@cache
+def _plain(table: str) -> dict[str, object]:
+    plain = {"string": "", "Int64": 0, "float64": 0.0, "boolean": False}
+    row: dict[str, object] = {}
+    for name, column in schema_of(table).columns.items():
+        kind = str(column.dtype).split("[", maxsplit=1)[0]
+        row[name] = (np.nan if kind == "float64" else None) if column.nullable else plain[kind]
+    return row
 
 
 def _where(config_id, block, origin):

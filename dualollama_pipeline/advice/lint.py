@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.core.study import Configuration
 
+PAIR = 2
 FULL_OFFLOAD, LOW_OFFLOAD, LOW_TEMPERATURE = 120, 60, 0.8
 
 
@@ -31,13 +32,14 @@ class Rule:
 
 
 def _full_offload_beside_default(each: Configuration) -> bool:
+    """The rules are about pairs: of another number of agents they say nothing."""
     asked = each.agents[-1][1].num_gpu
-    is_mixed = each.scenario is Scenario.BASELINE_VS_CHIMERA
+    is_mixed = each.scenario == Scenario.BASELINE_VS_CHIMERA
     return is_mixed and asked is not None and asked >= FULL_OFFLOAD
 
 
 def _cool_homo(each: Configuration) -> bool:
-    return each.scenario is Scenario.CHIMERA_HOMO and _cool(each)
+    return each.scenario == Scenario.CHIMERA_HOMO and _cool(each)
 
 
 def _cool(each: Configuration) -> bool:
@@ -46,8 +48,8 @@ def _cool(each: Configuration) -> bool:
 
 
 def _symmetric(each: Configuration) -> bool:
-    a, b = (spec.num_gpu for _, spec in each.agents)
-    return a is not None and a == b
+    asked = [spec.num_gpu for _, spec in each.agents]
+    return len(asked) == PAIR and asked[0] is not None and asked[0] == asked[1]
 
 
 def _symmetric_low(each: Configuration) -> bool:

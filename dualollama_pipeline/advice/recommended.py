@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from dualollama_pipeline.core.study import AgentSpec, Study
+    from dualollama_pipeline.core.study import AgentSpec, Configuration, Study
 
 URLS = ("http://localhost:11434", "http://localhost:11435")  # section 7.1
 EXPECTED = ("weighted_speedup", "ttft_ms", "balance_efficiency_pct", "balance_contention_pct")
@@ -48,19 +48,24 @@ def write_recommended(tiers: pd.DataFrame, matrix: Study, folder: Path) -> list[
 def tier_toml(row: Mapping[Any, Any], tiers: pd.DataFrame, matrix: Study) -> str:
     """Return the file of one recommended row: agents, and what to expect with n and interval."""
     configuration = matrix.get(str(row["config_id"]))
-    (_, a), (_, b) = configuration.agents
-    if a == b:
-        agents = {"agents": {**_given(a), "base_urls": list(URLS)}}
-    else:
-        agents = {
-            "agent_a": {**_given(a), "base_url": URLS[0]},
-            "agent_b": {**_given(b), "base_url": URLS[1]},
-        }
-    text = tomli_w.dumps({**agents, "expected": _expected(row, tiers)})
+    text = tomli_w.dumps({**_agents(configuration), "expected": _expected(row, tiers)})
     simulated = "# SIMULATED, an illustration: not found on a real server\n" * (
         row["evidence"] == "illustration"
     )
     return f"# {row['tier']}: {row['criterion']}\n{simulated}# {row['reason']}\n\n{text}"
+
+
+def _agents(configuration: Configuration) -> dict[str, dict[str, Any]]:
+    """Lay out a pair as section 7.1 does, any other number of agents by their names."""
+    specs = [spec for _, spec in configuration.agents]
+    if len(specs) != len(URLS):
+        return {name: _given(spec) for name, spec in configuration.agents}
+    if specs[0] == specs[1]:
+        return {"agents": {**_given(specs[0]), "base_urls": list(URLS)}}
+    return {
+        f"agent_{letter}": {**_given(spec), "base_url": url}
+        for letter, spec, url in zip("ab", specs, URLS, strict=True)
+    }
 
 
 def _given(spec: AgentSpec) -> dict[str, Any]:

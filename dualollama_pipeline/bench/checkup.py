@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from dualollama_pipeline.core.design import nonce
 from dualollama_pipeline.core.errors import DualOllamaError, ServerError
 from dualollama_pipeline.core.model_name import same_model
-from dualollama_pipeline.core.study import AGENTS
 from dualollama_pipeline.core.units import MS_PER_S, NS_PER_S
 from dualollama_pipeline.machine.gpu import GpuWatch
 from dualollama_pipeline.metrics.call import decode_tok_per_s
@@ -155,7 +154,7 @@ class Checkup:
         trained = info.get(f"{info.get('general.architecture')}.context_length")
         if isinstance(trained, int) and num_ctx > trained:
             found = f"{model} was trained for {trained} tokens, a configuration asks for {num_ctx}"
-            way_out = "Ollama gives no more than that: lower num_ctx in matrix.yaml"
+            way_out = "Ollama gives no more than that: lower num_ctx in the study"
             self._tell(Diagnosis(State.NOTE, f"context {name}", found, way_out))
 
     # -- with the model loaded -----------------------------------------------------------------
@@ -290,7 +289,7 @@ def _agent_to_try(plans: Sequence[Plan]) -> PlannedAgent:
         for plan in plans
         for trial in plan.trials
         for agent in trial.agents
-        if agent.server == AGENTS[-1].server
+        if agent.server == list(plan.servers)[-1]
     ]
     ((model, _),) = Counter(agent.model for agent in agents).most_common(1)
     return next(agent for agent in agents if agent.model == model)
@@ -315,7 +314,7 @@ def _missing(server: str, url: str, model: str, there: list[str]) -> Diagnosis:
     if near := get_close_matches(model, there):
         way_out += (
             f"; or did you mean {' or '.join(near)}? DUALOLLAMA_MODEL names it, for an agent of "
-            "its own matrix.yaml"
+            "its own the study's file"
         )
     found = f"{url}: {model!r} is not there; there are {names or 'no models'}"
     return Diagnosis(State.FAIL, f"model {server}", found, way_out)

@@ -44,6 +44,7 @@ class Measurement:
 
     def plan(self, configuration: Configuration, batch_id: str) -> Plan:
         """Lay out the trials of a configuration in a batch."""
+        study = study_of(self.settings)
         workload = WORKLOADS[self.settings.workload](self.settings.data / "corpus")
         campaign = BatchSettings(
             batch_id,
@@ -51,6 +52,7 @@ class Measurement:
             self.settings.model,
             self.pair.urls,
             self.pair.clock,
+            study.agents,
             self.pair.environments,
             self.settings.hold_length,
             deadlines=self.settings.deadlines,
@@ -74,11 +76,13 @@ class Measurement:
         says why.
 
         Raises:
-            InputError: there is no such configuration, or an input cannot be read.
+            InputError: there is no such configuration, an input cannot be read, or the warehouse
+                is another study's.
             DualOllamaError: no trial could be attempted.
         """
         configuration = self._configuration(wanted) if isinstance(wanted, str) else wanted
         plan = self.plan(configuration, batch_id)
+        self._warehouse.belongs_to(study_of(self.settings).name)
         try:
             return self._measure(self.plan(configuration, self._resumable(plan) or batch_id))
         except (ServersChanged, ServersChangedError):

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal
 from dualollama_pipeline.core.credentials import credentials_of
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.plan import Deadlines
-from dualollama_pipeline.core.study import SERVERS
+from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.ollama.managed import managed_servers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from dualollama_pipeline.core.settings import Settings
 
@@ -41,10 +41,13 @@ def open_pair(settings: Settings) -> Iterator[ServerPair]:
     """Yield the pair that the settings name; what is started here is stopped here.
 
     Raises:
+        InputError: the study cannot be used, or a server has no URL.
         ServerError: servers that are to be started do not start.
     """
+    study = study_of(settings)
+    settings.refuse_others(study)
     if settings.servers == "external":
-        yield ServerPair(settings.by_server("url"), "real")  # none is missing: Settings has looked
+        yield ServerPair(settings.urls(study), "real")
     elif settings.servers == "managed":
         with managed_servers(settings) as servers:
             yield ServerPair(
@@ -53,18 +56,19 @@ def open_pair(settings: Settings) -> Iterator[ServerPair]:
                 {name: server.environment for name, server in servers.items()},
             )
     else:
-        with _simulated_pair(settings.workload) as pair:
+        names = [server.name for server in study.servers]
+        with _simulated_pair(settings.workload, names) as pair:
             yield pair
 
 
 @contextmanager
-def _simulated_pair(profile: str) -> Iterator[ServerPair]:
+def _simulated_pair(profile: str, names: Sequence[str]) -> Iterator[ServerPair]:
     """Run the simulator as a process that also ends when this one dies (its stdin closes).
 
     Each workload has its profile: accidents happen in `parity`, as in the original runs.
     """
     program = [sys.executable, "-m", "dualollama_pipeline.simulator", "--stdin-guard"]
-    command = [*program, "--profile", profile]
+    command = [*program, "--profile", profile, "--servers", ",".join(names)]
     with subprocess.Popen(  # noqa: S603 our own module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -77,7 +81,7 @@ def _simulated_pair(profile: str) -> Iterator[ServerPair]:
                     "run `dualollama simulate` to see why",
                 )
             ready = json.loads(line)
-            yield ServerPair({server: ready[server] for server in SERVERS}, "simulated")
+            yield ServerPair({name: ready[name] for name in names}, "simulated")
         finally:
             process.terminate()
 

@@ -1,4 +1,4 @@
-"""What `dualollama measure` shows at the end: the four arms, and the answer with its interval."""
+"""What `dualollama measure` shows at the end: the arms, and the answer with its interval."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from dualollama_pipeline.core.study import APART, ARMS, SHARED
+from dualollama_pipeline.core.study import APART, SHARED, TOGETHER
 from dualollama_pipeline.metrics.catalog import (
     APART_SECONDS,
     APART_SPEEDUP,
@@ -30,14 +30,16 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.worker.journal import Journal
 
-WORDS = {APART: "2 servers", SHARED: "1 server"}
+MOST_ABREAST = 2  # agents: 80 columns hold no more
 WHAT = ("tok/s", "TTFT ms")
 COLUMNS = ("mean_decode_tok_per_s", "mean_ttft_ms")
 SHOWN = (APART_SPEEDUP, SHARED_SPEEDUP, APART_SECONDS, SHARED_SECONDS, BALANCE)
 
 
 def print_arms(journal: Journal) -> int:
-    """Print the four arms, why trials do not count, and estimates; return how many blocks count.
+    """Print the arms, why trials do not count, and estimates; return how many blocks count.
+
+    Of one agent alone: how many of its trials do.
 
     Raises:
         JournalError: the journal holds no trial.
@@ -51,25 +53,48 @@ def print_arms(journal: Journal) -> int:
     console.print(_arms(runs, agents, agents_of(journal)))
     for line in (*_reasons(runs), *_estimates(runs, agents, blocks)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if blocks.empty:  # one agent, alone
+        console.print("one agent: there is nobody to compare it with")
+        sound = runs["status"].eq("ok") & runs["validity"].ne("INVALID")
+        return int(sound.sum())
     return int(blocks.loc[blocks["counts"], "block"].nunique())
 
 
 def _arms(runs: pd.DataFrame, agents: pd.DataFrame, names: Sequence[str]) -> Table:
+    """Lay out a row for each arm; of more agents than fit side by side, for each agent of it."""
     table = Table(caption="medians over trials that count; tok/s by the server's counters")
     table.add_column("arm", no_wrap=True)
-    for column in ("count", "wall s", *(f"{name}\n{what}" for name in names for what in WHAT)):
+    is_wide = len(names) <= MOST_ABREAST
+    own = (f"{name}\n{what}" for name in names for what in WHAT) if is_wide else ("agent", *WHAT)
+    for column in ("count", "wall s", *own):
         table.add_column(column, justify="right")
-    for arm in ARMS:
+    words = {APART: f"{len(names)} servers", SHARED: "1 server"}
+    alone = sorted(set(runs["arm"].unique()) - {*TOGETHER})
+    for arm in (*alone, *(TOGETHER if len(names) > 1 else ())):
         rows = runs[runs["arm"] == arm]
         sound = rows[rows["status"].eq("ok") & rows["validity"].ne("INVALID")]
         mine = agents[agents["trial_id"].isin(sound["trial_id"])]
-        values = [
-            _median(mine[mine["agent"].eq(name)], column) for name in names for column in COLUMNS
+        values = {
+            name: [_median(mine[mine["agent"].eq(name)], column) for column in COLUMNS]
+            for name in names
+        }
+        first = [
+            f"{arm} ({words[arm]})" if arm in words else arm,
+            f"{len(sound)}/{len(rows)}",
+            _median(sound, "wall_s"),
         ]
-        words = f" ({WORDS[arm]})" if arm in WORDS else ""
-        count = f"{len(sound)}/{len(rows)}"
-        table.add_row(f"{arm}{words}", count, _median(sound, "wall_s"), *values)
+        if is_wide:
+            table.add_row(*first, *(value for each in values.values() for value in each))
+            continue
+        for name in sorted(_agents_in(agents, arm)):
+            table.add_row(*first, name, *values[name])
+            first = ["", "", ""]
     return table
+
+
+def _agents_in(agents: pd.DataFrame, arm: str) -> set[str]:
+    """Return the agents of an arm."""
+    return set(agents.loc[agents["arm"].eq(arm), "agent"].astype(str))
 
 
 def _median(rows: pd.DataFrame, name: str) -> str:
@@ -95,6 +120,8 @@ def _reasons(runs: pd.DataFrame) -> Iterator[str]:
 
 
 def _estimates(runs: pd.DataFrame, agents: pd.DataFrame, blocks: pd.DataFrame) -> Iterator[str]:
+    if blocks.empty:
+        return
     for _, row in config_statistics(collect_samples(runs, agents, blocks)).iterrows():
         if key_of(row) in SHOWN:
             yield _sentence(row)

@@ -39,13 +39,16 @@ def _positive(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dualollama",
-        description="How well do two LLM agents run side by side on two Ollama servers?",
+        description="How well do LLM agents run side by side on local model servers?",
+    )
+    parser.add_argument(
+        "--study", metavar="DIR", type=Path, help="a folder with a study.yaml (default: TR114's)"
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
     run = commands.add_parser("run", help="measure configurations and make the report")
-    run.add_argument("--configs", nargs="+", metavar="CONFIG_ID", help="default: all of the matrix")
-    run.add_argument("--blocks", type=_positive, help="repetitions of the four arms (default 5)")
+    run.add_argument("--configs", nargs="+", metavar="CONFIG_ID", help="default: all of the study")
+    run.add_argument("--blocks", type=_positive, help="repetitions of all arms (default 5)")
     run.add_argument("--workload", choices=["standard", "parity"], help="what the agents are asked")
     run.add_argument("--servers", choices=SERVER_KINDS, help="default: DUALOLLAMA_SERVERS")
     run.set_defaults(function=_run)
@@ -54,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     what = measure.add_mutually_exclusive_group(required=True)
     what.add_argument("config_id", metavar="CONFIG_ID", nargs="?")
     what.add_argument("--agents", metavar="FILE", type=Path, help="a TOML file with the two agents")
-    measure.add_argument("--blocks", type=_positive, help="repetitions of the four arms")
+    measure.add_argument("--blocks", type=_positive, help="repetitions of all arms")
     measure.add_argument("--servers", choices=SERVER_KINDS, help="default: DUALOLLAMA_SERVERS")
     measure.set_defaults(function=_measure)
 
@@ -266,6 +269,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 what was asked for is there, 1 failed, 2 wrong usage, 3 nothing counted, 130 interrupted.
     """
     parsed = _parser().parse_args(arguments)
+    if parsed.study is not None:  # also for what reads it later: the graph, other processes
+        os.environ["DUALOLLAMA_STUDY"] = str(parsed.study.absolute())
     try:
         code = int(parsed.function(parsed))
         sys.stdout.flush()

@@ -15,9 +15,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.study import (
+    PAIR,
     AgentSpec,
     Configuration,
-    Scenario,
     Strict,
     derive_scenario,
 )
@@ -83,10 +83,14 @@ def read_agents_file(path: Path) -> AgentsFile:
     except ValidationError as error:
         raise InputError.from_validation(str(path), error) from error
     a, b, urls = _agents(document)
-    scenario: Scenario = derive_scenario(a, b)
     name = NOT_IN_AN_ID.sub("-", path.stem)[: MAX_ID - len(PREFIX)]
     return AgentsFile(
-        Configuration(config_id=PREFIX + name, scenario=scenario, collector=a, insight=b), urls
+        Configuration(
+            config_id=PREFIX + name,
+            scenario=derive_scenario(a, b),
+            specs={agent.name: spec for agent, spec in zip(PAIR, (a, b), strict=True)},
+        ),
+        urls,
     )
 
 

@@ -7,14 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dualollama_pipeline.core.plan import Deadlines, Plan, PlannedAgent, PlannedTrial, Stage
-from dualollama_pipeline.core.study import ARMS, AgentOptions, AgentSpec, Configuration, former
+from dualollama_pipeline.core.study import (
+    PAIR,
+    Agent,
+    AgentOptions,
+    AgentSpec,
+    Configuration,
+    StudyAgent,
+    arms_of,
+    former,
+)
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 
 DEFAULT_SEED = 114
 KEEP_ALIVE = "30m"
+Arm = tuple[str, tuple[Agent, ...]]
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,7 @@ class BatchSettings:
     model: str
     servers: dict[str, str]
     clock: str
+    agents: tuple[StudyAgent, ...] = tuple(StudyAgent(name=n, server=s) for n, s in PAIR)
     environments: dict[str, dict[str, str]] = field(default_factory=dict)
     hold_length: bool = False
     seed: int = DEFAULT_SEED
@@ -57,10 +69,9 @@ def williams(n: int) -> list[tuple[int, ...]]:
     return square if n % 2 == 0 else [*square, *(row[::-1] for row in square)]
 
 
-def arm_orders(blocks: int, seed: int) -> list[tuple[str, ...]]:
+def arm_orders(arms: Sequence[str], blocks: int, seed: int) -> list[tuple[str, ...]]:
     """The order of the arms in each block: the design's rows shuffled, then random orders."""
     chance = random.Random(seed)
-    arms = list(ARMS)
     rows = [tuple(arms[i] for i in row) for row in williams(len(arms))]
     chance.shuffle(rows)
     while len(rows) < blocks:
@@ -83,23 +94,40 @@ def _stage(
     )
 
 
+def stages_of(agent: StudyAgent, workload: Workload) -> tuple[StageTemplate, ...]:
+    """Return what an agent is asked: its own prompts, else the workload's stages."""
+    if not agent.prompts:
+        return workload.stages
+    return tuple(
+        StageTemplate(f"prompt {number}", prompt, agent.num_predict)
+        for number, prompt in enumerate(agent.prompts, start=1)
+    )
+
+
+def workload_name(agents: Sequence[StudyAgent], workload: Workload) -> str:
+    """Return `study` where an agent has prompts of its own: no other work is pooled with it."""
+    return "study" if any(agent.prompts for agent in agents) else workload.name
+
+
 def _trial(
-    configuration: Configuration, workload: Workload, shared: BatchSettings, block: int, arm: str
+    configuration: Configuration, workload: Workload, shared: BatchSettings, block: int, arm: Arm
 ) -> PlannedTrial:
-    trial_id = f"{configuration.config_id}.s{shared.seed}.b{block}.{former(arm)}"
+    name_of_arm, placed = arm
+    trial_id = f"{configuration.config_id}.s{shared.seed}.b{block}.{former(name_of_arm)}"
     specs: dict[str, AgentSpec] = dict(configuration.agents)
+    asked = {agent.name: stages_of(agent, workload) for agent in shared.agents}
     agents = [
         PlannedAgent(
             name=name,
             server=server,
             model=specs[name].model or shared.model,
             options=AgentOptions.model_validate(specs[name].given()),
-            stages=tuple(_stage(s, shared, block, name, trial_id) for s in workload.stages),
+            stages=tuple(_stage(s, shared, block, name, trial_id) for s in asked[name]),
         )
-        for name, server in ARMS[arm]
+        for name, server in placed
     ]
     random.Random(_keyed_int("submission", trial_id)).shuffle(agents)
-    return PlannedTrial(trial_id=trial_id, block=block, arm=arm, agents=tuple(agents))
+    return PlannedTrial(trial_id=trial_id, block=block, arm=name_of_arm, agents=tuple(agents))
 
 
 def build_plan(configuration: Configuration, workload: Workload, shared: BatchSettings) -> Plan:
@@ -109,17 +137,18 @@ def build_plan(configuration: Configuration, workload: Workload, shared: BatchSe
         pydantic.ValidationError: a shared value is out of range.
     """
     order_seed = _keyed_int("order", shared.seed, configuration.config_id)
+    arms = arms_of([Agent(agent.name, agent.server) for agent in shared.agents])
     trials = [
-        _trial(configuration, workload, shared, block, arm)
-        for block, arms in enumerate(arm_orders(shared.blocks, order_seed), start=1)
-        for arm in arms
+        _trial(configuration, workload, shared, block, (arm, arms[arm]))
+        for block, order in enumerate(arm_orders(list(arms), shared.blocks, order_seed), start=1)
+        for arm in order
     ]
     return Plan(
         plan_id=f"{configuration.config_id}.{shared.batch_id}",
         batch_id=shared.batch_id,
         config_id=configuration.config_id,
-        scenario=configuration.scenario.value,
-        workload=workload.name,  # type: ignore[arg-type]  # checked by the model
+        scenario=str(configuration.scenario),
+        workload=workload_name(shared.agents, workload),  # type: ignore[arg-type]  # checked by the model
         seed=shared.seed,
         clock=shared.clock,  # type: ignore[arg-type]  # checked by the model
         deadlines=shared.deadlines,

@@ -13,6 +13,7 @@ A failed call of a model is no exception at all: it is a record (records.Failure
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 CREDENTIALS = re.compile(r"//[^/@]*@")  # of a URL: they belong in no message
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pydantic import ValidationError
+
+    Place = tuple[int | str, ...]
 
 
 class DualOllamaError(Exception):
@@ -37,11 +40,16 @@ class InputError(DualOllamaError):
 
     @classmethod
     def from_validation(
-        cls, source: str, error: ValidationError, name: Callable[[str], str] = str
+        cls,
+        source: str,
+        error: ValidationError,
+        name: Callable[[str], str] = str,
+        permitted: Callable[[Place], list[str]] | None = None,
     ) -> InputError:
         """Translate pydantic's findings: one line for each field, with the value found.
 
-        `name` turns a field into what the user wrote it as.
+        `name` turns a field into what the user wrote it as; `permitted` says which keys there are
+        beside an unknown one.
         """
         lines = []
         for finding in error.errors(include_url=False):
@@ -50,6 +58,13 @@ class InputError(DualOllamaError):
             value = CREDENTIALS.sub("//***@", repr(finding["input"]))
             shown = value if len(value) <= 80 else value[:77] + "..."  # noqa: PLR2004 a screen line
             said = finding["msg"].removeprefix("Value error, ")
+            is_key = finding["type"] in {"extra_forbidden", "model_type"} and finding["loc"]
+            if permitted is not None and is_key:
+                known, key = permitted(finding["loc"]), str(finding["loc"][-1])
+                near = get_close_matches(key, known, n=1)
+                said += f"; there are {', '.join(known)}" + "".join(
+                    f" (did you mean {each}?)" for each in near
+                )
             lines.append(f"{source}: {field} = {shown}: {said}")
         return cls("\n".join(lines), f"correct the field(s) named above in {source}")
 

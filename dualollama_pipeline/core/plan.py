@@ -107,7 +107,7 @@ class Plan(Strict):
     batch_id: Annotated[str, Field(pattern=SAFE_ID)]
     config_id: Annotated[str, Field(pattern=SAFE_ID)]
     scenario: str
-    workload: Literal["standard", "parity"]
+    workload: Literal["standard", "parity", "study"]
     hold_length: bool = False
     api: Literal["generate", "chat"] = "generate"
     seed: int

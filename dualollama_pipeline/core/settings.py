@@ -8,15 +8,25 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
 from dualollama_pipeline.core.plan import Deadlines
-from dualollama_pipeline.core.study import SERVERS, Strict
+from dualollama_pipeline.core.study import Strict, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from dualollama_pipeline.core.study import Study
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "DUALOLLAMA_"
@@ -26,39 +36,66 @@ PLAIN_URL = re.compile(
     re.IGNORECASE,
 )
 DEFAULT_PORTS = {"http": 80, "https": 443}
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _plain_http_url(value: str) -> str:
+    found = PLAIN_URL.fullmatch(value)
+    if found is None or not 0 < int(found["port"] or 1) < 2**16:
+        msg = (
+            "write http://HOST:PORT, or https://HOST/PATH, without a user or query "
+            "(credentials belong into DUALOLLAMA_TOKEN or DUALOLLAMA_BASIC)"
+        )
+        raise ValueError(msg)
+    port = f":{int(found['port'])}" if found["port"] else ""
+    return f"{found['scheme']}://{found['host']}{port}".lower() + found["path"]
+
+
+def _variables(value: Any) -> Any:
+    """Read `NAME=VALUE NAME=VALUE`, quoted as a shell would want it."""
+    if not isinstance(value, str):
+        return value
+    pairs = [word.partition("=") for word in shlex.split(value)]
+    for name, equals, _ in pairs:
+        if not equals or not VARIABLE.fullmatch(name):
+            msg = "write NAME=VALUE, several with a blank between them"
+            raise ValueError(msg)
+    return {name: content for name, _, content in pairs}
+
+
 Secret = Annotated[SecretStr, Field(strict=False)]
 Patience = Annotated[float, Field(gt=0, le=86_400, strict=False)]
-OfOneServer = Annotated[dict[str, str], Field(strict=False)]
+OfOneServer = Annotated[dict[str, str], BeforeValidator(_variables)]
+EachUrl = dict[str, Annotated[str, AfterValidator(_plain_http_url)]]
+OF_A_SERVER = re.compile(r"(?P<what>url|gpu|env|token|basic)_(?P<server>[a-z][a-z0-9_]*)")
 CONFIDENTIAL = re.compile(r"token(?!_s$)|basic|key|secret|password", re.IGNORECASE)
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PER_SERVER = ("url", "gpu", "env")
 
 
 class Settings(Strict):
     """The `DUALOLLAMA_*` variables, checked. Field names are theirs in lower case.
 
-    `gpu_*` and `env_*` are for servers that are started here: which GPUs one sees, and further
-    variables of its environment. Tokens are read where a request is made (credentials.py).
+    `url`, `gpu`, `env`, `token` and `basic` are by server: DUALOLLAMA_URL_A is `url["a"]`. `gpu`
+    and `env` are for servers that are started here: which GPUs one sees, and further variables of
+    its environment. Tokens are read where a request is made (credentials.py). `study` is a folder
+    with a study.yaml.
     """
 
     servers: Literal["simulated", "external", "managed"] = "simulated"
-    url_a: str | None = None
-    url_b: str | None = None
+    url: EachUrl = Field(default_factory=dict)
     model: Annotated[str, Field(pattern=PATTERN, max_length=200)] = "gemma3:latest"
     blocks: Annotated[int, Field(ge=1, le=1000, strict=False)] = 5
     workload: Literal["standard", "parity"] = "standard"
     hold_length: Annotated[bool, Field(strict=False)] = False
     warehouse: Annotated[Path, Field(strict=False)] = PROJECT_ROOT / "data" / "warehouse"
     data: Annotated[Path, Field(strict=False)] = PROJECT_ROOT / "data"
-    token: Secret | None = None
-    token_a: Secret | None = None
-    token_b: Secret | None = None
-    basic: Secret | None = None
-    basic_a: Secret | None = None
-    basic_b: Secret | None = None
-    gpu_a: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9,:/_-]*$")] | None = None
-    gpu_b: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9,:/_-]*$")] | None = None
-    env_a: OfOneServer = Field(default_factory=dict)
-    env_b: OfOneServer = Field(default_factory=dict)
+    study: Annotated[Path, Field(strict=False)] | None = None
+    token: dict[str, Secret] = Field(default_factory=dict)
+    basic: dict[str, Secret] = Field(default_factory=dict)
+    gpu: dict[str, Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9,:/_-]*$")]] = Field(
+        default_factory=dict
+    )
+    env: dict[str, OfOneServer] = Field(default_factory=dict)
     connect_s: Patience = Deadlines().connect_s
     load_s: Patience = Deadlines().load_s
     first_token_s: Patience = Deadlines().first_token_s
@@ -66,55 +103,73 @@ class Settings(Strict):
     total_s: Patience = Deadlines().total_s
     return_s: Patience = Deadlines().return_s
 
-    @field_validator("url_a", "url_b")
+    @model_validator(mode="before")
     @classmethod
-    def _plain_http_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        found = PLAIN_URL.fullmatch(value)
-        if found is None or not 0 < int(found["port"] or 1) < 2**16:
-            msg = (
-                "write http://HOST:PORT, or https://HOST/PATH, without a user or query "
-                "(credentials belong into DUALOLLAMA_TOKEN or DUALOLLAMA_BASIC)"
-            )
-            raise ValueError(msg)
-        port = f":{int(found['port'])}" if found["port"] else ""
-        return f"{found['scheme']}://{found['host']}{port}".lower() + found["path"]
-
-    @field_validator("env_a", "env_b", mode="before")
-    @classmethod
-    def _variables(cls, value: Any) -> Any:
-        """Read `NAME=VALUE NAME=VALUE`, quoted as a shell would want it."""
-        if not isinstance(value, str):
-            return value
-        pairs = [word.partition("=") for word in shlex.split(value)]
-        for name, equals, _ in pairs:
-            if not equals or not VARIABLE.fullmatch(name):
-                msg = "write NAME=VALUE, several with a blank between them"
-                raise ValueError(msg)
-        return {name: content for name, _, content in pairs}
+    def _by_server(cls, values: Any) -> Any:
+        """Sort `url_a` and its like by server; a token without one is for all (server "")."""
+        if not isinstance(values, dict):
+            return values
+        made: dict[str, Any] = {}
+        for name, value in values.items():
+            found = OF_A_SERVER.fullmatch(name)
+            if found and name not in cls.model_fields:
+                if value is not None:
+                    made.setdefault(found["what"], {})[found["server"]] = value
+            elif name in {"token", "basic"} and not isinstance(value, dict):
+                made.setdefault(name, {})[""] = value
+            else:
+                made[name] = value
+        return made
 
     @field_validator("model")
     @classmethod
     def _local_model(cls, value: str) -> str:
         return refuse_cloud(value)
 
-    @model_validator(mode="after")
-    def _external_servers_need_two_urls(self) -> Settings:
-        if self.servers == "external":
-            urls = self.by_server("url")
-            names = " and ".join(_variable(f"url_{server}") for server in urls)
-            if None in urls.values():
-                msg = f"external servers need {names}"
-                raise ValueError(msg)
-            if len(set(map(by_number, urls.values()))) < len(urls):
-                msg = f"{names} name the same server; two are needed"
-                raise ValueError(msg)
-        return self
+    def by_server(self, what: Literal["gpu", "env"], study: Study) -> dict[str, Any]:
+        """Return a setting of the study's servers by server; None where one has none."""
+        self.refuse_others(study)
+        return {server.name: getattr(self, what).get(server.name) for server in study.servers}
 
-    def by_server(self, what: str) -> dict[str, Any]:
-        """Return a setting that each server has of its own (`url`, `gpu`, `env`) by server."""
-        return {server: getattr(self, f"{what}_{server}") for server in SERVERS}
+    def urls(self, study: Study) -> dict[str, str]:
+        """Return the URL of each server: of its variable, else of the study.
+
+        Raises:
+            InputError: one has none, or two are the same; names the variables.
+        """
+        self.refuse_others(study)
+        found = {server.name: self.url.get(server.name) or server.url for server in study.servers}
+        variables = {name: _variable(f"url_{name}") for name in found}
+        if missing := [variables[name] for name, url in found.items() if url is None]:
+            raise InputError(
+                f"external servers need {' and '.join(missing)}",
+                "set them, or write each server's `url` in the study",
+            )
+        urls = {name: _plain_http_url(str(url)) for name, url in found.items()}
+        if len(set(map(by_number, urls.values()))) < len(urls):
+            raise InputError(
+                f"{' and '.join(variables.values())} name the same server; {len(urls)} are needed",
+                "start one server for each agent, each on a port of its own",
+            )
+        return urls
+
+    def refuse_others(self, study: Study) -> None:
+        """Refuse a variable of a server that the study does not have."""
+        names = [server.name for server in study.servers]
+        for what in ("url", "gpu", "env", "token", "basic"):
+            for name in getattr(self, what).keys() - {"", *names}:
+                raise InputError(
+                    unknown(_variable(f"{what}_{name}"), name, names),
+                    "name a server of the study in the variable",
+                )
+
+    @property
+    def study_file(self) -> Path:
+        """The study: of DUALOLLAMA_STUDY, else matrix.yaml of the data folder, else TR114's."""
+        if self.study is not None:
+            return self.study if self.study.suffix == ".yaml" else self.study / "study.yaml"
+        own = self.data / "matrix.yaml"
+        return own if own.exists() else PROJECT_ROOT / "data" / "studies" / "tr114" / "study.yaml"
 
     @property
     def published(self) -> Path:
@@ -149,10 +204,15 @@ class Settings(Strict):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            known = ", ".join(PREFIX + name.upper() for name in cls.model_fields)
+            known = ", ".join(
+                f"{PREFIX}{name.upper()}{'_<SERVER>' * (name in PER_SERVER)}"
+                for name in cls.model_fields
+            )
             found = InputError.from_validation("settings", error, name=_variable)
             each = error.errors()
-            named = ", ".join(_variable(str(one["loc"][0])) for one in each if one["loc"])
+            named = ", ".join(
+                _variable(".".join(map(str, one["loc"]))) for one in each if one["loc"]
+            )
             way_out = f"correct {named or 'what is named above'}"
             if any(one["type"] == "extra_forbidden" for one in each):
                 way_out += f"; there are {known}"
@@ -170,4 +230,4 @@ def by_number(url: str) -> str:
 
 
 def _variable(field: str) -> str:
-    return PREFIX + field.upper()
+    return PREFIX + field.removesuffix(".").replace(".", "_").upper()

@@ -1,23 +1,32 @@
 """The study: its agents and their servers, the arms that follow, and its configurations.
 
-The one place where an agent, a server or an arm has a name; everybody else gets them from here or
-reads them in a column. How often and in which order a configuration is measured is the plan's
-business (plan.py). Configurations stand in `data/matrix.yaml`; an empty option means "server
-default".
+Agents and servers have the names that the study's file gives them; everybody else gets them from
+here or reads them in a column. How often and in which order a configuration is measured is the
+plan's business (plan.py). An option that is not written is the server's default.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from dualollama_pipeline.core.settings import Settings
@@ -25,6 +34,8 @@ if TYPE_CHECKING:
 # '|' joins Dagster's multi-partition keys, '/' and '..' would leave the warehouse: letters,
 # digits, '-' and '_' only.
 SAFE_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+NAME = r"^[a-z][a-z0-9_]{0,30}$"  # of a server or agent: part of an arm, of a variable, of a column
+ALL = "all"  # the scenario of a study that has none
 
 
 class Scenario(StrEnum):
@@ -36,17 +47,17 @@ class Scenario(StrEnum):
 
 
 class Agent(NamedTuple):
-    """An agent, and the server that it has to itself where each has one."""
+    """An agent, and the server that it runs on."""
 
     name: str
     server: str
 
 
 COLLECTOR, INSIGHT = Agent("collector", "a"), Agent("insight", "b")
-AGENTS = (COLLECTOR, INSIGHT)
-SERVERS = tuple(dict.fromkeys(agent.server for agent in AGENTS))
+PAIR = (COLLECTOR, INSIGHT)  # the agents of a study that names none
 APART, SHARED = "apart", "shared"
 TOGETHER = (APART, SHARED)
+MOST_AGENTS = 8
 
 
 def solo(agent: str) -> str:
@@ -54,11 +65,20 @@ def solo(agent: str) -> str:
     return f"solo_{agent}"
 
 
-ARMS: dict[str, tuple[Agent, ...]] = {
-    **{solo(agent.name): (agent,) for agent in AGENTS},
-    APART: AGENTS,
-    SHARED: tuple(Agent(agent.name, AGENTS[0].server) for agent in AGENTS),
-}
+def arms_of(agents: Sequence[Agent]) -> dict[str, tuple[Agent, ...]]:
+    """Return who runs where in each arm; `agents` are on the servers that they have to themselves.
+
+    `shared` is on the first agent's server.
+    """
+    alone: dict[str, tuple[Agent, ...]] = {solo(agent.name): (agent,) for agent in agents}
+    if len(agents) == 1:  # nobody to be compared with
+        return alone
+    return {
+        **alone,
+        APART: tuple(agents),
+        SHARED: tuple(Agent(agent.name, agents[0].server) for agent in agents),
+    }
+
 
 # What arms were called before. Trial ids, nonces and seeds keep these words, so that the same plan
 # measures the same; journals that hold them are read through this table.
@@ -124,33 +144,77 @@ class AgentSpec(AgentOptions):
         return None if value is None else refuse_cloud(value)
 
 
+def _read_prompt(value: Any, info: ValidationInfo) -> Any:
+    """Take a text as it is, and `{file: PATH}` from the study's folder."""
+    if not (isinstance(value, dict) and set(value) == {"file"}):
+        return value
+    folder = (info.context or {}).get("folder")
+    if folder is None or not isinstance(value["file"], str):
+        msg = "write a text, or {file: PATH} with a path from the study's folder"
+        raise ValueError(msg)
+    try:
+        text: str = (folder / value["file"]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"cannot read the prompt ({error}); correct the path or the file"
+        raise ValueError(msg) from error
+    return text
+
+
+Prompt = Annotated[str, BeforeValidator(_read_prompt), Field(min_length=1, max_length=1_000_000)]
+
+
+class StudyAgent(AgentSpec):
+    """An agent of the study: where it runs, what it is asked, and what all configurations share.
+
+    `prompts` are sent one after the other; without any the agent does the workload. `num_predict`
+    bounds each of their answers.
+    """
+
+    name: Annotated[str, Field(pattern=NAME)]
+    server: Annotated[str, Field(pattern=NAME)]
+    prompts: Annotated[tuple[Prompt, ...], Field(strict=False, max_length=20)] = ()
+    num_predict: Annotated[int, Field(gt=0, lt=2**31)] | None = None
+
+
+class StudyServer(Strict):
+    """A server of the study; its URL may stand in DUALOLLAMA_URL_<NAME> instead."""
+
+    name: Annotated[str, Field(pattern=NAME)]
+    url: str | None = None
+
+
+OWN_KEYS = {"config_id": "config_id", "id": "config_id", "scenario": "scenario"}
+
+
 class Configuration(Strict):
-    """One configuration of the study: what each agent asks for."""
+    """One configuration of the study: what each agent asks for, by the agents' names."""
 
     config_id: Annotated[str, Field(pattern=SAFE_ID)]
-    scenario: Annotated[Scenario, Field(strict=False)]
-    collector: AgentSpec
-    insight: AgentSpec
+    scenario: Annotated[str, Field(pattern=SAFE_ID)] = ALL
+    specs: dict[str, AgentSpec]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _agents_stand_beside(cls, written: Any) -> Any:
+        """In a file an agent's options stand under its name, beside id and scenario."""
+        if not isinstance(written, dict) or "specs" in written:
+            return written
+        plain = {OWN_KEYS[key]: value for key, value in written.items() if key in OWN_KEYS}
+        specs = {key: value for key, value in written.items() if key not in OWN_KEYS}
+        return plain | {"specs": specs}
 
     @property
     def agents(self) -> tuple[tuple[str, AgentSpec], ...]:
         """Name and options of each agent, in the study's order."""
-        return tuple((agent.name, getattr(self, agent.name)) for agent in AGENTS)
+        return tuple(self.specs.items())
 
-    @model_validator(mode="after")
-    def _scenario_follows_from_options(self) -> Configuration:
-        derived = derive_scenario(self.collector, self.insight)
-        if derived is not self.scenario:
-            msg = (
-                f"scenario of {self.config_id} is written {self.scenario.value!r}, but the two "
-                f"option sets make it {derived.value!r}; correct the scenario or the options"
-            )
-            raise ValueError(msg)
-        return self
+    def of(self, agent: str) -> AgentSpec:
+        """Return what one agent asks for."""
+        return self.specs[agent]
 
 
 def derive_scenario(collector: AgentSpec, insight: AgentSpec) -> Scenario:
-    """Classify a configuration from its two option sets (report section 2.3).
+    """Classify a configuration of TR114 from its two option sets (section 2.3).
 
     A without any option against B with some is baseline_vs_chimera; equal sets are homo.
     """
@@ -162,23 +226,78 @@ def derive_scenario(collector: AgentSpec, insight: AgentSpec) -> Scenario:
 
 
 class Study(Strict):
-    """All configurations, in the order of the file; ids are unique, whatever their case."""
+    """Servers, agents and configurations, in the order of the file; names are unique."""
 
+    name: Annotated[str, Field(pattern=SAFE_ID)] = "tr114"
+    servers: Annotated[tuple[StudyServer, ...], Field(strict=False)] = tuple(
+        StudyServer(name=agent.server) for agent in PAIR
+    )
+    agents: Annotated[
+        tuple[StudyAgent, ...], Field(strict=False, min_length=1, max_length=MOST_AGENTS)
+    ] = tuple(StudyAgent(name=agent.name, server=agent.server) for agent in PAIR)
     configurations: Annotated[tuple[Configuration, ...], Field(strict=False)]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _what_all_share(cls, written: Any) -> Any:
+        """Give each configuration every agent, with what the agent has in all of them."""
+        if not isinstance(written, dict) or not isinstance(written.get("configurations"), list):
+            return written
+        agents = written.get("agents", [{"name": agent.name} for agent in PAIR])
+        if not isinstance(agents, list) or not all(isinstance(each, dict) for each in agents):
+            return written
+        shared = {
+            each["name"]: {key: each[key] for key in AgentSpec.model_fields if key in each}
+            for each in agents
+            if isinstance(each.get("name"), str)
+        }
+        return written | {
+            "configurations": [_with_shared(each, shared) for each in written["configurations"]]
+        }
+
     @model_validator(mode="after")
-    def _ids_are_unique(self) -> Study:
+    def _names_are_unique_and_known(self) -> Study:
         if not self.configurations:
             msg = "there is no configuration; write at least one"
             raise ValueError(msg)
-        seen: dict[str, str] = {}
-        for configuration in self.configurations:
-            folded = configuration.config_id.casefold()  # file systems may fold case
-            if folded in seen:
-                msg = f"config_id {configuration.config_id!r} appears twice; ids must be unique"
+        _refuse_twice("config_id", self.config_ids)
+        _refuse_twice("agent", [agent.name for agent in self.agents])
+        _refuse_twice("server", [server.name for server in self.servers])
+        servers, names = [server.name for server in self.servers], list(self.specs_of)
+        taken: dict[str, str] = {}
+        for agent in self.agents:
+            if agent.server not in servers:
+                raise ValueError(unknown(f"server of {agent.name}", agent.server, servers))
+            if (other := taken.setdefault(agent.server, agent.name)) != agent.name:
+                msg = (
+                    f"{other} and {agent.name} name one server, {agent.server!r}, so there is no "
+                    "`apart`; give each agent a server of its own (`shared` is measured anyway)"
+                )
                 raise ValueError(msg)
-            seen[folded] = configuration.config_id
+        for configuration in self.configurations:
+            for name in configuration.specs.keys() - set(names):
+                raise ValueError(unknown(f"agent in {configuration.config_id}", name, names))
         return self
+
+    @property
+    def specs_of(self) -> dict[str, StudyAgent]:
+        """Each agent by its name."""
+        return {agent.name: agent for agent in self.agents}
+
+    @property
+    def places(self) -> tuple[Agent, ...]:
+        """Each agent on the server that it has to itself where each has one."""
+        return tuple(Agent(agent.name, agent.server) for agent in self.agents)
+
+    @property
+    def arms(self) -> dict[str, tuple[Agent, ...]]:
+        """Who runs where in each arm."""
+        return arms_of(self.places)
+
+    @property
+    def scenarios(self) -> list[str]:
+        """The scenarios, in the order of the file."""
+        return list(dict.fromkeys(each.scenario for each in self.configurations))
 
     @property
     def config_ids(self) -> list[str]:
@@ -192,7 +311,7 @@ class Study(Strict):
                 return configuration
         raise InputError(
             f"config_id = {config_id!r}: there is no such configuration",
-            f"use one of {', '.join(self.config_ids)}, or add it to the matrix",
+            f"use one of {', '.join(self.config_ids)}, or add it to the study",
         )
 
     def equal_groups(self) -> list[tuple[str, ...]]:
@@ -204,17 +323,56 @@ class Study(Strict):
         return [tuple(ids) for ids in groups.values() if len(ids) > 1]
 
 
+def _with_shared(written: Any, shared: dict[Any, dict[str, Any]]) -> Any:
+    if not isinstance(written, dict) or "specs" in written:
+        return written
+    made = dict(written)
+    for name, options in shared.items():
+        own = written.get(name, {})
+        made[name] = {**options, **own} if isinstance(own, dict) else own
+    return {key: made[key] for key in (*(made.keys() - shared.keys()), *shared)}
+
+
+def _refuse_twice(what: str, names: Sequence[str]) -> None:
+    folded: set[str] = set()
+    for name in names:
+        if name.casefold() in folded:  # file systems may fold case
+            msg = f"{what} {name!r} appears twice; {what}s must be unique"
+            raise ValueError(msg)
+        folded.add(name.casefold())
+
+
+def unknown(what: str, name: object, known: Sequence[str]) -> str:
+    """Return what to say of a name that is none of the known ones, with the nearest of them."""
+    near = get_close_matches(str(name), known, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return f"{what} = {name!r} is not permitted: there are {', '.join(known)}{hint}"
+
+
 def study_of(settings: Settings) -> Study:
-    """Read the matrix that the settings name; errors as `load_study`."""
-    return load_study(settings.data / "matrix.yaml")
+    """Read the study that the settings name; errors as `load_study`."""
+    return load_study(settings.study_file)
 
 
 def load_study(path: Path) -> Study:
-    """Read and check the matrix.
+    """Read and check a study's file; a prompt may be `{file: PATH}`, from the study's folder.
 
     Raises:
         InputError: the file is missing, is no YAML, or a field is wrong; names field and value.
     """
     from dualollama_pipeline.core.yaml_file import load_yaml  # noqa: PLC0415 a worker reads none
 
-    return load_yaml(path, Study)
+    return load_yaml(path, Study, {"folder": path.parent}, _permitted)
+
+
+def _permitted(loc: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that a study's file may have at a place."""
+    if loc[0] == "configurations" and len(loc) == len(("configurations", 0, "specs", "key")):
+        return [*OWN_KEYS, "and the names of the agents"]
+    models: dict[object, type[Strict]] = {
+        "configurations": AgentSpec,
+        "agents": StudyAgent,
+        "servers": StudyServer,
+    }
+    model = models.get(loc[0], Study) if len(loc) > 1 else Study
+    return list(model.model_fields)

@@ -1,9 +1,12 @@
-"""Where results lie under the warehouse. Paths only, nothing is opened."""
+"""Where results lie under the warehouse, and whose they are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from dualollama_pipeline.core.atomic import write_atomically
+from dualollama_pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +17,26 @@ class Warehouse:
     """The folder that holds journals, tables and the report."""
 
     root: Path
+
+    def belongs_to(self, study: str) -> None:
+        """Refuse results of another study: a mean over two studies is of neither.
+
+        Raises:
+            InputError: it holds another study's; names both.
+        """
+        mark = self.root / "study"
+        if mark.exists():
+            owner = mark.read_text(encoding="utf-8").strip()
+        else:  # one of before has no mark, and was TR114's
+            owner = "tr114" if self.measured else study
+        if owner != study:
+            raise InputError(
+                f"{self.root} holds results of the study {owner!r}, not of {study!r}",
+                "set DUALOLLAMA_WAREHOUSE (and DAGSTER_HOME) to folders of their own, or use the "
+                "study that it belongs to",
+            )
+        if not mark.exists():
+            write_atomically(mark, f"{study}\n".encode())
 
     def journal(self, config_id: str, batch_id: str) -> Path:
         """The evidence of one configuration in one batch."""

@@ -10,9 +10,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from dualollama_pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from yaml import SafeLoader
+
+    from dualollama_pipeline.core.errors import Place
 else:  # the same language; where PyYAML was built with libyaml, ten times as fast
     SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -49,8 +52,15 @@ class Written(BaseModel):
         return values
 
 
-def load_yaml(path: Path, model: type[Model]) -> Model:
-    """Read a YAML file into a pydantic model.
+def load_yaml(
+    path: Path,
+    model: type[Model],
+    context: dict[str, Any] | None = None,
+    permitted: Callable[[Place], list[str]] | None = None,
+) -> Model:
+    """Read a YAML file into a pydantic model; `context` is for its validators.
+
+    `permitted` says which keys there are at a place, to be told beside one that there is not.
 
     Raises:
         InputError: the file is missing, is no YAML, or a field is wrong; names field and value.
@@ -59,13 +69,17 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path}: cannot read it ({error})", f"restore {path.name} from the project's data/"
+            f"{path}: cannot read it ({error})",
+            f"name another file, or restore {path.name} from the project's data/",
         ) from error
     try:
         content = yaml.load(text, Loader=UniqueKeyLoader)  # noqa: S506 a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid YAML: {error}", "correct the line named") from error
     try:
-        return model.model_validate(content)
+        return model.model_validate(content, context=context)
     except ValidationError as error:
-        raise InputError.from_validation(str(path), error) from error
+        # `specs` stands in no file: an agent's options stand under its name
+        raise InputError.from_validation(
+            str(path), error, lambda field: field.replace(".specs", ""), permitted
+        ) from error

@@ -5,7 +5,6 @@ One job of measuring and report would render the report once for each partition.
 
 import dagster as dg
 
-from dualollama_pipeline.core.study import Scenario
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.assets import inputs
 from dualollama_pipeline.defs.assets.servers import servers
@@ -64,11 +63,11 @@ def _campaign(name: str, config_ids: list[str], description: str) -> dg.JobDefin
 
 scenario_jobs = [
     _campaign(
-        scenario.value,
-        [entry.config_id for entry in MATRIX.configurations if entry.scenario is scenario],
-        f"Measure all configurations of {scenario.value}.",
+        scenario.replace("-", "_"),
+        [entry.config_id for entry in MATRIX.configurations if entry.scenario == scenario],
+        f"Measure all configurations of {scenario}.",
     )
-    for scenario in Scenario
+    for scenario in MATRIX.scenarios
 ]
 smoke_job = _campaign("smoke", MATRIX.config_ids[:1], "Measure the first configuration only.")
 campaign_jobs = [*scenario_jobs, smoke_job]

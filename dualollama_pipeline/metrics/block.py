@@ -62,7 +62,13 @@ def _longest(times_s: Sequence[float]) -> float:
 
 
 def slowdown(together: float, alone: float) -> float:
-    """Return how many times longer the same work takes together than alone (METHOD section 2)."""
+    """Return how many times longer the same work takes together than alone (METHOD section 2).
+
+    Infinite where time passed and nothing was done: a queue of three lets one agent wait for all
+    of the window, and 1 / slowdown is its part, 0.
+    """
+    if alone == 0 and together > 0:
+        return math.inf
     return together / alone if alone > 0 else NAN
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from dualollama_pipeline.core.study import AGENTS, APART, SHARED, TOGETHER
+from dualollama_pipeline.core.study import APART, SHARED, TOGETHER
 
 ALL = "all"  # the agent of a value that is not of one agent
 
@@ -42,23 +43,17 @@ class Metric:
     formula: str
     meaning: str
     arms: tuple[str, ...] = (APART,)
-    upper: float | None = None  # what the quantity cannot exceed, by definition
+    upper: float | Literal["agents"] | None = None  # what it cannot exceed, by definition
     better: Literal["higher", "lower", "neither"] = "higher"
     against: str | None = None
     column: str | None = None
     by_agents: bool = False
     by_length: bool = False
 
-    @property
-    def keys(self) -> tuple[Key, ...]:
-        """The estimates of this metric, arm after arm."""
-        agents = [agent.name for agent in AGENTS] if self.table == "agent_table" else [ALL]
-        return tuple(Key(self.name, arm, agent) for arm in self.arms for agent in agents)
-
-    @property
-    def most(self) -> int | None:
-        """The number of agents where an estimate cannot be more."""
-        return len(AGENTS) if self.by_agents else None
+    def keys(self, agents: Sequence[str]) -> tuple[Key, ...]:
+        """Return the estimates of this metric in a study of these agents, arm after arm."""
+        names = agents if self.table == "agent_table" else [ALL]
+        return tuple(Key(self.name, arm, name) for arm in self.arms for name in names)
 
     def rests_on(self, arm: str) -> tuple[str, ...]:
         """Return the arms of several agents that a value of `arm` rests on."""
@@ -133,7 +128,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "balance_speedup", "Balance speedup (the report's)", "x", "linear", "run_table",
         "(t_a + t_b) / wall time together",
-        "Balance efficiency / 50: between 1 and 2 whatever the servers do.", upper=2.0,
+        "Balance efficiency / 50: between 1 and 2 whatever the servers do.", upper="agents",
     ),
     Metric(
         "tok_per_s_delta", "Throughput delta", "tok/s", "linear", "run_table",

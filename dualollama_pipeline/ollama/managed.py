@@ -21,6 +21,7 @@ import httpx
 from dualollama_pipeline.core.credentials import STARS
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.settings import CONFIDENTIAL
+from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.machine.gpu import gpu_vendors
 
 if TYPE_CHECKING:
@@ -85,9 +86,9 @@ class ManagedServer:
 def managed_servers(
     settings: Settings, outer: Mapping[str, str] | None = None
 ) -> Iterator[dict[str, ManagedServer]]:
-    """Start servers `a` and `b`, yield them when both answer, stop exactly these two.
+    """Start the study's servers, yield them when all answer, stop exactly these.
 
-    Their output goes to logs/ollama-a.log and ollama-b.log in the warehouse.
+    Their output goes to logs/ollama-<server>.log in the warehouse.
 
     Raises:
         ServerError: there is no `ollama` on PATH, or one does not answer within 60 s; with the end
@@ -98,15 +99,16 @@ def managed_servers(
     if program is None:
         raise ServerError(
             "managed servers need the program `ollama`, which is not on PATH",
-            "install Ollama, or start two servers yourself and set DUALOLLAMA_SERVERS=external",
+            "install Ollama, or start the servers yourself and set DUALOLLAMA_SERVERS=external",
         )
     logs = settings.warehouse / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     vendors = gpu_vendors()
-    environments = settings.by_server("env")
+    study = study_of(settings)
+    environments = settings.by_server("env", study)
     own = {
-        server: {**gpu_variables(gpu, vendors), **environments[server]}
-        for server, gpu in settings.by_server("gpu").items()
+        server: {**gpu_variables(gpu, vendors), **(environments[server] or {})}
+        for server, gpu in settings.by_server("gpu", study).items()
     }
     with ExitStack() as stack:
         servers = {

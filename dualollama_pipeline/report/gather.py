@@ -36,6 +36,7 @@ NIGHT_METRIC = BY_NAME["weighted_speedup"]
 BLOCK_COLUMNS = (
     *WHERE, "block", "arm", NIGHT_METRIC.name, "counts", "n_reloads", "prompt_share",
     "exact_speedup",
+    "n_agents",
 )  # fmt: skip
 
 
@@ -98,7 +99,7 @@ def _outside(settings: Settings, store: TableStore, config_ids: Sequence[str]) -
     sizes = counting.groupby("config_id").size()
     return {
         name: f"measured outside the matrix ({sizes.get(name, 0)} blocks count): add it to "
-        "matrix.yaml to have it here"
+        "the study to have it here"
         for name in others
     }
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.inputs import ReportInputs
 
 MOST = 5  # reasons: whoever has more starts with these
+ONE_AGENT = (
+    "One agent was measured, alone: there is nothing to compare it with. Its delays are below; a "
+    "second agent in the study makes it a comparison."
+)
 START = "Measure at least 5 complete blocks of a configuration: `dualollama run`."
 
 
@@ -25,6 +29,8 @@ def nothing_counts(inputs: ReportInputs) -> tuple[str, ...]:
     blocks = inputs.blocks
     if blocks["counts"].any():
         return ()
+    if inputs.blocks.empty and inputs.runs["status"].eq("ok").any():
+        return (ONE_AGENT,)
     return (*_tried(inputs), *_reasons(inputs.calls, inputs.runs), *_not_measured(inputs), START)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from dualollama_pipeline.core.records import Status
-from dualollama_pipeline.core.study import APART, ARMS, SHARED, TOGETHER
+from dualollama_pipeline.core.study import APART, SHARED, TOGETHER
 from dualollama_pipeline.core.units import NS_PER_S
 from dualollama_pipeline.report.wording import ARM_WORDS
 from dualollama_pipeline.statistics.samples import BLOCK
@@ -134,12 +134,11 @@ def load_pair(warehouse: Path, blocks: pd.DataFrame, calls: pd.DataFrame) -> Pai
 def _one_after_the_other(trials: dict[str, TrialRecord]) -> list[Lane]:
     """Put the solo trials in sequence: what the pair is compared with."""
     lanes: list[Lane] = []
-    for arm in (name for name in ARMS if name not in TOGETHER):
-        if arm in trials:
-            after_s = lanes[-1].calls[-1].end_s if lanes and lanes[-1].calls else 0.0
-            agents = ", ".join(_agents(trials[arm]))
-            spans = tuple(_spans(trials[arm].calls, after_s))
-            lanes.append(Lane(f"one after the other: {agents}", spans))
+    alone = [trial for arm, trial in trials.items() if arm not in TOGETHER]
+    for trial in sorted(alone, key=lambda trial: trial.calls[0].server):
+        after_s = lanes[-1].calls[-1].end_s if lanes and lanes[-1].calls else 0.0
+        agents = ", ".join(_agents(trial))
+        lanes.append(Lane(f"one after the other: {agents}", tuple(_spans(trial.calls, after_s))))
     return lanes
 
 

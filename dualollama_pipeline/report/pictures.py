@@ -15,7 +15,7 @@ from dualollama_pipeline.report.sections.two_or_one import (
     draw_contrasts,
     shown_rows,
 )
-from dualollama_pipeline.report.summary import estimate_of, scenario_order
+from dualollama_pipeline.report.summary import estimate_of
 from dualollama_pipeline.report.wording import one_line
 from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
 
@@ -33,7 +33,6 @@ def speedups_picture(config_statistics: pd.DataFrame) -> str:
     rows = plain_rows(config_statistics)
     groups = sorted(
         grouped(rows, "scenario", "config_id").items(),
-        key=lambda item: (scenario_order(item[0][0]), item[0][1]),
     )
     lines = [
         SpeedupRow(one_line(config_id), one_line(scenario), False, tuple(map(estimate_of, group)))

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from dualollama_pipeline.core.study import SHARED, TOGETHER, Scenario
+from dualollama_pipeline.core.study import SHARED, TOGETHER
 from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.report.advice import advise
+from dualollama_pipeline.report.counted import WRITTEN_FOR, drawings_for, summary_for
 from dualollama_pipeline.report.headline import answer, how_often_stopped
 from dualollama_pipeline.report.model import (
     BlockNote,
@@ -133,9 +134,7 @@ def _configurations(inputs: ReportInputs) -> tuple[ConfigurationSummary, ...]:
             notes=_notes(blocks.get((config_id,), [])),
             estimates=tuple(map(estimate_of, rows)),
         )
-        for (scenario, config_id), rows in sorted(
-            groups.items(), key=lambda item: (scenario_order(item[0][0]), item[0][1])
-        )
+        for (scenario, config_id), rows in sorted(groups.items())
     )
 
 
@@ -153,14 +152,8 @@ def _scenarios(
             validity=_count_validity(blocks.get((scenario,), [])),
             estimates=tuple(PooledEstimate(**_pooled(row)) for row in rows),
         )
-        for (scenario,), rows in sorted(groups.items(), key=lambda item: scenario_order(item[0][0]))
+        for (scenario,), rows in sorted(groups.items())
     )
-
-
-def scenario_order(scenario: str) -> tuple[int, str]:
-    """Order as the report does; a scenario it does not know comes last."""
-    known = [member.value for member in Scenario]
-    return (known.index(scenario) if scenario in known else len(known), scenario)
 
 
 def _equal_to(config_id: str, equal_groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
@@ -229,4 +222,6 @@ def compose(inputs: ReportInputs, builders: Sequence[Builder]) -> Report:
     chapters = [build(inputs, summary) for build in builders]
     drawings = {name: svg for chapter in chapters for name, svg in chapter.drawings.items()}
     sections = tuple(chapter.section for chapter in chapters)
-    return Report(summary.model_copy(update={"sections": sections}), drawings)
+    n_agents = int(inputs.runs["n_agents"].max()) if len(inputs.runs) else WRITTEN_FOR
+    whole = summary.model_copy(update={"sections": sections})
+    return Report(summary_for(whole, n_agents), drawings_for(drawings, n_agents))

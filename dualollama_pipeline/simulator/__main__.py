@@ -15,7 +15,6 @@ from dualollama_pipeline.simulator.profile import Profile
 from dualollama_pipeline.simulator.serving import HOST, bound_socket, serve_pair
 
 _LARGEST_PORT = 65535
-_N_PORTS = 2
 
 
 class _BadOption(Exception):  # noqa: N818 - one line for the user, not an error of the program
@@ -26,15 +25,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m dualollama_pipeline.simulator",
-        description="Serve the simulated Ollama pair on loopback.",
+        description="Serve simulated Ollama servers on loopback.",
     )
-    parser.add_argument("--ports", default="0,0", help="A,B; free ports by default")
+    parser.add_argument("--servers", default="a,b", help="their names, one GPU for all of them")
+    parser.add_argument("--ports", help="A,B; free ports by default")
     parser.add_argument("--profile", default="standard", help="name in data/simulator or a path")
     parser.add_argument("--stdin-guard", action="store_true", help="end when stdin ends")
     options = parser.parse_args(arguments)
     try:
         profile = _profile(options.profile)
-        sockets = [_socket(options.ports, port) for port in _ports(options.ports)]
+        names = options.servers.split(",")
+        ports = _ports(options.ports or ",".join("0" for _ in names), len(names))
+        sockets = {
+            name: _socket(options.ports, port) for name, port in zip(names, ports, strict=True)
+        }
     except _BadOption as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -56,15 +60,16 @@ def _profile(name_or_path: str) -> Profile:
         raise _BadOption(f"--profile {name_or_path}: {error}") from error
 
 
-def _ports(text: str) -> list[int]:
+def _ports(text: str, wanted: int) -> list[int]:
     parts = text.split(",")
-    is_sound = len(parts) == _N_PORTS and all(
+    is_sound = len(parts) == wanted and all(
         part.strip().isdecimal() and int(part) <= _LARGEST_PORT for part in parts
     )
     ports = [int(part) for part in parts] if is_sound else []
-    if not is_sound or (ports[0] == ports[1] != 0):
+    given = [port for port in ports if port]
+    if not is_sound or len(set(given)) < len(given):
         raise _BadOption(
-            f"--ports {text}: needs two different port numbers up to {_LARGEST_PORT}, such as "
+            f"--ports {text}: needs {wanted} different port numbers up to {_LARGEST_PORT}, such as "
             "--ports 11434,11435; leave it out for free ports"
         )
     return ports

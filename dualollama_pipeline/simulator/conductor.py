@@ -43,10 +43,12 @@ class Caller:
 
 
 class Conductor:
-    """The shared state of both servers' HTTP faces."""
+    """The shared state of the servers' HTTP faces."""
 
-    def __init__(self, profile: Profile, patience: Patience | None = None) -> None:
-        self.world = World(profile)
+    def __init__(
+        self, profile: Profile, patience: Patience | None = None, n_servers: int = 2
+    ) -> None:
+        self.world = World(profile, n_servers=n_servers)
         self._patience = patience or Patience()
         self._trial: Trial | None = None
         self._outlets: list[Outlet] = []

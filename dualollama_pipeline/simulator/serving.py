@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping
 
 import uvicorn
 from starlette.applications import Starlette
@@ -55,10 +55,10 @@ def bound_socket(port: int) -> socket.socket:
 
 
 async def serve_pair(
-    profile: Profile, sockets: Sequence[socket.socket], *, is_guarded: bool
+    profile: Profile, sockets: Mapping[str, socket.socket], *, is_guarded: bool
 ) -> None:
     """Serve until a signal comes or, when guarded, until stdin ends; say so when ready."""
-    conductor = Conductor(profile)
+    conductor = Conductor(profile, n_servers=len(sockets))
     ready_line = _ready_line(profile, sockets)
     servers = [_server(build_app(i, conductor, profile)) for i in range(len(sockets))]
 
@@ -75,7 +75,7 @@ async def serve_pair(
         guard.start()
     serving = [
         asyncio.ensure_future(server.serve(sockets=[sock]))
-        for server, sock in zip(servers, sockets, strict=True)
+        for server, sock in zip(servers, sockets.values(), strict=True)
     ]
     for server in servers:
         await server.is_listening.wait()
@@ -100,11 +100,10 @@ def _server(app: Starlette) -> _Server:
     return _Server(config)
 
 
-def _ready_line(profile: Profile, sockets: Sequence[socket.socket]) -> str:
-    url_a, url_b = (f"http://{HOST}:{sock.getsockname()[1]}" for sock in sockets)
+def _ready_line(profile: Profile, sockets: Mapping[str, socket.socket]) -> str:
+    urls = {name: f"http://{HOST}:{sock.getsockname()[1]}" for name, sock in sockets.items()}
     ready = {
-        "a": url_a,
-        "b": url_b,
+        **urls,
         "pid": os.getpid(),
         "profile": profile.name,
         "fingerprint": profile.fingerprint,

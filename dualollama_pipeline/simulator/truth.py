@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from dualollama_pipeline.core.study import AGENTS, ARMS, former, solo
+from dualollama_pipeline.core.study import PAIR, arms_of, former, solo
 from dualollama_pipeline.simulator.call import Call, Phase, Request
 from dualollama_pipeline.simulator.profile import Profile
 from dualollama_pipeline.simulator.world import World
@@ -22,11 +22,11 @@ Stage = tuple[int, int | None]
 """(characters of the prompt, num_predict; None = the model decides)."""
 
 _NS_PER_S = 1_000_000_000
-_SERVERS = tuple(agent.server for agent in AGENTS)
-_OWN = {agent.name: agent.server for agent in AGENTS}  # here an agent is called as its server is
+_SERVERS = tuple(agent.server for agent in PAIR)
+_OWN = {agent.name: agent.server for agent in PAIR}  # here an agent is called as its server is
 _ARMS = {
     arm: tuple((_OWN[agent.name], _SERVERS.index(agent.server)) for agent in agents)
-    for arm, agents in ARMS.items()
+    for arm, agents in arms_of(PAIR).items()
 }
 
 
@@ -50,7 +50,7 @@ def noise_free_walls(
 
 def true_speedup(walls_s: Mapping[str, float], pair: str) -> float:
     """Formula: sum of the walls of the agents alone / wall of the pair (`apart` or `shared`)."""
-    return sum(walls_s[solo(agent.name)] for agent in AGENTS) / walls_s[pair]
+    return sum(walls_s[solo(agent.name)] for agent in PAIR) / walls_s[pair]
 
 
 @dataclass(slots=True)

@@ -22,7 +22,6 @@ from dualollama_pipeline.simulator.residency import (
     wanted_placement,
 )
 
-N_SERVERS = 2
 _NS_PER_S = 1_000_000_000
 
 
@@ -40,10 +39,10 @@ class Server:
 class World:
     """Everything that happens, event by event, from whatever `now_ns` it starts at."""
 
-    def __init__(self, profile: Profile, now_ns: int = 0) -> None:
+    def __init__(self, profile: Profile, now_ns: int = 0, n_servers: int = 2) -> None:
         self.profile = profile
         self.now_ns = now_ns
-        self.servers = [Server() for _ in range(N_SERVERS)]
+        self.servers = [Server() for _ in range(n_servers)]
         self._arrivals: list[Call] = []
         self._live: list[Call] = []
 
@@ -190,7 +189,7 @@ class World:
 
     def _slow_overlapping_reloads(self) -> None:
         loading = [s.current for s in self.servers if s.loading and s.current]
-        if len(loading) == N_SERVERS:
+        if len(loading) > 1:
             for call in loading:
                 both_ns = call.phase_since_ns + call.draws.reload_both_ns
                 call.timer_ns = max(call.timer_ns, both_ns)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from dualollama_pipeline.core.study import ARMS, SHARED, TOGETHER
+from dualollama_pipeline.core.study import SHARED, TOGETHER
 from dualollama_pipeline.metrics.catalog import BY_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 RUNAWAY_FACTOR = 1.5  # of the median tokens of the same configuration, agent and stage
@@ -34,12 +36,15 @@ CAUSES = (
 )
 
 
-def arms_of(metric: str, arm: str) -> tuple[str, ...]:
-    """Return the arms that a value of a metric rests on; what compares two arms, on those alone."""
+def arms_of(metric: str, arm: str, alone: Sequence[str]) -> tuple[str, ...]:
+    """Return the arms that a value of a metric rests on; what compares two arms, on those alone.
+
+    `alone` are the arms of one agent.
+    """
     asked = BY_NAME[metric]
     if asked.table == "run_table" or asked.against is not None:
         return asked.rests_on(arm)
-    return (*(name for name in ARMS if name not in TOGETHER), arm)
+    return (*alone, arm)
 
 
 def find_causes(places: pd.DataFrame, runs: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
@@ -54,7 +59,11 @@ def find_causes(places: pd.DataFrame, runs: pd.DataFrame, calls: pd.DataFrame) -
         return pd.DataFrame({"cause": UNEXPLAINED, "cause_detail": ""}, index=places.index)
     spoken = pd.concat(parts, ignore_index=True)
     asked = places[[*PLACE, "metric", "arm"]].reset_index(names="row")
-    asked["arm"] = [arms_of(*key) for key in zip(asked["metric"], asked["arm"], strict=True)]
+    alone = sorted({str(arm) for arm in runs["arm"].unique()} - {*TOGETHER})
+    asked["arm"] = [
+        arms_of(metric, arm, alone)
+        for metric, arm in zip(asked["metric"], asked["arm"], strict=True)
+    ]
     met = asked.explode("arm").merge(spoken, on=[*PLACE, "arm"])
     first = met.sort_values("order", kind="stable").drop_duplicates("row").set_index("row")
     made = first.reindex(places.index)

@@ -72,12 +72,13 @@ class Comparison:
     labels: Row
     is_pooled: bool = True
     confounded: str = ""
+    most: int | None = None  # what the effect cannot exceed
 
     @property
     def mean(self) -> Mean:
         """The estimated effect with its error."""
         if self.other is None:
-            return possible(self.metric, mean_of(self.one))
+            return possible(self.metric, mean_of(self.one), self.most)
         if not (len(self.one.values) and len(self.other.values)):
             return mean_of(sample([]))
         return mean_of(difference(self.one, self.other))
@@ -104,7 +105,7 @@ def columns_with(labels: Sequence[str]) -> list[str]:
     """Return the columns of rows with these labels: what a table without any row has."""
     nothing = sample([])
     named = dict.fromkeys(labels, "")
-    key = METRICS[0].keys[0]
+    key = METRICS[0].keys(())[0]
     each = Comparison(METRICS[0], key, "", nothing, nothing, 0, 0, (), named)
     return list(compare([each])[0])
 

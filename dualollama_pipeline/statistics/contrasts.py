@@ -22,7 +22,7 @@ from dualollama_pipeline.metrics.catalog import (
 from dualollama_pipeline.statistics.comparison import Comparison, compare
 from dualollama_pipeline.statistics.estimate import codes, origin_of, to_scale
 from dualollama_pipeline.statistics.means import Sample, sample
-from dualollama_pipeline.statistics.samples import of_key
+from dualollama_pipeline.statistics.samples import most_of, of_key
 from dualollama_pipeline.statistics.verdicts import evidence_of
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ def _one(key: Key, part: pd.DataFrame, family: str, scope: str, subject: str) ->
         labelled(part, **labels),
         is_pooled=scope != "class",
         confounded=unlike_prompts(counting) if metric.against else "",
+        most=most_of(metric, counting),
     )
 
 

@@ -18,7 +18,7 @@ from dualollama_pipeline.statistics.intervals import (
     proportion_interval,
 )
 from dualollama_pipeline.statistics.means import NAN, Mean, mean_of, sample
-from dualollama_pipeline.statistics.samples import KEY, by_key, place_of
+from dualollama_pipeline.statistics.samples import by_key, most_of
 from dualollama_pipeline.statistics.selection import best_if_equal, rank_intervals
 from dualollama_pipeline.statistics.verdicts import evidence_of
 
@@ -73,7 +73,7 @@ def config_statistics(samples: pd.DataFrame) -> pd.DataFrame:
             means.append(mean)
         _rank(metric, mine, means)
         rows += mine
-    rows.sort(key=lambda row: (row["config_id"], place_of(*(row[name] for name in KEY))))
+    rows.sort(key=lambda row: row["config_id"])  # stable: the catalog's order within
     return pd.DataFrame(rows).astype(dict.fromkeys(PLACES if rows else (), "Int64"))
 
 
@@ -110,24 +110,23 @@ def codes(column: pd.Series) -> NDArray[np.int64]:
 def _mean(metric: Metric, counting: pd.DataFrame, level: str) -> Mean:
     values = to_scale(metric, counting["value"].to_numpy(dtype=np.float64))
     strata = codes(counting["config_id"]) if level == "pooled" else ()
-    return possible(metric, mean_of(sample(values, strata, codes(counting["batch_id"]))))
+    mean = mean_of(sample(values, strata, codes(counting["batch_id"])))
+    return possible(metric, mean, most_of(metric, counting))
 
 
-def possible(metric: Metric, mean: Mean) -> Mean:
-    """Return the mean, or null where it lies wholly above the number of agents.
+def possible(metric: Metric, mean: Mean, most: int | None) -> Mean:
+    """Return the mean, or null where it lies wholly above `most`, the number of agents.
 
     That cannot be, so a baseline was measured wrong. Wholly: its interval; where there is none, its
     point by more than a tenth (METHOD section 2).
     """
-    if metric.most is None or np.isnan(mean.value):
+    if most is None or np.isnan(mean.value):
         return mean
     low = from_scale(metric, interval_of(mean).low)
     point = from_scale(metric, mean.value)
-    if not (low > metric.most or (np.isnan(low) and point > TOLERATED * metric.most)):
+    if not (low > most or (np.isnan(low) and point > TOLERATED * most)):
         return mean
-    return mean._replace(
-        value=NAN, standard_error=NAN, reason=IMPOSSIBLE.format(point, metric.most)
-    )
+    return mean._replace(value=NAN, standard_error=NAN, reason=IMPOSSIBLE.format(point, most))
 
 
 def _pooled(samples: pd.DataFrame) -> list[dict[str, Any]]:
@@ -204,14 +203,17 @@ def _bootstrap(metric: Metric, counting: pd.DataFrame) -> dict[str, Any]:
     return {"boot_low": found.low, "boot_high": found.high, "boot_reason": found.reason}
 
 
-def _interval(metric: Metric, values: Floats, mean: Mean) -> tuple[Interval, int | None]:
+def _interval(
+    metric: Metric, values: Floats, mean: Mean, n_agents: int
+) -> tuple[Interval, int | None]:
     if metric.scale == "rate":
         n_events = int((values > 0).sum())
         found = proportion_interval(n_events, len(values))
         scaled = [100 * number for number in (found.value, found.low, found.high)]
         return Interval(scaled[0], scaled[1], scaled[2], found.reason or ""), n_events
     if metric.upper is not None:
-        return bounded_interval_of(mean, metric.upper), None
+        upper = float(n_agents) if metric.upper == "agents" else metric.upper
+        return bounded_interval_of(mean, upper), None
     found = interval_of(mean)
     return (exponentiate(found) if metric.scale == "ratio" else found), None
 
@@ -226,7 +228,8 @@ def _estimate(
 ) -> dict[str, Any]:
     """Join the estimate with the plain description of the same values; nan where n forbids."""
     values = counting["value"].to_numpy(dtype=np.float64)
-    interval, n_events = _interval(metric, values, mean)
+    n_agents = int(part["n_agents"].max())
+    interval, n_events = _interval(metric, values, mean, n_agents)
     if metric.by_length and not interval.reason and not counting["equal_work"].all():
         text = UNEQUAL.format(values.min(), values.max())
         interval = Interval(interval.value, NAN, NAN, text)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from dualollama_pipeline.core.study import SHARED
-from dualollama_pipeline.metrics.catalog import ALL, BY_NAME, METRICS, Key
+from dualollama_pipeline.core.study import SHARED, TOGETHER
+from dualollama_pipeline.metrics.catalog import ALL, METRICS, Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 WHERE = ["origin", "batch_id", "config_id", "effective_class", "scenario"]
 KEY = list(Key._fields)
-COLUMNS = [*WHERE, "block", *KEY, "value", "counts", "pools", "prompt_share", "equal_work"]
+COLUMNS = [
+    *WHERE, "block", *KEY, "value", "counts", "pools", "prompt_share", "equal_work", "n_agents",
+]  # fmt: skip
 BLOCK = ["batch_id", "config_id", "block"]
 USUAL_SHARE = 0.5
 NO_FACTS = {"prompt_share": np.nan, "equal_work": True}
@@ -51,14 +53,22 @@ def collect_samples(
     tables = _Tables(runs, agents, blocks)
     kinds = {metric.name: "run" if metric.table == "run_table" else "block" for metric in metrics}
     places = {(kinds[metric.name], arm) for metric in metrics for arm in metric.arms}
+    names = _in_order(agents)
     wheres = {place: _where(tables.rows(*place), classes or {}) for place in places}
     return _stack(
         [
             (key, wheres[kinds[metric.name], key.arm], tables.values(metric, key))
             for metric in metrics
-            for key in metric.keys
+            for key in metric.keys(names)
         ]
     )
+
+
+def _in_order(agents: pd.DataFrame) -> list[str]:
+    """Return the agents in the order of the servers that they have to themselves."""
+    alone = agents[~agents["arm"].isin(TOGETHER)]
+    own = alone[["server", "agent"]].astype(str).drop_duplicates().sort_values("server")
+    return list(dict.fromkeys([*own["agent"], *sorted(agents["agent"].astype(str).unique())]))
 
 
 class _Tables:
@@ -81,7 +91,8 @@ class _Tables:
         if metric.table == "run_table":
             rows = self.rows("run", key.arm)
             sound = rows["status"].eq("ok") & rows["validity"].ne("INVALID")
-            return _sample(metric, rows, sound, None)
+            made = _sample(metric, rows, sound, None)
+            return made.assign(n_agents=rows["n_agents"].to_numpy("int64"))
         blocks = self.rows("block", key.arm)
         rests_on_shared = SHARED in metric.rests_on(key.arm)
         pools = self._load_none(blocks) if rests_on_shared else None
@@ -93,6 +104,7 @@ class _Tables:
             share = share - work["prompt_share"].to_numpy("float64", na_value=np.nan)
         made["prompt_share"] = share
         made["equal_work"] = work["exact_speedup"].notna().to_numpy()
+        made["n_agents"] = blocks["n_agents"].to_numpy("int64")
         return made
 
     def _of_agent(self, metric: Metric, key: Key, blocks: pd.DataFrame) -> pd.DataFrame:
@@ -151,7 +163,7 @@ def _stack(parts: list[tuple[Key, pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
         dtype = pd.CategoricalDtype(list(dict.fromkeys(words)))
         numbers = dtype.categories.get_indexer(pd.Index(words))
         columns[name] = pd.Categorical.from_codes(np.repeat(numbers, sizes), dtype=dtype)
-    for name in ("value", "counts", "pools", *NO_FACTS):
+    for name in ("value", "counts", "pools", *NO_FACTS, "n_agents"):
         columns[name] = np.concatenate([made[name].to_numpy() for _, _, made in parts])
     return pd.DataFrame(columns)[COLUMNS]
 
@@ -179,16 +191,16 @@ def of_key(table: pd.DataFrame, key: Key) -> pd.DataFrame:
 def by_key(samples: pd.DataFrame) -> Iterator[tuple[Metric, Key, pd.DataFrame]]:
     """Yield the samples of each key, in the catalog's order."""
     places = samples.groupby(KEY, sort=False, observed=True).indices
+    agents = [str(agent) for agent in samples["agent"].unique() if agent != ALL]
     for metric in METRICS:
-        for key in metric.keys:
+        for key in metric.keys(agents):
             if key in places:
                 yield metric, key, samples.iloc[places[key]]
 
 
-def place_of(metric: str, arm: str, agent: str) -> tuple[int, int]:
-    """Return where an estimate stands in the catalog's order."""
-    keys = BY_NAME[metric].keys
-    return METRICS.index(BY_NAME[metric]), keys.index(Key(metric, arm, agent))
+def most_of(metric: Metric, samples: pd.DataFrame) -> int | None:
+    """Return the number of agents where an estimate cannot be more; None where it can."""
+    return int(samples["n_agents"].max()) if metric.by_agents and len(samples) else None
 
 
 def _sample(

@@ -103,6 +103,7 @@ SAMPLES = table(
         "pools": flag("it may also be pooled over configurations"),
         "prompt_share": number("of the work in the window, what was prompts", least=None),
         "equal_work": flag("the agents made as many tokens as alone"),
+        "n_agents": count("agents of the arm", least=1),
     },
 )
 CONFIG_STATISTICS = table(

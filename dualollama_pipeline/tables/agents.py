@@ -6,6 +6,7 @@ rests on a missing one is nan: a partial sum would pass for a measurement.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,10 +52,13 @@ def _against_alone(agent: Row, works: Works, alone_ms: dict[tuple[int, str], flo
     """Compare an agent that runs beside others with itself alone, in its block."""
     work = works.get((agent["block"], agent["arm"], agent["agent"]), NO_WORK)
     own_ms = alone_ms.get((agent["block"], agent["agent"]), NAN)
-    return {
+    slowdowns = {
         "slowdown": work.slowdown,
         "decode_slowdown": work.decode_slowdown,
         "prompt_slowdown": work.prompt_slowdown,
+    }
+    return {  # null where an agent did nothing in the window
+        **{name: value if math.isfinite(value) else NAN for name, value in slowdowns.items()},
         "ttft_ratio": agent["mean_ttft_ms"] / own_ms if agent["arm"] in TOGETHER else NAN,
     }
 

@@ -25,6 +25,8 @@ def build_blocks(runs: Sequence[Row], works: Works, agents: Sequence[str]) -> li
     `agents` are the study's, in its order.
     """
     blocks: list[Row] = []
+    if len(agents) == 1:  # nobody to be compared with
+        return blocks
     for (block,), group in sorted(grouped(runs, "block").items()):
         by_arm = {run["arm"]: run for run in group}
         mine = {
@@ -51,6 +53,7 @@ def _arm(arm: str, runs: Runs, works: Sequence[Work], solos: Sequence[str]) -> R
     nulls = [text for work in works for text in (work.reason, work.unequal) if text]
     return {
         "arm": arm,
+        "n_agents": len(works),
         "wall_s": wall_s,
         "in_turn_s": sum(in_turn_s),
         "true_speedup": formulas.true_speedup(in_turn_s, wall_s),

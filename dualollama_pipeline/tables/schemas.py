@@ -239,6 +239,7 @@ BLOCK_TABLE = table(
         **_WHERE,
         "arm": text("apart or shared", among=TOGETHER),
         **_JUDGED,
+        "n_agents": count("agents of the arm", least=1),
         "wall_s": number("wall time of the arm"),
         "in_turn_s": number("solo time of the work that it did: one after the other"),
         **_metrics_of("block_table"),

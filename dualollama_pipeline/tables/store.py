@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 STANDARD, HELD = "standard", "standard, length held"
-WORK = (STANDARD, HELD, "parity")
+WORK = (STANDARD, HELD, "parity", "study", "study, length held")
 NOT_MEASURED = "not measured yet"
 REBUILD = "rebuild it from the journal: dualollama report --from-journals"
 
@@ -113,7 +113,7 @@ class TableStore:
             TableError: the disk refuses; names the table.
         """
         for table, df in made._asdict().items():
-            self._write(table, df, config_id)
+            self._write(table, df, config_id, _batch_of(made.call_table))
 
     def archive(self, made: Tables, config_id: str) -> None:
         """Write the tables of a configuration to the history alone: they are not the latest.
@@ -121,17 +121,17 @@ class TableStore:
         Raises:
             TableError: as `publish_all`.
         """
+        batch_id = _batch_of(made.call_table)
         for table, df in made._asdict().items():
-            _write(df, [self._place_in_history(table, df, config_id)])
+            _write(df, [self.history_path(table, config_id, batch_id)])
 
-    def _write(self, table: str, checked: pd.DataFrame, config_id: str | None) -> None:
+    def _write(
+        self, table: str, checked: pd.DataFrame, config_id: str | None, batch_id: str = ""
+    ) -> None:
         paths = [self.path(table, config_id)]
         if config_id is not None:
-            paths.insert(0, self._place_in_history(table, checked, config_id))
+            paths.insert(0, self.history_path(table, config_id, batch_id or _batch_of(checked)))
         _write(checked, paths)
-
-    def _place_in_history(self, table: str, checked: pd.DataFrame, config_id: str) -> Path:
-        return self.history_path(table, config_id, str(checked["batch_id"].iloc[0]))
 
     def load(self, table: str, config_id: str | None = None) -> pd.DataFrame:
         """Read one table or partition, checked.
@@ -210,6 +210,10 @@ class TableStore:
             if len(sound) == len(parts):
                 raise  # each is sound alone: no partition is to blame
             return self._checked_together(table, sound, left_out)
+
+
+def _batch_of(rows: pd.DataFrame) -> str:
+    return str(rows["batch_id"].iloc[0])
 
 
 def _write(checked: pd.DataFrame, paths: Sequence[Path]) -> None:

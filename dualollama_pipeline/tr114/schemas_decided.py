@@ -9,7 +9,6 @@ from __future__ import annotations
 import pandera.pandas as pa
 
 from dualollama_pipeline.core.records import Origin
-from dualollama_pipeline.core.study import Scenario
 from dualollama_pipeline.tables.columns import count, flag, holds, number, table, text
 
 EVIDENCE = ("illustration", "measured", "imported", "assumed", "none")
@@ -74,7 +73,7 @@ CONFIGURATION_TIERS = table(
         "config_id": text("configuration that stands for the candidate"),
         "configurations": text("all configurations that are really equal to it, space separated"),
         "effective_class": text("what the servers really ran"),
-        "scenario": text("scenario of config_id", among=Scenario),
+        "scenario": text("scenario of config_id"),
         "is_published_pick": flag("the report's choice for this tier is one of them"),
         "is_gain": flag("interval of the true speedup above 1: together is faster", null=True),
         **_asked("collector"),

@@ -245,6 +245,7 @@ def _any_factor(chance: np.random.Generator) -> bool:
             "pools": True,
             "prompt_share": 0.1,
             "equal_work": True,
+            "n_agents": 2,
         }
     )[COLUMNS]
     found = factor_effects(campaign, matrix)

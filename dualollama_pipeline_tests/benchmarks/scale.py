@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dualollama_pipeline.core.study import AGENTS, APART, TOGETHER, load_study
+from dualollama_pipeline.core.study import APART, PAIR, TOGETHER, load_study
 from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.statistics import contrasts, estimate, factors, outliers, samples, trend
 
-MATRIX = Path(__file__).resolve().parents[2] / "data" / "matrix.yaml"
+MATRIX = Path(__file__).resolve().parents[2] / "data" / "studies" / "tr114" / "study.yaml"
 SIZES = (10_000, 100_000, 1_000_000)
 LIMIT_S, LIMIT_MIB = 60.0, 2_048.0
 BLOCKS, ARMS = 5, ("solo_collector", "solo_insight", "apart", "shared")
@@ -55,15 +55,15 @@ def make_tables(n_trials: int, seed: int = 114) -> dict[str, pd.DataFrame]:
     blocks = where.loc[where.index.repeat(len(TOGETHER))].reset_index(drop=True)
     blocks = blocks.assign(
         arm=pd.array(np.tile(TOGETHER, n), dtype="string[pyarrow]"),
-        counts=True, n_reloads=0, prompt_share=0.1, exact_speedup=0.1,
+        counts=True, n_reloads=0, prompt_share=0.1, exact_speedup=0.1, n_agents=2,
         **{name: np.exp(0.05 * chance.standard_normal(len(blocks))) for name in OF_BLOCKS},
     )  # fmt: skip
     speedup = np.exp(level + 0.02 * chance.standard_normal(n))
     blocks.loc[blocks["arm"].eq(APART), "weighted_speedup"] = speedup
-    pairs = blocks.loc[blocks.index.repeat(len(AGENTS)), ["batch_id", "config_id", "block", "arm"]]
+    pairs = blocks.loc[blocks.index.repeat(len(PAIR)), ["batch_id", "config_id", "block", "arm"]]
     agents = pairs.reset_index(drop=True).assign(
         agent=pd.array(
-            np.tile([agent.name for agent in AGENTS], len(blocks)), dtype="string[pyarrow]"
+            np.tile([agent.name for agent in PAIR], len(blocks)), dtype="string[pyarrow]"
         ),
         **{name: np.exp(0.05 * chance.standard_normal(len(pairs))) for name in OF_AGENTS},
     )

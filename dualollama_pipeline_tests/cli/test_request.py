@@ -23,10 +23,10 @@ def agents(tmp_path: Path, url: str = "http://two:2") -> Path:
 def test_urls_of_the_file_are_used_where_the_environment_has_none(tmp_path: Path) -> None:
     """A file written on another machine must not move a measurement there."""
     found = read_request(None, agents(tmp_path), {}, servers="external").settings
-    assert (found.url_a, found.url_b) == ("http://one:1", "http://two:2")
+    assert found.url == {"a": "http://one:1", "b": "http://two:2"}
     elsewhere = {"DUALOLLAMA_URL_A": "http://here:3"}
     found = read_request(None, agents(tmp_path), elsewhere, servers="external").settings
-    assert (found.url_a, found.url_b) == ("http://here:3", "http://two:2")
+    assert found.url == {"a": "http://here:3", "b": "http://two:2"}
 
 
 def test_what_the_report_warns_of_is_said(tmp_path: Path) -> None:

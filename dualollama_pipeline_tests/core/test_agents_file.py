@@ -21,9 +21,9 @@ def test_two_agents(tmp_path: Path) -> None:
     """The report's tier 3; a whole number is a temperature."""
     text = '[agent_a]\nbase_url = "http://h:1"\n[agent_b]\nnum_gpu = 80\ntemperature = 1\n'
     found = read(tmp_path, text)
-    assert found.configuration.scenario is Scenario.BASELINE_VS_CHIMERA
-    assert found.configuration.collector.given() == {}
-    assert found.configuration.insight.given() == {"num_gpu": 80, "temperature": 1.0}
+    assert found.configuration.scenario == Scenario.BASELINE_VS_CHIMERA
+    assert found.configuration.of("collector").given() == {}
+    assert found.configuration.of("insight").given() == {"num_gpu": 80, "temperature": 1.0}
     assert found.urls == ("http://h:1", None)
 
 
@@ -32,8 +32,8 @@ def test_one_table_for_both(tmp_path: Path) -> None:
         '[agents]\nnum_ctx = 2048\nmodel = "llama3:8b"\nbase_urls = ["http://h:1", "http://h:2"]\n'
     )
     found = read(tmp_path, text + "[expected]\nanything = [1, 2]\n")
-    assert found.configuration.scenario is Scenario.CHIMERA_HOMO
-    assert found.configuration.insight.model == "llama3:8b"
+    assert found.configuration.scenario == Scenario.CHIMERA_HOMO
+    assert found.configuration.of("insight").model == "llama3:8b"
     assert found.urls == ("http://h:1", "http://h:2")
 
 

@@ -16,14 +16,16 @@ from dualollama_pipeline.core.design import BatchSettings, arm_orders, build_pla
 from dualollama_pipeline.core.plan import Plan, PlannedTrial, Stage
 from dualollama_pipeline.core.study import (
     APART,
-    ARMS,
+    PAIR,
     SHARED,
     AgentSpec,
     Configuration,
+    arms_of,
     derive_scenario,
 )
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 
+ARMS = tuple(arms_of(PAIR))
 SERVERS = {"a": "http://127.0.0.1:1", "b": "http://127.0.0.1:2"}
 HOMO = {"num_gpu": 80, "num_ctx": 512, "temperature": 0.8}
 
@@ -40,8 +42,7 @@ def planned(
     configuration = Configuration(
         config_id=config_id,
         scenario=derive_scenario(*agents),
-        collector=agents[0],
-        insight=agents[1],
+        specs={agent.name: spec for agent, spec in zip(PAIR, agents, strict=True)},
     )
     stages = (StageTemplate("analysis", "analyse", 300), StageTemplate("report", "report", 300))
     defaults: dict[str, Any] = {
@@ -74,7 +75,7 @@ def trial_of(plan: Plan, arm: str, block: int = 1) -> PlannedTrial:
 @pytest.mark.parametrize("seed", range(20))
 def test_blocks_1_to_4_are_a_williams_square(seed: int) -> None:
     """A fixed order would give the warmest device always to the same arm."""
-    orders = arm_orders(4, seed)
+    orders = arm_orders(ARMS, 4, seed)
     for position in range(4):
         assert {order[position] for order in orders} == set(ARMS)
     neighbours = [pair for order in orders for pair in pairwise(order)]
@@ -94,7 +95,7 @@ def test_a_design_for_any_number_of_arms(n: int, n_rows: int) -> None:
 
 def test_further_blocks_are_permutations() -> None:
     """An arm twice in a block is an arm less in it."""
-    orders = arm_orders(40, seed=1)
+    orders = arm_orders(ARMS, 40, seed=1)
     assert len(orders) == 40
     assert all(sorted(order) == sorted(ARMS) for order in orders)
     assert len(set(orders[4:])) > 10  # random, not one order again and again
@@ -102,10 +103,10 @@ def test_further_blocks_are_permutations() -> None:
 
 def test_the_order_is_seeded_and_stable() -> None:
     """A resumed batch must find the order it began with, and more blocks must not shuffle it."""
-    assert arm_orders(5, seed=1) == arm_orders(5, seed=1)
-    assert arm_orders(8, seed=1)[:5] == arm_orders(5, seed=1)
-    assert arm_orders(2, seed=1) == arm_orders(4, seed=1)[:2]
-    assert len({tuple(arm_orders(5, seed)) for seed in range(20)}) > 10
+    assert arm_orders(ARMS, 5, seed=1) == arm_orders(ARMS, 5, seed=1)
+    assert arm_orders(ARMS, 8, seed=1)[:5] == arm_orders(ARMS, 5, seed=1)
+    assert arm_orders(ARMS, 2, seed=1) == arm_orders(ARMS, 4, seed=1)[:2]
+    assert len({tuple(arm_orders(ARMS, 5, seed)) for seed in range(20)}) > 10
 
 
 def test_configurations_get_orders_of_their_own() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.settings import PROJECT_ROOT, Settings
+from dualollama_pipeline.core.study import Study, load_study
 
 TWO_URLS = {
     "DUALOLLAMA_SERVERS": "external",
@@ -19,9 +20,12 @@ TWO_URLS = {
 }
 
 
+STUDY = load_study(PROJECT_ROOT / "data" / "studies" / "tr114" / "study.yaml")
+
+
 def refusal(environment: dict[str, str], **overrides: object) -> InputError:
     with pytest.raises(InputError) as caught:
-        Settings.from_environment(environment, **overrides)
+        Settings.from_environment(environment, **overrides).urls(STUDY)
     return caught.value
 
 
@@ -30,8 +34,7 @@ def test_defaults() -> None:
     settings = Settings.from_environment({"PATH": "/bin", "OLLAMA_HOST": "elsewhere"})
     assert settings == Settings(
         servers="simulated",
-        url_a=None,
-        url_b=None,
+        url={},
         model="gemma3:latest",
         blocks=5,
         workload="standard",
@@ -45,9 +48,9 @@ def test_defaults() -> None:
     ("variable", "text", "field", "value"),
     [
         ("DUALOLLAMA_SERVERS", "simulated", "servers", "simulated"),
-        ("DUALOLLAMA_URL_A", "http://h:1", "url_a", "http://h:1"),
-        ("DUALOLLAMA_URL_A", "http://h:1/", "url_a", "http://h:1"),
-        ("DUALOLLAMA_URL_B", "http://[::1]:2", "url_b", "http://[::1]:2"),
+        ("DUALOLLAMA_URL_A", "http://h:1", "url", {"a": "http://h:1"}),
+        ("DUALOLLAMA_URL_A", "http://h:1/", "url", {"a": "http://h:1"}),
+        ("DUALOLLAMA_URL_B", "http://[::1]:2", "url", {"b": "http://[::1]:2"}),
         ("DUALOLLAMA_MODEL", "qwen3:4b", "model", "qwen3:4b"),
         ("DUALOLLAMA_BLOCKS", "7", "blocks", 7),
         ("DUALOLLAMA_BLOCKS", "1000", "blocks", 1000),
@@ -115,7 +118,8 @@ def test_overrides_win_and_none_is_no_override() -> None:
 
 def test_external_servers_are_two_different_ones() -> None:
     """Two agents on one server is the anti-pattern, and it would be reported as `dual`."""
-    assert Settings.from_environment(TWO_URLS).url_b == "http://127.0.0.1:11435"
+    found = Settings.from_environment(TWO_URLS).urls(STUDY)
+    assert found == {"a": "http://127.0.0.1:11434", "b": "http://127.0.0.1:11435"}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +137,32 @@ def test_external_servers_that_are_missing_or_the_same_are_refused(
 ) -> None:
     """A trailing slash does not make another server."""
     message = str(refusal({**TWO_URLS, **changes}))
-    assert "DUALOLLAMA_URL_A and DUALOLLAMA_URL_B" in message
+    empty = [name for name, value in changes.items() if not value]
+    assert " and ".join(empty or ["DUALOLLAMA_URL_A", "DUALOLLAMA_URL_B"]) in message
+
+
+def test_a_variable_of_no_server_of_the_study_is_refused() -> None:
+    """Trap: a misspelt server's URL is ignored, and another server is measured."""
+    message = str(refusal({**TWO_URLS, "DUALOLLAMA_URL_AB": "http://h:3"}))
+    assert "DUALOLLAMA_URL_AB = 'ab' is not permitted: there are a, b (did you mean" in message
+
+
+def test_a_servers_url_may_stand_in_the_study() -> None:
+    """The variable wins: the same study is measured elsewhere."""
+    servers = ({"name": "a", "url": "http://h:1"}, {"name": "b", "url": "http://h:2"})
+    study = Study.model_validate({"servers": servers, "configurations": [{"config_id": "x"}]})
+    assert Settings().urls(study) == {"a": "http://h:1", "b": "http://h:2"}
+    assert Settings(url={"b": "http://g:5"}).urls(study)["b"] == "http://g:5"
+
+
+def test_which_study_is_read(tmp_path: Path) -> None:
+    """DUALOLLAMA_STUDY names a folder or a file; a data folder's own matrix.yaml is one, too."""
+    assert Settings(study=tmp_path).study_file == tmp_path / "study.yaml"
+    assert Settings(study=tmp_path / "my.yaml").study_file == tmp_path / "my.yaml"
+    shipped = PROJECT_ROOT / "data" / "studies" / "tr114" / "study.yaml"
+    assert Settings(data=tmp_path).study_file == shipped
+    (tmp_path / "matrix.yaml").touch()
+    assert Settings(data=tmp_path).study_file == tmp_path / "matrix.yaml"
 
 
 def test_without_an_argument_the_process_environment_counts(
@@ -168,11 +197,6 @@ def test_urls_with_more_than_host_and_port_are_refused(url: str) -> None:
 
 def test_one_server_under_two_names_of_this_machine_is_refused() -> None:
     """Localhost and 127.0.0.1: `dual` would be `single`, and nothing would look wrong."""
+    urls = {"a": "http://localhost:11434", "b": "http://127.0.0.1:11434"}
     with pytest.raises(InputError, match="same server"):
-        Settings.from_environment(
-            {
-                "DUALOLLAMA_SERVERS": "external",
-                "DUALOLLAMA_URL_A": "http://localhost:11434",
-                "DUALOLLAMA_URL_B": "http://127.0.0.1:11434",
-            }
-        )
+        Settings(servers="external", url=urls).urls(STUDY)

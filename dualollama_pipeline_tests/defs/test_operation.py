@@ -156,8 +156,9 @@ def test_observations_look_at_everything_that_a_person_writes(tmp_path: Path) ->
     data = tmp_path / "data"
     (data / "corpus").mkdir(parents=True)
     source = Settings().data
-    for name in ("matrix.yaml", "cost.yaml", "slo.yaml"):
+    for name in ("cost.yaml", "slo.yaml"):
         (data / name).write_text((source / name).read_text())
+    (data / "matrix.yaml").write_text(Settings().study_file.read_text())
     (data / "corpus" / "a.md").write_text("one")
 
     def versions() -> dict[str, str]:

@@ -208,7 +208,9 @@ def test_bad_input_is_explained(tmp_path: Path, arguments: list[str], said: str)
 
 def test_the_matrix_of_the_project_is_what_runs() -> None:
     """The default command measures all 27 configurations of the report."""
-    assert len(load_study(PROJECT_ROOT / "data" / "matrix.yaml").config_ids) == 27
+    assert (
+        len(load_study(PROJECT_ROOT / "data" / "studies" / "tr114" / "study.yaml").config_ids) == 27
+    )
 
 
 def test_ctrl_c_stops_everything_and_the_next_run_goes_on(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from _pytest.outcomes import Failed
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.plan import Plan, load_plan
 from dualollama_pipeline.core.settings import PREFIX, Settings
-from dualollama_pipeline.core.study import Study, load_study
+from dualollama_pipeline.core.study import Study, load_study, study_of
 from dualollama_pipeline_tests.faults.ollama import ollama
 from dualollama_pipeline_tests.faults.scripted import serve
 from dualollama_pipeline_tests.worker.plans import small_plan
@@ -131,7 +131,8 @@ def wrong_values(schema: Schema, root: Schema, path: tuple[str | int, ...]) -> I
     for value in RULES.get(str(path[-1]), ()):
         yield Bad(path, f"rule-{value}", value)
     if kind == "array":
-        yield from inside(schema["items"], root, (*path, 0))
+        is_object = resolve(schema["items"], root)[0]["type"] == "object"
+        yield from (inside if is_object else wrong_values)(schema["items"], root, (*path, 0))
     elif "properties" in schema:
         yield from inside(schema, root, path)
     elif kind == "object":
@@ -143,6 +144,9 @@ def inside(schema: Schema, root: Schema, path: tuple[str | int, ...] = ()) -> It
     """Walk all that can be wrong inside an object."""
     schema, _ = resolve(schema, root)
     for name, field in schema["properties"].items():
+        if name == "specs":  # in a file an agent's options stand under its name
+            yield from inside(field["additionalProperties"], root, (*path, "insight"))
+            continue
         if name in schema.get("required", ()):
             yield Bad((*path, name), "missing", MISSING)
         yield Bad((*path, f"{name}s"), "unknown", 1)
@@ -162,7 +166,15 @@ def sound_matrix() -> dict[str, Any]:
         "collector": {"num_gpu": 60},
         "insight": {"num_gpu": 80, "num_ctx": 512, "temperature": 0.8},
     }
-    return {"configurations": [entry]}
+    return {
+        "name": "mine",
+        "servers": [{"name": "a", "url": "http://127.0.0.1:1"}, {"name": "b"}],
+        "agents": [
+            {"name": "collector", "server": "a", "prompts": ["Tell."], "num_predict": 9},
+            {"name": "insight", "server": "b"},
+        ],
+        "configurations": [entry],
+    }
 
 
 def sound_plan() -> dict[str, Any]:
@@ -242,8 +254,11 @@ WRONG_TEXTS = {
 def bad_settings() -> Iterator[Bad]:
     """The environment holds texts; what is no text at all comes from a caller's options."""
     root = SETTINGS_SCHEMA
-    for name, field in root["properties"].items():
+    for field_name, field in root["properties"].items():
         schema, _ = resolve(field, root)
+        name = field_name
+        if schema["type"] == "object":  # by server: DUALOLLAMA_URL_A
+            name, schema = f"{name}_a", resolve(schema["additionalProperties"], root)[0]
         texts = WRONG_TEXTS.get(schema["type"], ())
         for text in filter(None, texts):
             yield Bad((name,), f"text-{text}", text)
@@ -258,11 +273,17 @@ def bad_settings() -> Iterator[Bad]:
 SETTINGS = list(bad_settings())
 
 
+def read(environment: dict[str, str]) -> None:
+    """What a variable of a server says is held against the study's servers."""
+    settings = Settings.from_environment(environment)
+    settings.refuse_others(study_of(settings))
+
+
 def check_variable(case: Bad) -> None:
     name = str(case.path[0])
     if case.way == "unknown":
         for misspelt in (f"{name}s", f"{name}_"):
-            said = refused(lambda n=misspelt: Settings.from_environment({PREFIX + n.upper(): "1"}))
+            said = refused(lambda n=misspelt: read({PREFIX + n.upper(): "1"}))
             assert f"{PREFIX}{misspelt.upper()} = " in said.problem
     else:
         variable = PREFIX + name.upper()
@@ -290,7 +311,7 @@ def test_an_option_of_the_wrong_type_is_refused(name: str) -> None:
 @pytest.mark.parametrize("variable", ["DUALOLLAMA_TOKEN_C", "DUALOLLAMA_API_KEY"])
 def test_a_misspelt_secret_is_not_shown(variable: str) -> None:
     """The sentence that names the mistake goes to a log, and the key with it."""
-    error = refused(lambda: Settings.from_environment({variable: "sk-very-secret"}))
+    error = refused(lambda: read({variable: "sk-very-secret"}))
     assert variable in error.problem
     assert "sk-very" not in str(error)
 
@@ -304,10 +325,11 @@ def test_every_field_is_covered_and_there_are_enough() -> None:
             ways.setdefault(str(case.path[-1]), set()).add(case.way)
         schema = model.model_json_schema()
         for definition in [schema, *schema["$defs"].values()]:
-            for name in definition.get("properties", ()):
+            for name in definition.get("properties", {}).keys() - {"specs"}:
                 assert {"type0", "nan"} <= ways[name]
     names = {case.path[0] for case in SETTINGS}
-    assert set(Settings.model_fields) <= names
+    by_server = {name.removesuffix("_a") for name in names}
+    assert set(Settings.model_fields) <= by_server
 
 
 def test_what_the_cases_change_is_sound_before(tmp_path: Path) -> None:
@@ -355,7 +377,7 @@ def run(*command: str, folder: Path, **variables: str) -> tuple[int, str, int]:
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        ({"configurations": [{"config_id": "test1"}]}, "configurations.0.insight"),
+        ({"configurations": [{"insight": {}}]}, "configurations.0.config_id"),
         (
             Bad(("configurations", 0, "insight", "num_gpu"), "", "60").put_into(sound_matrix()),
             "'60'",

@@ -157,7 +157,7 @@ def test_02_a_token_and_a_path_are_measured_through_and_written_nowhere(
     monkeypatch.setenv("DUALOLLAMA_TOKEN", "sk-example")
     with measured_on(PROXIED) as pair:
         journal = pair.measure()
-        assert pair.settings.url_a.endswith("/ollama")
+        assert pair.settings.url["a"].endswith("/ollama")
         assert "sk-example" not in pair.everything_written()
     all_ok(journal)
     assert one_block(build_tables(journal))["apart.counts"]
@@ -183,7 +183,7 @@ def test_02_a_wrong_key_is_told_as_one(
 def test_02_urls_as_proxies_have_them_are_taken(url: str) -> None:
     """A path, or a default port, was refused."""
     settings = Settings(servers="external", url_a=url, url_b="http://127.0.0.1:1")
-    assert settings.url_a == url
+    assert settings.url["a"] == url
 
 
 # -- 04: the template before the nonce comes from the cache ----------------------------------------
@@ -325,9 +325,9 @@ def test_17_each_server_gets_its_own_gpu_and_the_journal_says_so(measured_on: Pa
     settings = Settings(servers="managed", gpu_a="0", gpu_b="1", env_b={"OLLAMA_NUM_PARALLEL": "2"})
     vendors = frozenset({"nvidia"})
     given = {
-        "a": server_environment(outer, gpu_variables(settings.gpu_a, vendors), 1),
+        "a": server_environment(outer, gpu_variables(settings.gpu["a"], vendors), 1),
         "b": server_environment(
-            outer, {**gpu_variables(settings.gpu_b, vendors), **settings.env_b}, 2
+            outer, {**gpu_variables(settings.gpu["b"], vendors), **settings.env["b"]}, 2
         ),
     }
     assert [given[name]["CUDA_VISIBLE_DEVICES"] for name in "ab"] == ["0", "1"]

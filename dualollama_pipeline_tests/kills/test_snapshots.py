@@ -27,13 +27,14 @@ from dualollama_pipeline.core.records import (
     Status,
     TrialRecord,
 )
-from dualollama_pipeline.core.study import ARMS
+from dualollama_pipeline.core.study import PAIR, arms_of
 from dualollama_pipeline.worker.batch import run_batch
 from dualollama_pipeline.worker.journal import _RECORD, Journal, JournalWriter, read_journal
 from dualollama_pipeline_tests.field.stand_in import stand_ins
 from dualollama_pipeline_tests.kills.harness import check_equal, check_once
 from dualollama_pipeline_tests.worker.plans import small_plan
 
+ARMS = tuple(arms_of(PAIR))
 EVERY_LOOK = {(arm, moment): 1 for arm in ARMS for moment in ("before", "after")}
 
 

@@ -33,7 +33,9 @@ MOMENTS = 6
 
 def small(pair: ServerPair) -> Plan:
     """One block of one configuration, on the simulated pair."""
-    configuration = load_study(PROJECT_ROOT / "data" / "matrix.yaml").get(CONFIG)
+    configuration = load_study(PROJECT_ROOT / "data" / "studies" / "tr114" / "study.yaml").get(
+        CONFIG
+    )
     workload = standard_workload(PROJECT_ROOT / "data" / "corpus")
     return build_plan(
         configuration, workload, BatchSettings("kill", 1, "gemma3:latest", pair.urls, pair.clock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from dualollama_pipeline.metrics.block import (
@@ -62,13 +64,15 @@ def test_weighted_speedup_is_the_sum_of_the_rates() -> None:
     assert weighted_speedup([1.8, 1.5]) == pytest.approx(1.2222222)
     assert weighted_speedup([1.0, 1.0]) == 2.0
     assert weighted_speedup([3.0, 3.0, 3.0]) == pytest.approx(1.0)
+    assert weighted_speedup([1.25, math.inf]) == 0.8  # the second waited all the while
 
 
 def test_slowdown_is_together_over_alone() -> None:
     """Above 1 is worse; the reciprocal would read as a gain."""
     # 40 / 16 = 2.5
     assert slowdown(40.0, 16.0) == pytest.approx(2.5)
-    assert slowdown(40.0, 0.0) == pytest.approx(NAN, nan_ok=True)
+    assert slowdown(40.0, 0.0) == math.inf  # nothing was done in 40 s
+    assert slowdown(0.0, 0.0) == pytest.approx(NAN, nan_ok=True)
 
 
 def test_throughput_scaling_compares_with_the_mean_solo_rate() -> None:

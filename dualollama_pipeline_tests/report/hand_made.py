@@ -55,7 +55,7 @@ def _block(config_id, block, arm, speedup, origin):
     apart = {"against_shared": speedup, "ideal_speedup": 2.0, "parallel_efficiency": speedup / 2}
     return filled(
         "block_table", **_where(config_id, block, origin), arm=arm,
-        wall_s=2.0 * speedup / gain, in_turn_s=2.0 * speedup, true_speedup=gain,
+        n_agents=2, wall_s=2.0 * speedup / gain, in_turn_s=2.0 * speedup, true_speedup=gain,
         weighted_speedup=gain, exact_speedup=gain, **(apart if arm == APART else {}),
         counts=True, n_reloads=0,
     )  # fmt: skip

@@ -72,7 +72,7 @@ def test_guard_ends_it_with_its_parent():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--ports", "abc"], ["--ports abc", "two different port numbers"]),
+        (["--ports", "abc"], ["--ports abc", "2 different port numbers"]),
         (["--ports", "8000,8000"], ["--ports 8000,8000", "free ports"]),
         (["--profile", "nope"], ["--profile nope", "standard"]),
     ],

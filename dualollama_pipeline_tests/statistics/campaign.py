@@ -38,6 +38,7 @@ def rows(
         "pools": True,
         "prompt_share": 0.1,
         "equal_work": True,
+        "n_agents": 2,
     }
     each = [
         {**sound, "block": block, "value": value, **changes}

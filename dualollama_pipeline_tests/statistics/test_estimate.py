@@ -47,6 +47,7 @@ def sample(values: list[float], key: Key = RATIO, **changes: Any) -> list[dict[s
         "counts": True,
         "pools": True,
         "equal_work": True,
+        "n_agents": 2,
     }
     return [sound | {"value": value} | changes for value in values]
 

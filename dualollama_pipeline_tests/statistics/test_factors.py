@@ -17,7 +17,7 @@ from dualollama_pipeline.statistics.factors import BY_DEFINITION, factor_effects
 from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline_tests.statistics.campaign import joined, one, rows
 
-MATRIX = Path(__file__).resolve().parents[2] / "data" / "matrix.yaml"
+MATRIX = Path(__file__).resolve().parents[2] / "data" / "studies" / "tr114" / "study.yaml"
 NOISE = np.exp([-0.02, -0.01, 0.0, 0.01, 0.02])
 
 

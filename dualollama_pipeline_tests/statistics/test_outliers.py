@@ -181,7 +181,7 @@ def test_only_arms_that_a_value_rests_on_are_asked() -> None:
     calls = calls_with(arm="shared", n_tokens=9_000)
     assert cause_of(calls)[0] == UNEXPLAINED
     assert cause_of(calls, key=APART_AGAINST_SHARED)[0] == "runaway length"
-    assert arms_of(BALANCE.metric, BALANCE.arm) == ("apart",)
+    assert arms_of(BALANCE.metric, BALANCE.arm, ["solo_insight"]) == ("apart",)
 
 
 def test_an_attempt_that_was_repeated_is_no_cause() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dualollama_pipeline.core.study import AGENTS, APART, SHARED, Study
+from dualollama_pipeline.core.study import APART, PAIR, SHARED, Study
 from dualollama_pipeline.metrics.catalog import (
     APART_SECONDS,
     BY_NAME,
@@ -40,7 +40,7 @@ def named(key: Key) -> str:
     return " ".join(word for word in key if word != "all")
 
 
-KEYS = [key for metric in METRICS for key in metric.keys]
+KEYS = [key for metric in METRICS for key in metric.keys([agent.name for agent in PAIR])]
 OF_RUNS = [named(key) for key in KEYS if BY_NAME[key.metric].table == "run_table"]
 OF_BLOCKS = [named(key) for key in KEYS if BY_NAME[key.metric].table != "run_table"]
 OF_SHARED = [named(key) for key in KEYS if SHARED in BY_NAME[key.metric].rests_on(key.arm)]
@@ -53,6 +53,7 @@ BY_AGENT = [metric.name for metric in METRICS if metric.table == "agent_table"]
 def run(**changes: Any) -> dict[str, Any]:
     """A sound trial of two servers; every metric has the value 1.5."""
     sound: dict[str, Any] = {**WHERE, "arm": "apart", "status": "ok", "validity": "VALID"}
+    sound |= {"n_agents": 2}
     return sound | dict.fromkeys(VALUES, 1.5) | dict.fromkeys(FLAGS, True) | changes
 
 
@@ -63,7 +64,7 @@ def block(
     values = {metric.name: 0.75 for metric in METRICS if metric.table == "block_table"} | {
         "exact_speedup": 0.75
     }
-    sound = {**WHERE, **values, "block": 1, "counts": True, "n_reloads": 0}
+    sound = {**WHERE, **values, "block": 1, "counts": True, "n_reloads": 0, "n_agents": 2}
     return [
         {**sound, "arm": arm, "prompt_share": share} | changes | (own or {})
         for arm, share, own in ((APART, 0.3, apart), (SHARED, 0.1, shared))
@@ -73,9 +74,15 @@ def block(
 def agents(blocks: pd.DataFrame, **changes: Any) -> pd.DataFrame:
     """Their agents, each with the value 0.75."""
     every = [
-        {**where, "agent": agent.name, **dict.fromkeys(BY_AGENT, 0.75), **changes}
+        {
+            **where,
+            "agent": agent.name,
+            "server": agent.server,
+            **dict.fromkeys(BY_AGENT, 0.75),
+            **changes,
+        }
         for where in blocks[["batch_id", "config_id", "block", "arm"]].to_dict("records")
-        for agent in AGENTS
+        for agent in PAIR
     ]
     return pd.DataFrame(every)
 

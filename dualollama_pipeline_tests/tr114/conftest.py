@@ -41,7 +41,7 @@ def reported() -> CostInputs:
 
 @pytest.fixture(scope="session")
 def matrix() -> Study:
-    return load_study(DATA / "matrix.yaml")
+    return load_study(DATA / "studies" / "tr114" / "study.yaml")
 
 
 @pytest.fixture(scope="session")

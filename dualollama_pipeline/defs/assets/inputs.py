@@ -14,11 +14,11 @@ from dualollama_pipeline.defs.resources import Bench
 @observed(
     group="study",
     kind="yaml",
-    description="data/matrix.yaml: the configurations, each one a partition.",
+    description="The study: servers, agents, and configurations, each one a partition.",
 )
 def study(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
     """Fingerprint the matrix, and name the configurations that ask for the same thing."""
-    path = bench.settings.data / "matrix.yaml"
+    path = bench.settings.study_file
     matrix = load_study(path)
     return _seen(
         path,

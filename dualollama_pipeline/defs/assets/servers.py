@@ -9,8 +9,9 @@ from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.core.records import ServerIdentity
 from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.core.study import AGENTS, Agent
+from dualollama_pipeline.core.study import Agent
 from dualollama_pipeline.defs.observed import observed
+from dualollama_pipeline.defs.partitions import MATRIX
 from dualollama_pipeline.defs.resources import Bench
 
 
@@ -29,18 +30,19 @@ async def _identity(url: str, server: str, model: str) -> ServerIdentity:
         return await snapshot(client, server, model)
 
 
-def _observe(settings: Settings, server: str, url: str | None) -> dg.ObserveResult:
+def _observe(settings: Settings, server: str, model: str) -> dg.ObserveResult:
     if settings.servers == "managed":
         return dg.ObserveResult(
-            data_version=dg.DataVersion(f"managed {settings.model}"),
+            data_version=dg.DataVersion(f"managed {model}"),
             metadata={"servers": "started while trials run; calls say which version"},
         )
-    if url is None or settings.servers == "simulated":
+    if settings.servers == "simulated":
         return dg.ObserveResult(
             data_version=_simulated_version(), metadata={"servers": "simulated, no real Ollama"}
         )
     try:
-        identity = asyncio.run(_identity(url, server, settings.model))
+        url = settings.urls(MATRIX)[server]
+        identity = asyncio.run(_identity(url, server, model))
     except DualOllamaError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     return dg.ObserveResult(
@@ -58,9 +60,10 @@ def _source(agent: Agent) -> dg.SourceAsset:
     )
     def look(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
         """Ask the server who it is."""
-        return _observe(bench.settings, agent.server, bench.settings.by_server("url")[agent.server])
+        model = MATRIX.specs_of[agent.name].model or bench.settings.model
+        return _observe(bench.settings, agent.server, model)
 
     return look
 
 
-servers = [_source(agent) for agent in AGENTS]
+servers = [_source(agent) for agent in MATRIX.places]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dualollama_pipeline.core.study import AGENTS, APART
+from dualollama_pipeline.core.study import APART
 from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, BALANCE, Key, key_of
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Section, find
@@ -92,8 +92,8 @@ def _row(
     each: ConfigurationSummary, asked: dict[tuple[str, str], Row], peaks: dict[str, Row]
 ) -> list[Cell]:
     options = [
-        asked.get((each.config_id, agent.name), dict.fromkeys(OPTIONS, float("nan")))
-        for agent in AGENTS
+        asked.get((each.config_id, agent.agent), dict.fromkeys(OPTIONS, float("nan")))
+        for agent in each.agents
     ]
     peak = peaks.get(each.config_id)
     best = Cell(reason="not in the statistics tables")

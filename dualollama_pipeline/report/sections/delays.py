@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dualollama_pipeline.core.study import ARMS, TOGETHER
+from dualollama_pipeline.core.study import TOGETHER
 from dualollama_pipeline.report import cells
 from dualollama_pipeline.report.model import Plot, Section
 from dualollama_pipeline.report.plots.canvas import to_svg
@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.model import Cell, Summary, Table
 
 ID, TITLE = "delays", "Time to the first token, and between tokens"
-GROUPS = {
-    "alone": tuple(arm for arm in ARMS if arm not in TOGETHER),
-    **{ARM_WORDS[arm]: (arm,) for arm in TOGETHER},
-}
+ALONE = "alone"  # in every arm of one agent
 COLUMNS = {
     "ttft_ms": "Time to first token",
     "gap_p50_ms": "Gap between records: median of a call",
@@ -78,8 +75,10 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
 
 
 def _by_arm(calls: pd.DataFrame, column: str) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    for arm, names in GROUPS.items():
-        mine = calls.loc[calls["arm"].isin(names), column].dropna()
+    is_alone = ~calls["arm"].isin(TOGETHER)
+    groups = {ALONE: is_alone, **{ARM_WORDS[arm]: calls["arm"].eq(arm) for arm in TOGETHER}}
+    for arm, is_mine in groups.items():
+        mine = calls.loc[is_mine, column].dropna()
         yield arm, mine.to_numpy(dtype=np.float64)
 
 

@@ -72,7 +72,7 @@ def _context_gains(means: dict[str, float], evidence: Sources) -> list[float]:
     """Gain of 1024 over 512 tokens of context at equal num_gpu, baseline against chimera."""
     cells: dict[tuple[int | None, int | None], float] = {}
     for c in evidence.scenario_configs("baseline-vs-chimera"):
-        cells.setdefault((c.insight.num_gpu, c.insight.num_ctx), means[c.config_id])
+        cells.setdefault((c.of("insight").num_gpu, c.of("insight").num_ctx), means[c.config_id])
     return [
         cells[gpu, LONG_CTX] - value
         for (gpu, ctx), value in cells.items()
@@ -102,7 +102,7 @@ def _end(figure: Figure, gains: list[float]) -> float:
 
 def _differential(figure: Figure, evidence: Sources) -> Recomputed:
     gaps = [
-        abs((c.insight.num_gpu or 0) - (c.collector.num_gpu or 0))
+        abs((c.of("insight").num_gpu or 0) - (c.of("collector").num_gpu or 0))
         for c in evidence.scenario_configs("chimera-hetero")
     ]
     gaps = [gap for gap in gaps if gap]
@@ -148,8 +148,8 @@ def _is_homo(c: Configuration) -> bool:
 def _high_gpu(_: Figure, evidence: Sources) -> Recomputed:
     return _worse(
         evidence,
-        lambda c: _is_mixed(c) and (c.insight.num_gpu or 0) >= HIGH_GPU,
-        lambda c: _is_mixed(c) and (c.insight.num_gpu or 0) < HIGH_GPU,
+        lambda c: _is_mixed(c) and (c.of("insight").num_gpu or 0) >= HIGH_GPU,
+        lambda c: _is_mixed(c) and (c.of("insight").num_gpu or 0) < HIGH_GPU,
         "num_gpu below 120 less 120, mixed pairs",
     )
 
@@ -157,8 +157,8 @@ def _high_gpu(_: Figure, evidence: Sources) -> Recomputed:
 def _low_temperature(_: Figure, evidence: Sources) -> Recomputed:
     return _worse(
         evidence,
-        lambda c: _is_homo(c) and (c.insight.temperature or 1) < LOW_TEMPERATURE,
-        lambda c: _is_homo(c) and (c.insight.temperature or 0) >= LOW_TEMPERATURE,
+        lambda c: _is_homo(c) and (c.of("insight").temperature or 1) < LOW_TEMPERATURE,
+        lambda c: _is_homo(c) and (c.of("insight").temperature or 0) >= LOW_TEMPERATURE,
         "temperature from 0.8 less below, equal pairs",
     )
 
@@ -166,8 +166,8 @@ def _low_temperature(_: Figure, evidence: Sources) -> Recomputed:
 def _equal_low_gpu(_: Figure, evidence: Sources) -> Recomputed:
     return _worse(
         evidence,
-        lambda c: _is_homo(c) and c.insight.num_gpu == LOW_GPU,
-        lambda c: (c.collector.num_gpu, c.insight.num_gpu) == (LOW_GPU, NEXT_GPU),
+        lambda c: _is_homo(c) and c.of("insight").num_gpu == LOW_GPU,
+        lambda c: (c.of("collector").num_gpu, c.of("insight").num_gpu) == (LOW_GPU, NEXT_GPU),
         "60/80 less 60/60",
     )
 
@@ -191,7 +191,7 @@ def _one_run_high_gpu(_: Figure, evidence: Sources) -> Recomputed:
     others = [
         value
         for other, value in evidence.printed_means("baseline-vs-chimera").items()
-        if (evidence.plan.get(other).insight.num_gpu or 0) < HIGH_GPU
+        if (evidence.plan.get(other).of("insight").num_gpu or 0) < HIGH_GPU
     ]
     how = (
         f"it rests on one run of {name} ({worst:g} %); its other four average {rest:.2f} %, the "

@@ -63,7 +63,8 @@ def _hours(_: Figure, evidence: Sources) -> Recomputed:
 
 def _grid(_: Figure, evidence: Sources) -> Recomputed:
     configs = evidence.scenario_configs("chimera-homo")
-    cells = {(c.insight.num_gpu, c.insight.num_ctx, c.insight.temperature) for c in configs}
+    asked = [c.of("insight") for c in configs]
+    cells = {(each.num_gpu, each.num_ctx, each.temperature) for each in asked}
     n = int(evidence.figures.number("chimera-homo", "configurations", "count"))
     how = f"{n} configurations cannot fill 27 cells; different cells in the plan"
     return arithmetic(how, len(cells))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dualollama_pipeline.core.study import AGENTS, APART
+from dualollama_pipeline.core.study import APART, PAIR
 from dualollama_pipeline.metrics.catalog import (
     ALL,
     APART_AGAINST_SHARED,
@@ -26,7 +26,7 @@ SHOWN = (
     SHARED_SECONDS,
     APART_AGAINST_SHARED,
     Key("throughput_scaling", APART),
-    *(Key("slowdown", APART, agent.name) for agent in AGENTS),
+    *(Key("slowdown", APART, agent.name) for agent in PAIR),
     BALANCE,
     Key("tok_per_s_delta", APART),
     Key("ttft_delta_ms", APART),

@@ -224,7 +224,7 @@ def _speedup(population: pd.DataFrame, key: Key) -> ObservedValue:
     rows = {key_of(row): row for row in population.to_dict("records")}
     if key not in rows:
         return ObservedValue(Interval(NAN, NAN, NAN, "no block counts"), 0)
-    row, best = rows[key], float(BY_NAME[key.metric].most or NAN)
+    row, best = rows[key], 2.0 if BY_NAME[key.metric].by_agents else NAN
     if key == APART_SECONDS:
         best = float(rows[Key("ideal_speedup", APART)]["ci_high"])
     found = Interval(row["value"], row["ci_low"], row["ci_high"], row["null_reason"])

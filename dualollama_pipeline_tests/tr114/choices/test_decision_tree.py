@@ -58,7 +58,7 @@ def test_every_branch_has_an_answer_that_the_matrix_holds(matrix: Study) -> None
         assert advise(vram_gb, priority).leaf.name in LEAVES
     for leaf in LEAVES.values():
         assert set(leaf.config_ids) <= set(matrix.config_ids)
-    assert {matrix.get(c).insight.num_ctx for c in LEAVES["homo512"].config_ids} == {512}
+    assert {matrix.get(c).of("insight").num_ctx for c in LEAVES["homo512"].config_ids} == {512}
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,8 @@ def test_each_tier_is_read_back_as_the_configuration_that_it_names(
     for tier, config_id in expected.items():
         read = read_agents_file(files[f"{tier}.toml"])
         wanted = matrix.get(config_id)
-        assert read.configuration.collector == wanted.collector
-        assert read.configuration.insight == wanted.insight
-        assert read.configuration.scenario is wanted.scenario
+        assert read.configuration.specs == wanted.specs
+        assert read.configuration.scenario == wanted.scenario
         assert read.urls == ("http://localhost:11434", "http://localhost:11435")
     homo = tomllib.loads(files["balanced.toml"].read_text(encoding="utf-8"))
     assert set(homo) == {"agents", "expected"}

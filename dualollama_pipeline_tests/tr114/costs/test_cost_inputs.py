@@ -99,7 +99,7 @@ def test_what_is_no_document_is_refused(tmp_path: Path, text: bytes, said: str) 
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="way out: restore cost"):
+    with pytest.raises(InputError, match="or restore cost"):
         load_cost_inputs(tmp_path / "cost.yaml")
 
 

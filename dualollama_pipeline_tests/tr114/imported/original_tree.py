@@ -138,7 +138,7 @@ def run_file(configuration: Configuration, number: int, began: datetime) -> dict
     plans = [[CallPlan(draw.randint(950, 1100)), CallPlan(draw.randint(1050, 1350))] for _ in "ab"]
     if number == 1:  # a changed num_gpu loads; the default agent keeps what is there
         plans[1][0].load_s = COLD_S
-        if configuration.collector.given():
+        if configuration.of("collector").given():
             plans[0][0].load_s = COLD_S
     if key == FAILED:
         plans[0][1] = CallPlan(20_000, final_record=False, text="loop and " * 4000)
@@ -154,11 +154,11 @@ def run_file(configuration: Configuration, number: int, began: datetime) -> dict
         for i, role in enumerate(("collector", "insight"))
     ]
     return {
-        "scenario": configuration.scenario.value,
+        "scenario": configuration.scenario,
         "run_number": number,
         "collector": agents[0],
         "insight": agents[1],
-        "summary": summary(agents, number, configuration.scenario.value),
+        "summary": summary(agents, number, configuration.scenario),
     }
 
 
@@ -188,7 +188,7 @@ def summary(agents: list[dict[str, Any]], number: int, scenario: str) -> dict[st
 
 def scenario_folder(configuration: Configuration) -> str:
     """Both spellings occur: the first homogeneous ones have an underscore."""
-    name = configuration.scenario.value
+    name = configuration.scenario
     if name == "chimera_homo" and int(configuration.config_id[4:]) < 100:
         return name
     return name.replace("_", "-")

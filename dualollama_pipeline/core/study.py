@@ -330,7 +330,7 @@ def _with_shared(written: Any, shared: dict[Any, dict[str, Any]]) -> Any:
     for name, options in shared.items():
         own = written.get(name, {})
         made[name] = {**options, **own} if isinstance(own, dict) else own
-    return {key: made[key] for key in (*(made.keys() - shared.keys()), *shared)}
+    return {key: made[key] for key in (*(key for key in made if key not in shared), *shared)}
 
 
 def _refuse_twice(what: str, names: Sequence[str]) -> None:

@@ -72,6 +72,23 @@ def slowdown(together: float, alone: float) -> float:
     return together / alone if alone > 0 else NAN
 
 
+def mean_slowdown(slowdowns: Sequence[float]) -> float:
+    """Return how many times longer the agents take together, on average; nan without an end.
+
+    Formula: mean_i(slowdown_i) (ANTT: Eyerman and Eeckhout, IEEE Micro 2008).
+    """
+    mean = sum(slowdowns) / len(slowdowns)
+    return mean if math.isfinite(mean) else NAN
+
+
+def fairness(slowdowns: Sequence[float]) -> float:
+    """Return how evenly agents suffer: 1 is alike, near 0 one pays for the others.
+
+    Formula: least slowdown / greatest slowdown (METHOD section 2).
+    """
+    return NAN if any(map(math.isnan, slowdowns)) else min(slowdowns) / max(slowdowns)
+
+
 def throughput_scaling(
     pair_tokens: float,
     pair_wall_s: float,

@@ -110,6 +110,18 @@ METRICS: tuple[Metric, ...] = (
         better="lower",
     ),
     Metric(
+        "mean_slowdown", "Mean slowdown", "x", "ratio", "block_table",
+        "mean_i(slowdown_i)",
+        "How many times longer the agents take together, on average.",
+        TOGETHER, better="lower",
+    ),
+    Metric(
+        "fairness", "Fairness", "x", "linear", "block_table",
+        "min_i(slowdown_i) / max_i(slowdown_i)",
+        "1 is alike for all agents; near 0 one of them pays for the others.",
+        TOGETHER, upper=1.0,
+    ),
+    Metric(
         "throughput_scaling", "Throughput scaling", "x", "ratio", "block_table",
         "(tokens / wall time together) / mean_i(n_solo_i / T_solo_i)",
         "Tokens per second of all agents over those of one agent alone.",

@@ -45,6 +45,7 @@ def _arm(arm: str, runs: Runs, works: Sequence[Work], solos: Sequence[str]) -> R
     run = runs.get(arm, {})
     alone = [runs.get(name, {}) for name in solos]
     wall_s, solo_walls = run.get("wall_s", NAN), [each.get("wall_s", NAN) for each in alone]
+    slowdowns = [work.slowdown for work in works]
     in_turn_s = [work.in_turn_ms / MS_PER_S for work in works]
     if all(math.isclose(*pair, rel_tol=1e-9) for pair in zip(in_turn_s, solo_walls, strict=True)):
         in_turn_s = solo_walls  # the same work: to the last digit
@@ -58,9 +59,11 @@ def _arm(arm: str, runs: Runs, works: Sequence[Work], solos: Sequence[str]) -> R
         "in_turn_s": sum(in_turn_s),
         "true_speedup": formulas.true_speedup(in_turn_s, wall_s),
         "exact_speedup": formulas.true_speedup(solo_walls, wall_s) if equal else NAN,
-        "weighted_speedup": formulas.weighted_speedup([work.slowdown for work in works]),
+        "weighted_speedup": formulas.weighted_speedup(slowdowns),
         "ideal_speedup": formulas.ideal_speedup(in_turn_s),
         "parallel_efficiency": formulas.parallel_efficiency(in_turn_s, wall_s),
+        "mean_slowdown": formulas.mean_slowdown(slowdowns),
+        "fairness": formulas.fairness(slowdowns),
         "throughput_scaling": formulas.throughput_scaling(
             run.get("n_tokens", NAN),
             wall_s,

@@ -56,9 +56,11 @@ def test_an_addition_works_as_it_is_told(tmp_path: Path, name: str, most_files: 
 def test_the_study_of_the_how_to_is_one(tmp_path: Path) -> None:
     """A configuration that is copied from the page must load."""
     (text,) = fenced("study.md", "yaml")
-    path = tmp_path / "matrix.yaml"
+    path = tmp_path / "study.yaml"
     path.write_text(text, encoding="utf-8")
-    assert load_study(path).config_ids == ["same-model", "small-writer"]
+    study = load_study(path)
+    assert study.config_ids == ["as-it-is", "more-context", "small-writer"]
+    assert study.get("small-writer").of("researcher").model == "llama3.2:1b"  # of the agent
 
 
 @pytest.mark.slow

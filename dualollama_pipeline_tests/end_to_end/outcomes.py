@@ -20,7 +20,8 @@ from dualollama_pipeline.core.records import (
     NoteRecord,
     TrialRecord,
 )
-from dualollama_pipeline.core.study import Configuration, load_study
+from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.core.study import Configuration, study_of
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 from dualollama_pipeline.worker.journal import JournalWriter
@@ -72,7 +73,7 @@ def fresh(home: Path, names: Sequence[str] | None = None) -> Path:
 
 def measured(home: Path, config_id: str, blocks: int = 5, **changes: Any) -> None:
     """Write a whole batch of a configuration; `changes` may replace `calls` or `seen`."""
-    configuration = load_study(home / "data" / "matrix.yaml").get(config_id)
+    configuration = study_of(Settings(data=home / "data")).get(config_id)
     write_batch(home, configuration, blocks, **changes)
 
 
@@ -144,7 +145,7 @@ def lost(home: Path, config_ids: Sequence[str]) -> None:
 
 def cut_off(home: Path, config_id: str) -> None:
     """A journal that ended before its first trial, with the reason."""
-    configuration = load_study(home / "data" / "matrix.yaml").get(config_id)
+    configuration = study_of(Settings(data=home / "data")).get(config_id)
     plan = _plan(configuration, "batch1", 5)
     path = Warehouse(home / "warehouse").journal(config_id, "batch1")
     with JournalWriter(path) as writer:

@@ -7,7 +7,9 @@ import math
 import pytest
 
 from dualollama_pipeline.metrics.block import (
+    fairness,
     ideal_speedup,
+    mean_slowdown,
     parallel_efficiency,
     slowdown,
     solo_time,
@@ -73,6 +75,16 @@ def test_slowdown_is_together_over_alone() -> None:
     assert slowdown(40.0, 16.0) == pytest.approx(2.5)
     assert slowdown(40.0, 0.0) == math.inf  # nothing was done in 40 s
     assert slowdown(0.0, 0.0) == pytest.approx(NAN, nan_ok=True)
+
+
+def test_the_mean_slowdown_hides_who_pays_and_fairness_shows_it() -> None:
+    """A mean of 2 may be 2 and 2, or 1 and 3."""
+    # (1 + 3) / 2 = 2; 1 / 3
+    assert (mean_slowdown([1.0, 3.0]), fairness([1.0, 3.0])) == (2.0, pytest.approx(1 / 3))
+    assert (mean_slowdown([2.0, 2.0]), fairness([2.0, 2.0])) == (2.0, 1.0)
+    assert fairness([1.0, math.inf]) == 0.0  # the second waited all the while
+    for unknown in (mean_slowdown([1.0, math.inf]), fairness([2.0, NAN])):
+        assert unknown == pytest.approx(NAN, nan_ok=True)
 
 
 def test_throughput_scaling_compares_with_the_mean_solo_rate() -> None:

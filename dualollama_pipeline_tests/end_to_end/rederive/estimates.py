@@ -11,7 +11,13 @@ from dualollama_pipeline_tests.end_to_end.rederive.arithmetic import estimate, s
 from dualollama_pipeline_tests.end_to_end.rederive.evidence import Evidence
 from dualollama_pipeline_tests.end_to_end.rederive.judged import n_reloads, reload_limit_ms
 from dualollama_pipeline_tests.end_to_end.rederive.ledger import is_near
-from dualollama_pipeline_tests.end_to_end.rederive.ratios import LINEAR, RATES, RATIOS, Key
+from dualollama_pipeline_tests.end_to_end.rederive.ratios import (
+    FAIRNESS,
+    LINEAR,
+    RATES,
+    RATIOS,
+    Key,
+)
 from dualollama_pipeline_tests.end_to_end.rederive.samples import Value
 
 NOT_MEASURED = ("sections", "schema_version")
@@ -49,7 +55,7 @@ def outside(evidence: Evidence, summary: dict[str, Any]) -> dict[str, Any]:
     assert [each["scenario"] for each in summary["scenarios"]] == evidence.scenarios
     for found in (summary, *summary["scenarios"], *summary["configurations"]):
         each = found.get("estimates", summary["population"])
-        assert set(map(key_of, each)) == {*RATIOS, *LINEAR, *RATES}
+        assert set(map(key_of, each)) == {*RATIOS, *FAIRNESS, *LINEAR, *RATES}
     return {
         "population": pooled(evidence, summary["population"], evidence.values),
         "scenarios": [

@@ -79,6 +79,14 @@ def weighted(b: Block, arm: str) -> float:
     return sum(1 / window_slowdown(b, arm, role) for role in ALONE)
 
 
+def slowdowns(b: Block, arm: str) -> list[float]:
+    return [window_slowdown(b, arm, role) for role in ALONE]
+
+
+def evenness(each: Sequence[float]) -> float:
+    return min(each) / max(each)
+
+
 def decode_slowdown(b: Block, role: str) -> float:
     """Time a token while both decode, over that alone."""
     time, alone = 0.0, 0.0
@@ -138,6 +146,7 @@ BALANCE: Key = ("balance_efficiency_pct", "apart", "all")
 BALANCE_SPEEDUP: Key = ("balance_speedup", "apart", "all")
 EACH_ARM: dict[str, Callable[[Block, str], float]] = {
     "weighted_speedup": weighted,
+    "mean_slowdown": lambda b, arm: fmean(slowdowns(b, arm)),
     "true_speedup": lambda b, arm: sum(in_turn(b, arm)) / wall_s(b[arm]),
     "parallel_efficiency": lambda b, arm: max(in_turn(b, arm)) / wall_s(b[arm]),
 }
@@ -168,6 +177,10 @@ RATIOS: dict[Key, Callable[[Block], float]] = {
         for role in ALONE
     },
 }
+FAIRNESS: dict[Key, Callable[[Block], float]] = {
+    ("fairness", "apart", "all"): lambda b: evenness(slowdowns(b, "apart")),
+    ("fairness", "shared", "all"): lambda b: evenness(slowdowns(b, "shared")),
+}
 BY_LENGTH = {"true_speedup", "ideal_speedup", "parallel_efficiency"}
 LINEAR: dict[Key, Callable[[Sequence[Call]], float]] = {
     BALANCE: lambda dual: 50 * balance(dual),
@@ -182,10 +195,12 @@ LINEAR: dict[Key, Callable[[Sequence[Call]], float]] = {
 TTFT_RATE, BALANCE_RATE, SLOWDOWN_RATE = RATES = tuple(
     (f"{name}_contention_pct", "apart", "all") for name in ("ttft", "balance", "slowdown")
 )
-BOUNDS = {BALANCE: 100.0, BALANCE_SPEEDUP: 2.0}
+BOUNDS = {BALANCE: 100.0, BALANCE_SPEEDUP: 2.0, **dict.fromkeys(FAIRNESS, 1.0)}
 WORDS = {
     "weighted_speedup": "Weighted speedup",
     "true_speedup": "True speedup",
+    "mean_slowdown": "Mean slowdown",
+    "fairness": "Fairness",
     "against_shared": "Two servers against one",
     "ideal_speedup": "Ideal speedup",
     "parallel_efficiency": "Parallel efficiency",
@@ -205,7 +220,7 @@ ARM_WORDS = {"apart": "two servers", "shared": "one server"}
 def named(key: Key) -> str:
     """What the page calls an estimate; the arm is named where a metric has several."""
     metric, arm, agent = key
-    several = metric in {*EACH_ARM, "slowdown"}
+    several = metric in {*EACH_ARM, "slowdown", "fairness"}
     parts = [
         WORDS[metric],
         *([agent] if agent != "all" else []),

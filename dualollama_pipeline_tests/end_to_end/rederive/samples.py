@@ -20,6 +20,7 @@ from dualollama_pipeline_tests.end_to_end.rederive.ratios import (
     AGAINST,
     BALANCE_RATE,
     BY_LENGTH,
+    FAIRNESS,
     LINEAR,
     RATES,
     RATIOS,
@@ -95,7 +96,7 @@ def of_blocks(batch: Batch) -> list[Value]:
         alone = fine["solo_collector"] and fine["solo_insight"]
         sound = {arm: alone and fine[arm] for arm in ("apart", "shared")}
         reloads = judged.n_reloads(block["shared"], limit_ms)
-        for metric, formula in RATIOS.items():
+        for metric, formula in (RATIOS | FAIRNESS).items():
             arm = "shared" if metric == AGAINST else metric[1]
             counts = sound[arm] and sound[metric[1]]
             try:

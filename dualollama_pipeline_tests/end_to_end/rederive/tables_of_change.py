@@ -29,6 +29,7 @@ from dualollama_pipeline_tests.end_to_end.rederive.ledger import (
 from dualollama_pipeline_tests.end_to_end.rederive.ratios import (
     AGAINST,
     BALANCE,
+    FAIRNESS,
     LINEAR,
     RATIOS,
     SHARED_SPEEDUP,
@@ -68,7 +69,7 @@ def outliers(evidence: Evidence) -> list[Row]:
     """All of them, those that move their estimate the most first."""
     found = [
         outlier
-        for metric in (*RATIOS, *LINEAR)
+        for metric in (*RATIOS, *FAIRNESS, *LINEAR)
         for name in evidence.config_ids
         for outlier in of_configuration(
             [

@@ -152,7 +152,7 @@ def find_changes(evidence: Evidence) -> dict[Change, list[tuple[str, str]]]:
     """Pairs of measured configurations that differ in one option only, of either agent or both."""
     asked = {
         each["config_id"]: each
-        for each in evidence.inputs("matrix")["configurations"]
+        for each in evidence.inputs("studies/tr114/study")["configurations"]
         if each["config_id"] in evidence.config_ids
     }
     found: dict[Change, list[tuple[str, str]]] = {}

@@ -57,18 +57,21 @@ def open_pair(settings: Settings) -> Iterator[ServerPair]:
             )
     else:
         names = [server.name for server in study.servers]
-        with _simulated_pair(settings.workload, names) as pair:
+        with _simulated_pair(settings.workload, names, [settings.model, *study.models]) as pair:
             yield pair
 
 
 @contextmanager
-def _simulated_pair(profile: str, names: Sequence[str]) -> Iterator[ServerPair]:
+def _simulated_pair(
+    profile: str, names: Sequence[str], models: Sequence[str]
+) -> Iterator[ServerPair]:
     """Run the simulator as a process that also ends when this one dies (its stdin closes).
 
     Each workload has its profile: accidents happen in `parity`, as in the original runs.
     """
     program = [sys.executable, "-m", "dualollama_pipeline.simulator", "--stdin-guard"]
     command = [*program, "--profile", profile, "--servers", ",".join(names)]
+    command += ["--models", ",".join(models)]
     with subprocess.Popen(  # noqa: S603 our own module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -46,10 +46,19 @@ class Deadlines(Strict):
     return_s: Seconds = 100.0
 
 
+class Turn(Strict):
+    """A turn of a conversation; its answer is None where it is what the model will have said."""
+
+    user: Annotated[str, Field(min_length=1)]
+    answer: str | None = None
+
+
 class Stage(Strict):
     """One request of an agent. The nonce goes first, else a server reuses its prompt cache.
 
-    Where a stage `follows` another, its prompt is filled from that one's answer (core/parity.py).
+    `said` are the turns before it, in a conversation; the nonce stands before the first of them.
+    Where a stage `follows` another, it is filled from that one's answer: the missing answers of
+    `said`, or the places in its prompt (core/parity.py).
     """
 
     name: str
@@ -58,6 +67,7 @@ class Stage(Strict):
     num_predict: Annotated[int, Field(gt=0, lt=2**31)] | None
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None
     follows: str | None = None
+    said: Annotated[tuple[Turn, ...], Field(strict=False)] = ()
 
 
 class PlannedAgent(Strict):
@@ -67,6 +77,7 @@ class PlannedAgent(Strict):
     server: str
     model: Annotated[str, Field(pattern=PATTERN), AfterValidator(refuse_cloud)]
     options: AgentOptions
+    think: bool | None = None
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, strict=False)]
 
     @model_validator(mode="after")
@@ -78,6 +89,11 @@ class PlannedAgent(Strict):
                 raise ValueError(msg)
             said.add(stage.name)
         return self
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its conversation goes on from what the model says: then no two are alike."""
+        return any(turn.answer is None for stage in self.stages for turn in stage.said)
 
 
 class PlannedTrial(Strict):
@@ -164,8 +180,17 @@ class Plan(Strict):
             trial["arm"] = former(trial["arm"])
             for agent in trial["agents"]:
                 agent["role"] = agent.pop("name")
+                _drop_if(agent, "think", None)
+                for stage in agent["stages"]:
+                    _drop_if(stage, "said", [])
         canonical = json.dumps(measured, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _drop_if(fields: dict[str, Any], name: str, unused: object) -> None:
+    """Leave out of a hash what plans of before did not know."""
+    if fields[name] == unused:
+        del fields[name]
 
 
 def load_plan(path: Path) -> Plan:

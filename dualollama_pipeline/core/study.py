@@ -134,9 +134,13 @@ class AgentOptions(Strict):
 
 
 class AgentSpec(AgentOptions):
-    """One agent of a configuration: its options, and a model of its own if it has one."""
+    """One agent of a configuration: its options, and a model of its own if it has one.
+
+    `think` asks a model that can think before it answers to do so; without it it is told not to.
+    """
 
     model: Annotated[str, Field(pattern=PATTERN, max_length=200)] | None = None
+    think: bool | None = None
 
     @field_validator("model")
     @classmethod
@@ -163,17 +167,51 @@ def _read_prompt(value: Any, info: ValidationInfo) -> Any:
 Prompt = Annotated[str, BeforeValidator(_read_prompt), Field(min_length=1, max_length=1_000_000)]
 
 
+class StudyTurn(Strict):
+    """A turn of a conversation: what the agent is told, and what stands for its answer."""
+
+    user: Prompt
+    answer: Prompt | None = None
+
+
 class StudyAgent(AgentSpec):
     """An agent of the study: where it runs, what it is asked, and what all configurations share.
 
-    `prompts` are sent one after the other; without any the agent does the workload. `num_predict`
-    bounds each of their answers.
+    `prompts` are sent one after the other, each on its own; the turns of a `conversation` with all
+    that was said before. The `answer` of a turn is replayed, so that every arm does the same work;
+    a `live` conversation goes on from what the model said. An agent with neither does the workload.
+    `num_predict` bounds each answer.
     """
 
     name: Annotated[str, Field(pattern=NAME)]
     server: Annotated[str, Field(pattern=NAME)]
     prompts: Annotated[tuple[Prompt, ...], Field(strict=False, max_length=20)] = ()
+    conversation: Annotated[tuple[StudyTurn, ...], Field(strict=False, max_length=50)] = ()
+    live: bool = False
     num_predict: Annotated[int, Field(gt=0, lt=2**31)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> StudyAgent:
+        *before, _ = [turn.answer for turn in self.conversation] or [None]
+        if self.prompts and self.conversation:
+            msg = f"{self.name} has prompts and a conversation; write one of them"
+        elif self.live and not self.conversation:
+            msg = f"{self.name} is live and has no conversation; write its turns, or leave live out"
+        elif self.live and any(answer is not None for answer in before):
+            msg = f"{self.name} is live, so what the model says counts; leave its answers out"
+        elif not self.live and None in before:
+            msg = (
+                f"turn {before.index(None) + 1} of {self.name} has no answer to go on from; write "
+                "one, the same in all arms, or `live: true` to take what the model says"
+            )
+        else:
+            return self
+        raise ValueError(msg)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether it is asked something of its own."""
+        return bool(self.prompts or self.conversation)
 
 
 class StudyServer(Strict):
@@ -295,6 +333,12 @@ class Study(Strict):
         return arms_of(self.places)
 
     @property
+    def models(self) -> list[str]:
+        """The models that agents name, of all configurations."""
+        named = (spec.model for each in self.configurations for spec in each.specs.values())
+        return list(dict.fromkeys(model for model in named if model))
+
+    @property
     def scenarios(self) -> list[str]:
         """The scenarios, in the order of the file."""
         return list(dict.fromkeys(each.scenario for each in self.configurations))
@@ -371,7 +415,7 @@ def _permitted(loc: tuple[int | str, ...]) -> list[str]:
         return [*OWN_KEYS, "and the names of the agents"]
     models: dict[object, type[Strict]] = {
         "configurations": AgentSpec,
-        "agents": StudyAgent,
+        "agents": StudyTurn if "conversation" in loc else StudyAgent,
         "servers": StudyServer,
     }
     model = models.get(loc[0], Study) if len(loc) > 1 else Study

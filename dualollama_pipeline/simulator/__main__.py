@@ -30,10 +30,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--servers", default="a,b", help="their names, one GPU for all of them")
     parser.add_argument("--ports", help="A,B; free ports by default")
     parser.add_argument("--profile", default="standard", help="name in data/simulator or a path")
+    parser.add_argument("--models", default="", help="further models, NAME,NAME")
+    parser.add_argument(
+        "--slots",
+        type=int,
+        default=1,
+        choices=range(1, 65),
+        metavar="N",
+        help="calls that a model answers at a time",
+    )
     parser.add_argument("--stdin-guard", action="store_true", help="end when stdin ends")
     options = parser.parse_args(arguments)
     try:
-        profile = _profile(options.profile)
+        models = [name for name in options.models.split(",") if name]
+        profile = _profile(options.profile).serving(models, options.slots)
         names = options.servers.split(",")
         ports = _ports(options.ports or ",".join("0" for _ in names), len(names))
         sockets = {

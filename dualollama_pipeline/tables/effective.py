@@ -99,6 +99,7 @@ def effective_class(rows: Sequence[Row]) -> str | None:
         if row["effective_num_gpu"] is None or row["effective_num_ctx"] is None:
             return None
         given = [f"{name} {row[name]:g}" for name in SAMPLING if row[name] is not None]
+        given += ["thinking"] if row["think"] else []
         sampling = ", ".join(text for text in given if not text.endswith("nan")) or "defaults"
         parts[row["agent"]] = (
             f"{row['model']}, {row['effective_num_gpu']} layers, "

@@ -18,9 +18,11 @@ from dualollama_pipeline.ollama.client import Exchange, OllamaClient
 from dualollama_pipeline.ollama.stream import Answer, StreamError, read_answer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import httpx
 
-    from dualollama_pipeline.core.plan import Plan, PlannedAgent, Stage
+    from dualollama_pipeline.core.plan import Plan, PlannedAgent, Stage, Turn
     from dualollama_pipeline.worker.clock import Clock
 
 
@@ -37,7 +39,7 @@ class AgentRun:
 class Attempt:
     """Which attempt at which trial of which plan, under which clock.
 
-    `thinking` names the models that would think before they answer, were they not told not to.
+    `thinking` names the models that can think before they answer: they are told whether to.
     """
 
     trial_id: str
@@ -69,22 +71,43 @@ def request_body(agent: PlannedAgent, stage: Stage, attempt: Attempt) -> dict[st
     options |= {name: value for name, value in fixed.items() if value is not None}
     return {
         "model": agent.model,
-        **asking(attempt.plan, prefix + stage.prompt),
+        **asking(attempt.plan, stage.prompt, stage.said, prefix),
         "stream": True,
         "options": options,
         "keep_alive": attempt.plan.keep_alive,
-        **({"think": False} if agent.model in attempt.thinking else {}),
+        **({"think": bool(agent.think)} if agent.model in attempt.thinking else {}),
         **({"format": ENDLESS} if attempt.plan.hold_length else {}),
         "truncate": False,  # refuse a prompt that does not fit: Ollama would cut it in silence
         "shift": False,
     }
 
 
-def asking(plan: Plan, prompt: str) -> dict[str, Any]:
-    """Return the field that carries a prompt; an empty one only loads the model."""
-    if plan.api == "chat":
-        return {"messages": [{"role": "user", "content": prompt}] if prompt else []}
-    return {"prompt": prompt}
+def asking(plan: Plan, prompt: str, said: Sequence[Turn] = (), prefix: str = "") -> dict[str, Any]:
+    """Return the field that carries a prompt; an empty one only loads the model.
+
+    `said` goes before it, `prefix` before all.
+    """
+    if plan.api != "chat":
+        return {"prompt": prefix + prompt}
+    if not prompt:
+        return {"messages": []}
+    words = [(("user", turn.user), ("assistant", turn.answer or "")) for turn in said]
+    spoken = [*(pair for turn in words for pair in turn), ("user", prompt)]
+    messages = [{"role": role, "content": text} for role, text in spoken]
+    messages[0]["content"] = prefix + messages[0]["content"]
+    return {"messages": messages}
+
+
+def _filled(agent: PlannedAgent, stage: Stage, answers: dict[str, str]) -> Stage:
+    """Return a stage that follows another, with what was said put in."""
+    if not stage.said:
+        prompt = report_prompt(stage.prompt, answers[stage.follows or ""])
+        return stage.model_copy(update={"prompt": prompt})
+    said = (
+        turn.model_copy(update={"answer": answers[earlier.name]})
+        for turn, earlier in zip(stage.said, agent.stages, strict=False)
+    )
+    return stage.model_copy(update={"said": tuple(said)})
 
 
 def _prepare(run: AgentRun, stage: Stage, attempt: Attempt) -> tuple[httpx.Request, Exchange]:
@@ -116,8 +139,7 @@ async def run_agent(run: AgentRun, attempt: Attempt, barrier: asyncio.Barrier) -
     try:
         for stage in agent.stages:
             if stage.follows is not None:
-                prompt = report_prompt(stage.prompt, answers[stage.follows])
-                stage = stage.model_copy(update={"prompt": prompt})  # noqa: PLW2901 the stage, filled
+                stage = _filled(agent, stage, answers)  # noqa: PLW2901 the stage, filled
             request, exchange = prepared.get(stage.name) or _prepare(run, stage, attempt)
             run.exchanges.append(exchange)
             await client.perform(request, exchange)

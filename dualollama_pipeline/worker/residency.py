@@ -1,7 +1,8 @@
 """Which model and options each server holds, and making them so off the clock.
 
-In all arms each server holds its own agent's model, warmed (METHOD section 2). What `shared`
-or a failure leaves behind is undone before the next trial.
+In all arms each server holds its own agent's model, warmed (METHOD section 2). Where `shared`
+brings other models to the first server, they are loaded beside it before, and stay if they can:
+then no trial pays a load. What `shared` or a failure leaves behind is undone before the next trial.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.design import nonce
 from dualollama_pipeline.core.errors import ServerError
+from dualollama_pipeline.core.model_name import full_name
 from dualollama_pipeline.core.records import (
     Failure,
     FailureKind,
@@ -26,12 +28,13 @@ from dualollama_pipeline.worker.call import Window, call_record
 from dualollama_pipeline.worker.events import notice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from dualollama_pipeline.core.plan import PlannedAgent, PlannedTrial
     from dualollama_pipeline.worker.connections import Connections
     from dualollama_pipeline.worker.events import Tell
 
+Held = tuple[str, str]  # a server, and the full name of a model on it
 WARM_UP_TOKENS = 32
 UNLOAD_DEADLINE_S = 30.0
 POLL_S = 0.1
@@ -45,6 +48,10 @@ def _runner_options(agent: PlannedAgent) -> tuple[str, int | None, int | None]:
     return agent.model, agent.options.num_gpu, agent.options.num_ctx
 
 
+def _held(agent: PlannedAgent) -> Held:
+    return agent.server, full_name(agent.model)
+
+
 class Residency:
     """Keeps each server loaded with what its own agent asks for."""
 
@@ -56,41 +63,79 @@ class Residency:
             if all(own[agent.name] == agent.server for agent in trial.agents)
         ]
         widest = max(at_home, key=lambda trial: len(trial.agents))  # the first of them
-        self._wanted = {agent.server: agent for agent in widest.agents}
+        self._home = {agent.server: agent for agent in widest.agents}
+        self._wanted = {_held(agent): agent for agent in self._home.values()}
+        if connections.plan.workload != "parity":  # which leaves it to the server, as TR114 did
+            for trial in connections.plan.trials:
+                for agent in trial.agents:
+                    self._wanted.setdefault(_held(agent), agent)
         self._connections = connections
         self._clients = connections.control
         self._clock = connections.clock
         self._plan = connections.plan
         self._tell = tell
-        self._ready: set[str] = set()
+        self._ready: set[Held] = set()
+        self._crowded: set[str] = set()  # servers whose models do not fit together
 
     async def ensure(self, trial: PlannedTrial) -> list[PreparationRecord]:
         """Make every server ready that is not; all of them at the same time.
 
         What cannot be made ready is a record that failed; it is tried again when asked again.
         """
-        missing = [agent for name, agent in self._wanted.items() if name not in self._ready]
-        if not missing:
+        at_home = [each for each in self._home.values() if _held(each) not in self._ready]
+        records = await self._load(at_home, trial, "preparation")
+        brought = {_held(agent) for agent in trial.agents if agent.server not in self._crowded}
+        guests = [self._wanted[held] for held in (brought & self._wanted.keys()) - self._ready]
+        if not guests or any(record.failure for record in records):
+            return records
+        records += await self._load(guests, trial, "guests")
+        for agent in guests:
+            if await self._is_crowded(agent):  # each swap is the condition, as it is in use
+                self._crowded.add(agent.server)
+                records += await self.ensure(trial)
+                break
+        return records
+
+    async def _load(
+        self, agents: Sequence[PlannedAgent], trial: PlannedTrial, what: str
+    ) -> list[PreparationRecord]:
+        """Load the models of some agents; before one that is at home, all others go."""
+        if not agents:
             return []
-        trial_id = f"{trial.trial_id}.preparation"
+        trial_id = f"{trial.trial_id}.{what}"
         attempt = self._connections.attempt(trial_id, 1)
-        for agent in missing:
+        for agent in agents:
             try:
-                if self._plan.workload != "parity":  # which leaves it to the server, as TR114 did
+                if agent is self._home[agent.server] and self._plan.workload != "parity":
                     await self._unload_all(self._clients[agent.server])
+                    self._ready = {held for held in self._ready if held[0] != agent.server}
             except ServerError as error:
                 return [self._refused(agent, trial, error)]
         try:
-            await self._clock.begin(trial_id, [agent.name for agent in missing])
+            await self._clock.begin(trial_id, [agent.name for agent in agents])
         except ServerError as error:
-            return [self._refused(missing[0], trial, error)]
-        records = await asyncio.gather(*(self._prepare(each, trial, attempt) for each in missing))
-        self._ready |= {record.server for record in records if record.status is Status.OK}
+            return [self._refused(agents[0], trial, error)]
+        records = await asyncio.gather(*(self._prepare(each, trial, attempt) for each in agents))
+        self._ready |= {
+            _held(agent)
+            for agent, record in zip(agents, records, strict=True)
+            if record.status is Status.OK
+        }
         return records
 
-    def touch(self, server: str) -> dict[str, Any]:
-        """Return a request that changes nothing of a ready server but when its model expires."""
-        agent = self._wanted[server]
+    async def _is_crowded(self, guest: PlannedAgent) -> bool:
+        """Say whether a server has dropped a model for a guest's; forget what it has dropped."""
+        try:
+            names = {full_name(name) for name in await self._loaded(self._clients[guest.server])}
+        except ServerError:
+            return False  # what is wrong with it, the trial will say
+        gone = {held for held in self._ready if held[0] == guest.server and held[1] not in names}
+        self._ready -= gone
+        return bool(gone)
+
+    def touch(self, server: str, model: str) -> dict[str, Any]:
+        """Return a request that changes nothing of a ready server but when a model expires."""
+        agent = self._wanted.get((server, full_name(model)), self._home[server])
         body = request_body(agent, agent.stages[0], self._connections.attempt("touch", 1))
         return {
             **body,
@@ -120,9 +165,12 @@ class Residency:
     def disturbed_by(self, trial: PlannedTrial, record: TrialRecord) -> None:
         """Note what a trial left behind: other options on a server, or a failure."""
         for agent in trial.agents:
-            other = _runner_options(agent) != _runner_options(self._wanted[agent.server])
-            if other or record.status is not Status.OK:
-                self._ready.discard(agent.server)
+            home = self._home[agent.server]
+            wanted = self._wanted.get(_held(agent), home)
+            if record.status is not Status.OK or _runner_options(agent) != _runner_options(wanted):
+                self._ready -= {_held(agent), _held(home)}
+            elif agent.server in self._crowded and _held(agent) != _held(home):
+                self._ready.discard(_held(home))
 
     async def _unload_all(self, client: OllamaClient) -> None:
         """Unload whatever is there and wait until it is gone: num_gpu and num_ctx are sticky.
@@ -132,18 +180,18 @@ class Residency:
         """
         try:
             async with asyncio.timeout(UNLOAD_DEADLINE_S):
-                while loaded := await self._held(client):
+                while loaded := await self._loaded(client):
                     for name in loaded:
                         body = {"model": name, "prompt": "", "keep_alive": 0, "stream": False}
                         await client.json("POST", "/api/generate", body, CONTROL_TRIES)
-                    await asyncio.sleep(POLL_S if await self._held(client) else 0)
+                    await asyncio.sleep(POLL_S if await self._loaded(client) else 0)
         except TimeoutError as error:
             raise ServerError(
                 f"{client.url}: a model is still loaded {UNLOAD_DEADLINE_S:.0f} s after unloading",
                 "is somebody else using this server? stop them, or restart the server",
             ) from error
 
-    async def _held(self, client: OllamaClient) -> list[str]:
+    async def _loaded(self, client: OllamaClient) -> list[str]:
         models = (await client.json("GET", "/api/ps", tries=CONTROL_TRIES)).get("models")
         entries = models if isinstance(models, list) else []
         return [str(entry["name"]) for entry in entries if isinstance(entry, dict)]

@@ -150,10 +150,10 @@ class AgentSpec(AgentOptions):
 
 def _read_prompt(value: Any, info: ValidationInfo) -> Any:
     """Take a text as it is, and `{file: PATH}` from the study's folder."""
-    if not (isinstance(value, dict) and set(value) == {"file"}):
+    if not isinstance(value, dict):
         return value
     folder = (info.context or {}).get("folder")
-    if folder is None or not isinstance(value["file"], str):
+    if folder is None or list(value) != ["file"] or not isinstance(value["file"], str):
         msg = "write a text, or {file: PATH} with a path from the study's folder"
         raise ValueError(msg)
     try:

@@ -84,13 +84,14 @@ class Gpu(_Frozen):
     """Speed of one stream alone, and what several streams leave each other.
 
     `prompt_pair_share`: what a prompt that is being read gets of the GPU beside another stream;
-    without it, as much as decoding.
+    without it, as much as decoding. `batch_rates`: the total speed of 1, 2, ... slots of one model.
     """
 
     solo_tok_per_s: float = Field(gt=0)
     pair_share: float = Field(gt=0, le=1)
     prompt_pair_share: float | None = Field(default=None, gt=0, le=1)
     aggregate_share: float = Field(gt=0, le=1)
+    batch_rates: tuple[float, ...] | None = Field(default=None, min_length=1)
 
 
 class Loading(_Frozen):

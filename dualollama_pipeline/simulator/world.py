@@ -4,13 +4,13 @@ Here: the order of events and nothing else; no HTTP, no asyncio, no wall clock. 
 pass, and when, is the business of `conductor.py`.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dualollama_pipeline.simulator.call import Call, Ending, Phase, Request
 from dualollama_pipeline.simulator.draws import NS_PER_MS, draw
-from dualollama_pipeline.simulator.gpu import SharedWork, rate_per_stream
+from dualollama_pipeline.simulator.gpu import SharedWork, batch_share, rate_per_stream
 from dualollama_pipeline.simulator.profile import Profile
 from dualollama_pipeline.simulator.residency import (
     Placement,
@@ -99,6 +99,10 @@ class World:
         card = self.profile.card(model) or self.profile.model
         return self._runners[server].setdefault(card.name, Runner())
 
+    def _place(self, call: Call) -> tuple[int, str]:
+        card = self.profile.card(call.request.model) or self.profile.model
+        return call.request.server, card.name
+
     # --- passing time
 
     def advance_until(self, is_over: Callable[[], bool]) -> None:
@@ -165,10 +169,12 @@ class World:
         return wanted_placement(runner.queue[0].request, held, self.profile.model) == held
 
     def _share_gpu(self) -> None:
-        active = [c for c in self._live if c.work is not None]
+        gpu, active = self.profile.gpu, [c for c in self._live if c.work is not None]
+        n_slots = Counter(map(self._place, active))
         for call in active:
             reads = call.phase is Phase.PREFILL
-            rate = rate_per_stream(len(active), self.profile.gpu, reads_prompt=reads)
+            rate = rate_per_stream(len(n_slots), gpu, reads_prompt=reads)
+            rate *= batch_share(n_slots[self._place(call)], gpu)
             if call.work and call.work.rate != rate:
                 if call.work.rate > 0:
                     call.emit_until(self.now_ns)

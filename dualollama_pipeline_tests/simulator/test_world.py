@@ -320,6 +320,9 @@ def test_slots_answer_side_by_side_and_a_third_call_waits(round_profile: Profile
     finish(world, *calls[:2])
     assert calls[0].ended_ns == calls[1].ended_ns
     assert [call.load_ns for call in calls[:2]] == [200 * MS, 200 * MS]
+    # read together, two have 1.27 times the speed of one: 10 x (10 x 2 / 1.27 + 0.5) ms
+    assert calls[0].prompt_eval_ns == pytest.approx(60 * MS * 2 / 1.27, abs=2)
+    assert calls[0].eval_ns == pytest.approx(100 * MS * 2 / 1.27, abs=20)
     finish(world, calls[2])
     assert calls[2].first_token_ns == (calls[0].ended_ns or 0) + (200 + 60 + 3) * MS
 

@@ -171,6 +171,7 @@ def build_plan(configuration: Configuration, workload: Workload, shared: BatchSe
         deadlines=shared.deadlines,
         servers=shared.servers,
         environments=shared.environments,
+        changed=configuration.servers,
         hold_length=shared.hold_length,
         keep_alive=KEEP_ALIVE,
         ingest_s=workload.ingest_s,

@@ -19,7 +19,14 @@ from pydantic import (
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
-from dualollama_pipeline.core.study import SAFE_ID, AgentOptions, Strict, former, of_former
+from dualollama_pipeline.core.study import (
+    SAFE_ID,
+    AgentOptions,
+    Strict,
+    Surroundings,
+    former,
+    of_former,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +120,8 @@ class PlannedTrial(Strict):
 class Plan(Strict):
     """One configuration's trials of one batch, in the order in which they are to run.
 
-    `environments` are those of servers that were started for this plan. `plan_hash` covers what is
+    `environments` are those of servers that were started for this plan, `changed` what its
+    configuration changes of them. `plan_hash` covers what is
     measured, not where (servers), when (batch) or how patiently; an environment decides what a
     server does, so it is covered where there is one. `hold_length` keeps models from stopping
     before num_predict, by a grammar that costs time a token.
@@ -131,6 +139,7 @@ class Plan(Strict):
     deadlines: Deadlines
     servers: dict[str, str]
     environments: dict[str, dict[str, str]] = Field(default_factory=dict)
+    changed: dict[str, Surroundings] = Field(default_factory=dict)
     keep_alive: str
     ingest_s: Annotated[float, Field(ge=0)]
     corpus_sha256: str
@@ -174,7 +183,8 @@ class Plan(Strict):
     @property
     def plan_hash(self) -> str:
         """Return the first 16 hex digits of the sha256 over all that decides what is measured."""
-        as_ever = {name for name in ("environments", "hold_length") if not getattr(self, name)}
+        unused = ("environments", "changed", "hold_length")
+        as_ever = {name for name in unused if not getattr(self, name)}
         measured = self.model_dump(mode="json", exclude=NOT_MEASURED | as_ever)
         for trial in measured["trials"]:  # in the words of before: the same work, the same hash
             trial["arm"] = former(trial["arm"])

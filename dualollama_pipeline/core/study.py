@@ -214,21 +214,45 @@ class StudyAgent(AgentSpec):
         return bool(self.prompts or self.conversation)
 
 
-class StudyServer(Strict):
+def _as_text(value: Any) -> Any:
+    """YAML reads `2` as a number; `true` stays refused: programs differ in how they read it."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Variables = dict[Variable, Annotated[str, BeforeValidator(_as_text)]]
+GPUS = r"^[A-Za-z0-9][A-Za-z0-9,:/_-]*$"
+
+
+class Surroundings(Strict):
+    """What a server is started with: the GPUs that it sees, and variables of its environment."""
+
+    gpu: Annotated[str, BeforeValidator(_as_text), Field(pattern=GPUS)] | None = None
+    environment: Variables = Field(default_factory=dict)
+
+
+class StudyServer(Surroundings):
     """A server of the study; its URL may stand in DUALOLLAMA_URL_<NAME> instead."""
 
     name: Annotated[str, Field(pattern=NAME)]
     url: str | None = None
 
 
-OWN_KEYS = {"config_id": "config_id", "id": "config_id", "scenario": "scenario"}
+OWN_KEYS = {
+    "config_id": "config_id", "id": "config_id", "scenario": "scenario", "servers": "servers",
+}  # fmt: skip
 
 
 class Configuration(Strict):
-    """One configuration of the study: what each agent asks for, by the agents' names."""
+    """One configuration of the study: what each agent asks for, by the agents' names.
+
+    `servers` says what is other in their surroundings; servers that are started here are started
+    anew for it.
+    """
 
     config_id: Annotated[str, Field(pattern=SAFE_ID)]
     scenario: Annotated[str, Field(pattern=SAFE_ID)] = ALL
+    servers: dict[str, Surroundings] = Field(default_factory=dict)
     specs: dict[str, AgentSpec]
 
     @model_validator(mode="before")
@@ -315,6 +339,8 @@ class Study(Strict):
         for configuration in self.configurations:
             for name in configuration.specs.keys() - set(names):
                 raise ValueError(unknown(f"agent in {configuration.config_id}", name, names))
+            for name in configuration.servers.keys() - set(servers):
+                raise ValueError(unknown(f"server in {configuration.config_id}", name, servers))
         return self
 
     @property
@@ -360,10 +386,10 @@ class Study(Strict):
 
     def equal_groups(self) -> list[tuple[str, ...]]:
         """Groups of config_ids that ask for the same thing under different names."""
-        groups: defaultdict[tuple[AgentSpec, ...], list[str]] = defaultdict(list)
+        groups: defaultdict[str, list[str]] = defaultdict(list)
         for configuration in self.configurations:
-            specs = tuple(spec for _, spec in configuration.agents)
-            groups[specs].append(configuration.config_id)
+            asked = configuration.model_dump_json(include={"specs", "servers"})
+            groups[asked].append(configuration.config_id)
         return [tuple(ids) for ids in groups.values() if len(ids) > 1]
 
 
@@ -418,5 +444,7 @@ def _permitted(loc: tuple[int | str, ...]) -> list[str]:
         "agents": StudyTurn if "conversation" in loc else StudyAgent,
         "servers": StudyServer,
     }
+    if loc[0] == "configurations" and "servers" in loc:
+        return list(Surroundings.model_fields)
     model = models.get(loc[0], Study) if len(loc) > 1 else Study
     return list(model.model_fields)

@@ -46,9 +46,9 @@ class Conductor:
     """The shared state of the servers' HTTP faces."""
 
     def __init__(
-        self, profile: Profile, patience: Patience | None = None, n_servers: int = 2
+        self, profile: Profile, patience: Patience | None = None, slots: Sequence[int] = (1, 1)
     ) -> None:
-        self.world = World(profile, n_servers=n_servers)
+        self.world = World(profile, slots=slots)
         self._patience = patience or Patience()
         self._trial: Trial | None = None
         self._outlets: list[Outlet] = []

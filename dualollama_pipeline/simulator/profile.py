@@ -161,8 +161,6 @@ class Profile(_Frozen):
     accidents: Accidents
     early_stops: EarlyStops | None = None
     other_models: tuple[ModelCard, ...] | None = None
-    n_slots: int | None = Field(default=None, gt=0)
-    """Calls that one loaded model answers at a time; Ollama's own default, 1, if not set."""
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Self:
@@ -187,14 +185,11 @@ class Profile(_Frozen):
         """The model of this name, as Ollama reads names; None if the servers do not have it."""
         return next((card for card in self.cards if same_model(card.name, name)), None)
 
-    def serving(self, models: Sequence[str], n_slots: int = 1) -> Self:
-        """The same machine with further models, and with slots; unchanged if it needs neither."""
+    def serving(self, models: Sequence[str]) -> Self:
+        """The same machine with further models; unchanged if it has them all."""
         missing = {full_name(name): name for name in models if self.card(name) is None}
-        more = {full: resized(self.model, name) for full, name in missing.items()}
-        changes: dict[str, object] = {"other_models": tuple(more.values())} if more else {}
-        if n_slots > 1:
-            changes["n_slots"] = n_slots
-        return self.model_copy(update=changes)
+        more = tuple(resized(self.model, name) for name in missing.values())
+        return self.model_copy(update={"other_models": more}) if more else self
 
     def size(self, name: str) -> float:
         """A model's size as a multiple of the profile's own."""

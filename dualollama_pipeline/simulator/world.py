@@ -5,7 +5,7 @@ pass, and when, is the business of `conductor.py`.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from dualollama_pipeline.simulator.call import Call, Ending, Phase, Request
@@ -41,11 +41,12 @@ class Runner:
 class World:
     """Everything that happens, event by event, from whatever `now_ns` it starts at."""
 
-    def __init__(self, profile: Profile, now_ns: int = 0, n_servers: int = 2) -> None:
+    def __init__(self, profile: Profile, now_ns: int = 0, slots: Sequence[int] = (1, 1)) -> None:
+        """`slots`: for each server, the calls that one of its models answers at a time."""
         self.profile = profile
         self.now_ns = now_ns
-        self._n_slots = profile.n_slots or 1
-        self._runners: list[dict[str, Runner]] = [{} for _ in range(n_servers)]
+        self._slots = slots
+        self._runners: list[dict[str, Runner]] = [{} for _ in slots]
         self._arrivals: list[Call] = []
         self._live: list[Call] = []
 
@@ -163,7 +164,8 @@ class World:
             self._start_load(runner, runner.queue.popleft())
 
     def _has_slot(self, runner: Runner) -> bool:
-        if runner.loading or runner.resident is None or len(runner.current) >= self._n_slots:
+        n_slots = self._slots[runner.queue[0].request.server]
+        if runner.loading or runner.resident is None or len(runner.current) >= n_slots:
             return False
         held = runner.resident.placement
         return wanted_placement(runner.queue[0].request, held, self.profile.model) == held
@@ -242,7 +244,7 @@ class World:
                 return
             call.n_prompt_tokens = num_ctx // 2
             prompt = cut_to(prompt, call.n_prompt_tokens, prefill)
-        n_cached = resident.take(prompt, prefill, self._n_slots)
+        n_cached = resident.take(prompt, prefill, self._slots[call.request.server])
         size = self.profile.size(call.request.model)
         work_ms = size * prefill_work_ms(call.n_prompt_tokens, n_cached, prefill)
         self._choose_length(call, num_ctx)

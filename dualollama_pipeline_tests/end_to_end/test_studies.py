@@ -123,3 +123,26 @@ def test_a_replayed_conversation_is_compared_as_any_work(home: Path) -> None:
     mine = calls[calls["agent"].eq("guide")]
     assert mine.groupby("stage")["n_prompt_tokens"].nunique().eq(1).all()
     assert table(home, "block_table", "plain")["weighted_speedup"].notna().all()
+
+
+def test_a_servers_slots_are_compared_like_an_option(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One server has its fair chance only with as many slots as agents."""
+    folder = study(home, prompts=["Tell me a story."])
+    content = yaml.safe_load((folder / "study.yaml").read_text())
+    slots = {"one": {"environment": {"OLLAMA_NUM_PARALLEL": 2}}}
+    content["configurations"].append({"id": "slots", "servers": slots})
+    (folder / "study.yaml").write_text(yaml.safe_dump(content))
+    measured(home, folder, "plain")
+    measured(home, folder, "slots")
+    effects = TableStore(home / "warehouse" / "tables").load("factor_effects")
+    assert effects is not None
+    row = effects[effects["arm"].eq("shared")].iloc[0]
+    assert (row["factor"], row["level_to"]) == ("OLLAMA_NUM_PARALLEL", "2/default")
+    assert row["verdict"] == "better"
+    assert row["value"] == pytest.approx(1.38, abs=0.1)  # from turns to a batch of two
+    monkeypatch.setenv("DUALOLLAMA_URL_ONE", "http://127.0.0.1:9")
+    monkeypatch.setenv("DUALOLLAMA_URL_TWO", "http://127.0.0.1:10")
+    assert main(["--study", str(folder), "measure", "slots", "--servers", "external"]) == 2
+    assert "DUALOLLAMA_SERVERS=managed" in capsys.readouterr().err

@@ -314,7 +314,7 @@ def test_a_model_loads_and_answers_by_its_size(round_profile: Profile):
 
 def test_slots_answer_side_by_side_and_a_third_call_waits(round_profile: Profile):
     """One slot makes two agents take turns; with two they share the GPU instead."""
-    world = World(round_profile.serving([], n_slots=2))
+    world = World(round_profile, slots=(2,))
     world.preload(0, request())
     calls = [world.submit(request(name=name, order=i)) for i, name in enumerate("abc")]
     finish(world, *calls[:2])
@@ -329,7 +329,7 @@ def test_slots_answer_side_by_side_and_a_third_call_waits(round_profile: Profile
 
 def test_a_reload_waits_for_all_slots(round_profile: Profile):
     """Another context size needs the model anew, and nobody's answer is cut for that."""
-    world = World(round_profile.serving([], n_slots=2))
+    world = World(round_profile, slots=(2,))
     world.preload(0, request())
     calls = [world.submit(request()), world.submit(request(name="b", order=1, num_ctx=8192))]
     finish(world, *calls)
@@ -339,7 +339,7 @@ def test_a_reload_waits_for_all_slots(round_profile: Profile):
 
 def test_each_slot_remembers_its_own_prompt(round_profile: Profile):
     """Two conversations on two slots: the second turn of each finds its first."""
-    world = World(round_profile.serving([], n_slots=2))
+    world = World(round_profile, slots=(2,))
     world.preload(0, request())
     finish(world, *[world.submit(request(name=name, order=i)) for i, name in enumerate("ab")])
     later = world.submit(request(prompt="a" * PROMPT_CHARACTERS + "b" * PROMPT_CHARACTERS))

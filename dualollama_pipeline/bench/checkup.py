@@ -1,4 +1,4 @@
-"""What the doctor asks the two servers: first what costs nothing, then with the model loaded."""
+"""What the doctor asks the servers: first what costs nothing, then with the model loaded."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.design import nonce
@@ -92,7 +93,7 @@ class Checkup:
         self._connections = connections
         self._tell = tell
         self._wanted = _largest_contexts(plans)
-        self._agent = _agent_to_try(plans)
+        self._agents = _agents_to_try(plans)
 
     async def introduce(self) -> list[str]:
         """Ask what needs no load; return the servers that have all models."""
@@ -101,19 +102,23 @@ class Checkup:
         return [name for name, is_sound in zip(names, sound, strict=True) if is_sound]
 
     async def try_out(self, names: Sequence[str]) -> dict[str, Speed]:
-        """Load a model on these servers, look at them when all hold it, and stream from each.
+        """Load on each of these servers its agent's model, look at them then, and stream from each.
 
         Returns the speeds of those that answered.
         """
         limit_s = self._connections.plan.deadlines.load_s
-        what = f"{self._agent.model} on {' and '.join(names)} (at most {limit_s:.0f} s)"
-        self._tell(Diagnosis(State.DOING, "loading", what))
+        models: dict[str, list[str]] = {}
+        for name in names:
+            models.setdefault(self._agents[name].model, []).append(name)
+        what = ", ".join(f"{model} on {' and '.join(where)}" for model, where in models.items())
+        self._tell(Diagnosis(State.DOING, "loading", f"{what} (at most {limit_s:.0f} s)"))
         loads = zip(names, await asyncio.gather(*map(self._load, names)), strict=True)
         load_s = {name: seconds for name, seconds in loads if seconds is not None}
         identities = await self._look(load_s)
         if len(identities) == len(self._connections.control):
-            self._tell(await self._two_servers(*identities))
-            self._tell(_same_software(*identities))
+            for first, second in combinations(identities, 2):
+                self._tell(await self._two_servers(first, second))
+                self._tell(_same_software(first, second))
         if identities:
             self._tell(Diagnosis(State.DOING, "streaming", f"{N_TOKENS} tokens, one by one"))
         connections = self._connections.knowing(tuple(identities))
@@ -158,28 +163,29 @@ class Checkup:
             self._tell(Diagnosis(State.NOTE, f"context {name}", found, way_out))
 
     # -- with the model loaded -----------------------------------------------------------------
-    def _body(self, connections: Connections) -> dict[str, Any]:
+    def _body(self, connections: Connections, name: str) -> dict[str, Any]:
         """Return a request as trials send it, but short, and with a prompt that is in no cache."""
-        fresh = nonce("doctor", time.time_ns())
-        stage = self._agent.stages[0].model_copy(update={"nonce": fresh})
-        body = request_body(self._agent, stage, connections.attempt("doctor", 1))
+        fresh, agent = nonce("doctor", time.time_ns()), self._agents[name]
+        stage = agent.stages[0].model_copy(update={"nonce": fresh})
+        body = request_body(agent, stage, connections.attempt("doctor", 1))
         options = {**body["options"], "num_predict": N_TOKENS}
         return {**body, "options": options, "keep_alive": KEEP_ALIVE}
 
-    def _without_text(self, keep_alive: str) -> dict[str, Any]:
+    def _without_text(self, name: str, keep_alive: str) -> dict[str, Any]:
         """Return a request that only loads, or only moves the expiry of what is loaded."""
         asked = asking(self._connections.plan, "")
-        return {**self._body(self._connections), **asked, "stream": False, "keep_alive": keep_alive}
+        body = self._body(self._connections, name)
+        return {**body, **asked, "stream": False, "keep_alive": keep_alive}
 
     async def _load(self, name: str) -> float | None:
         """Return how long the load took, s; None if there was none."""
-        client = self._connections.control[name]
-        exchange = Exchange(url=client.url, model=self._agent.model)
+        client, model = self._connections.control[name], self._agents[name].model
+        exchange = Exchange(url=client.url, model=model)
         started = time.perf_counter()
-        await client.generate(self._without_text(KEEP_ALIVE), {}, exchange)
+        await client.generate(self._without_text(name, KEEP_ALIVE), {}, exchange)
         if exchange.failure is None:
             return time.perf_counter() - started
-        found = f"{client.url}: {self._agent.model} cannot be loaded: {exchange.failure.text}"
+        found = f"{client.url}: {model} cannot be loaded: {exchange.failure.text}"
         way_out = way_out_of_failure(exchange.failure)
         self._tell(Diagnosis(State.FAIL, f"load {name}", found, way_out))
         return None
@@ -189,7 +195,7 @@ class Checkup:
         for name in names:
             client = self._connections.control[name]
             try:
-                identity = await snapshot(client, name, self._agent.model, gpus)
+                identity = await snapshot(client, name, self._agents[name].model, gpus)
             except ServerError as error:
                 self._tell(refused(f"model {name}", error))
                 continue
@@ -227,7 +233,7 @@ class Checkup:
             ServerError: a server does not answer.
         """
         client, other = (self._connections.control[each.server] for each in (first, second))
-        touch = self._without_text(TOUCH_KEEP_ALIVE)
+        touch = self._without_text(first.server, TOUCH_KEEP_ALIVE)
         if await moves_together(client, other, first.model, touch):
             return True, None
         touched = await snapshot(client, first.server, first.model)
@@ -240,10 +246,11 @@ class Checkup:
     ) -> Speed | None:
         """Stream a few tokens as a trial would; tell how they came."""
         name, client = f"stream {identity.server}", connections.control[identity.server]
-        exchange = Exchange(url=client.url, model=self._agent.model)
-        await client.generate(self._body(connections), {}, exchange)
+        agent = self._agents[identity.server]
+        exchange = Exchange(url=client.url, model=agent.model)
+        await client.generate(self._body(connections, identity.server), {}, exchange)
         window = Window(connections.clock, 0, interrupted=False)
-        call = call_record(self._agent, self._agent.stages[0], exchange, window)
+        call = call_record(agent, agent.stages[0], exchange, window)
         if call.failure is not None:
             found = f"{client.url}: {call.failure.text}"
             self._tell(Diagnosis(State.FAIL, name, found, way_out_of_failure(call.failure)))
@@ -282,17 +289,19 @@ def _largest_contexts(plans: Sequence[Plan]) -> dict[str, dict[str, int]]:
     return found
 
 
-def _agent_to_try(plans: Sequence[Plan]) -> PlannedAgent:
-    """Return an agent of the last server with its most frequent model; the first runs it, too."""
-    agents = [
-        agent
-        for plan in plans
-        for trial in plan.trials
-        for agent in trial.agents
-        if agent.server == list(plan.servers)[-1]
-    ]
-    ((model, _),) = Counter(agent.model for agent in agents).most_common(1)
-    return next(agent for agent in agents if agent.model == model)
+def _agents_to_try(plans: Sequence[Plan]) -> dict[str, PlannedAgent]:
+    """Return for each server an agent that has it to itself, with its most frequent model."""
+    at_home: defaultdict[str, list[PlannedAgent]] = defaultdict(list)
+    for plan in plans:
+        for trial in plan.trials:
+            for agent in trial.agents:
+                if plan.agents[agent.name] == agent.server:
+                    at_home[agent.server].append(agent)
+    chosen = {}
+    for server, agents in at_home.items():
+        ((model, _),) = Counter(agent.model for agent in agents).most_common(1)
+        chosen[server] = next(agent for agent in agents if agent.model == model)
+    return chosen
 
 
 async def _round_trip_ms(client: OllamaClient) -> float:
@@ -336,8 +345,10 @@ def _placement(identity: ServerIdentity) -> Diagnosis:
 
 def _same_software(first: ServerIdentity, second: ServerIdentity) -> Diagnosis:
     name = "same software"
-    if (first.version, first.digest) == (second.version, second.digest):
-        return Diagnosis(State.OK, name, "same version and weights")
+    same_weights = first.digest == second.digest or first.model != second.model
+    if first.version == second.version and same_weights:
+        what = "weights" if first.model == second.model else "other models"
+        return Diagnosis(State.OK, name, f"same version and {what}")
     found = " and ".join(f"{each.version} {each.digest[:12]}" for each in (first, second))
     way_out = "run the same Ollama on both, and `ollama pull` the model on both"
     return Diagnosis(State.FAIL, name, found, way_out)

@@ -290,8 +290,8 @@ def derive_scenario(collector: AgentSpec, insight: AgentSpec) -> Scenario:
 class ServiceLevels(Strict):
     """What every agent needs: TTFT in ms for 95 of 100 calls at most, tokens/s at least."""
 
-    ttft_p95_ms: Annotated[float, Field(gt=0, strict=False)] = 2000.0
-    tok_per_s: Annotated[float, Field(gt=0, strict=False)] = 10.0
+    ttft_p95_ms: Annotated[float, Field(gt=0)] = 2000.0
+    tok_per_s: Annotated[float, Field(gt=0)] = 10.0
 
 
 class Study(Strict):

@@ -55,6 +55,7 @@ class Measurement:
             study.agents,
             self.pair.environments,
             self.settings.hold_length,
+            study.together,
             deadlines=self.settings.deadlines,
         )
         try:

@@ -69,8 +69,8 @@ def _arms(runs: pd.DataFrame, agents: pd.DataFrame, names: Sequence[str]) -> Tab
     for column in ("count", "wall s", *own):
         table.add_column(column, justify="right", overflow="fold")
     words = {APART: f"{len(names)} servers", SHARED: "1 server"}
-    alone = sorted(set(runs["arm"].unique()) - {*TOGETHER})
-    for arm in (*alone, *(TOGETHER if len(names) > 1 else ())):
+    measured = set(runs["arm"].unique())
+    for arm in (*sorted(measured - {*TOGETHER}), *(arm for arm in TOGETHER if arm in measured)):
         rows = runs[runs["arm"] == arm]
         sound = rows[rows["status"].eq("ok") & rows["validity"].ne("INVALID")]
         mine = agents[agents["trial_id"].isin(sound["trial_id"])]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from dualollama_pipeline.core.plan import Deadlines, Plan, PlannedAgent, PlannedTrial, Stage, Turn
 from dualollama_pipeline.core.study import (
     PAIR,
+    TOGETHER,
     Agent,
     AgentOptions,
     AgentSpec,
@@ -40,6 +41,7 @@ class BatchSettings:
     agents: tuple[StudyAgent, ...] = tuple(StudyAgent(name=n, server=s) for n, s in PAIR)
     environments: dict[str, dict[str, str]] = field(default_factory=dict)
     hold_length: bool = False
+    together: tuple[str, ...] = TOGETHER
     seed: int = DEFAULT_SEED
     deadlines: Deadlines = field(default_factory=Deadlines)
 
@@ -154,6 +156,7 @@ def build_plan(configuration: Configuration, workload: Workload, shared: BatchSe
     """
     order_seed = _keyed_int("order", shared.seed, configuration.config_id)
     arms = arms_of([Agent(agent.name, agent.server) for agent in shared.agents])
+    arms = {arm: arms[arm] for arm in arms if arm not in {*TOGETHER} - {*shared.together}}
     trials = [
         _trial(configuration, workload, shared, block, (arm, arms[arm]))
         for block, order in enumerate(arm_orders(list(arms), shared.blocks, order_seed), start=1)

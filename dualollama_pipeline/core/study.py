@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     BaseModel,
@@ -190,6 +190,14 @@ class StudyAgent(AgentSpec):
     live: bool = False
     num_predict: Annotated[int, Field(gt=0, lt=2**31)] | None = None
 
+    @field_validator("name")
+    @classmethod
+    def _means_an_agent(cls, value: str) -> str:
+        if value in {ALL, *OWN_KEYS}:
+            msg = f"{value!r} has a meaning of its own in a study; call the agent otherwise"
+            raise ValueError(msg)
+        return value
+
     @model_validator(mode="after")
     def _is_one_thing(self) -> StudyAgent:
         *before, _ = [turn.answer for turn in self.conversation] or [None]
@@ -305,6 +313,9 @@ class Study(Strict):
         tuple[StudyAgent, ...], Field(strict=False, min_length=1, max_length=MOST_AGENTS)
     ] = tuple(StudyAgent(name=agent.name, server=agent.server) for agent in PAIR)
     configurations: Annotated[tuple[Configuration, ...], Field(strict=False)]
+    together: Annotated[
+        tuple[Literal["apart", "shared"], ...], Field(strict=False, alias="arms", min_length=1)
+    ] = ("apart", "shared")
     service_levels: ServiceLevels = ServiceLevels()
 
     @model_validator(mode="before")
@@ -364,7 +375,8 @@ class Study(Strict):
     @property
     def arms(self) -> dict[str, tuple[Agent, ...]]:
         """Who runs where in each arm."""
-        return arms_of(self.places)
+        every = arms_of(self.places)
+        return {arm: who for arm, who in every.items() if arm not in {*TOGETHER} - {*self.together}}
 
     @property
     def models(self) -> list[str]:
@@ -456,4 +468,4 @@ def _permitted(loc: tuple[int | str, ...]) -> list[str]:
     if loc[0] == "configurations" and "servers" in loc:
         return list(Surroundings.model_fields)
     model = models.get(loc[0], Study) if len(loc) > 1 else Study
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -51,7 +51,7 @@ class Shown(NamedTuple):
 def show(estimate: Estimate | None) -> Shown:
     """Write an estimate for a table's cell."""
     if estimate is None:
-        return Shown("", "", "", "not in the statistics tables")
+        return Shown("", "", "", "not measured")
     if estimate.value is None or estimate.ci_low is None or estimate.ci_high is None:
         return Shown("", "", _counts(estimate), estimate.null_reason or "no reason was recorded")
     digits = _decimals(estimate.unit, estimate.value, estimate.ci_low, estimate.ci_high)

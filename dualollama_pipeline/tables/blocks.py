@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 Runs = dict[str, Row]
 
 
-def build_blocks(runs: Sequence[Row], works: Works, agents: Sequence[str]) -> list[Row]:
+def build_blocks(
+    runs: Sequence[Row], works: Works, agents: Sequence[str], together: Sequence[str] = TOGETHER
+) -> list[Row]:
     """Lay out the blocks of one configuration, a row for each arm of several agents.
 
-    `agents` are the study's, in its order.
+    `agents` are the study's, in its order; `together` the arms that were planned.
     """
     blocks: list[Row] = []
     if len(agents) == 1:  # nobody to be compared with
@@ -32,9 +34,10 @@ def build_blocks(runs: Sequence[Row], works: Works, agents: Sequence[str]) -> li
         mine = {
             arm: _arm(arm, by_arm, [works.get((block, arm, each), NO_WORK) for each in agents],
                       [solo(each) for each in agents])
-            for arm in TOGETHER
+            for arm in together
         }  # fmt: skip
-        mine[APART]["against_shared"] = _against(mine[APART], mine[SHARED])
+        if mine.keys() >= {APART, SHARED}:
+            mine[APART]["against_shared"] = _against(mine[APART], mine[SHARED])
         whole = pick(group[0], WHERE) | judge(group)
         blocks += [whole | row for row in mine.values()]
     return blocks

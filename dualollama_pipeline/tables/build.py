@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from dualollama_pipeline.core.study import TOGETHER
 from dualollama_pipeline.tables.agents import build_agents
 from dualollama_pipeline.tables.blocks import build_blocks
 from dualollama_pipeline.tables.calls import build_calls
@@ -42,13 +43,19 @@ def build_tables(journal: Journal) -> Tables:
     works = work_together(counting)
     agent_table, agents = _checked("agent_table", build_agents(counting, works))
     run_table, runs = _checked("run_table", build_runs(counting, agents, cells, order))
-    block_table, _ = _checked("block_table", build_blocks(runs, works, order))
+    block_table, _ = _checked("block_table", build_blocks(runs, works, order, _together(journal)))
     return Tables(call_table, cell_table, agent_table, run_table, block_table)
 
 
 def agents_of(journal: Journal) -> list[str]:
     """Return the agents of a journal, in the order of their servers."""
     return [] if journal.batch is None else list(journal.batch.plan.agents)
+
+
+def _together(journal: Journal) -> list[str]:
+    """Return the planned arms of several agents."""
+    planned = {trial.arm for trial in journal.batch.plan.trials} if journal.batch else set()
+    return [arm for arm in TOGETHER if arm in planned]
 
 
 def _checked(table: str, rows: list[Row]) -> tuple[pd.DataFrame, list[Row]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.credentials import credentials_of
+from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.ollama.identity import snapshot
 from dualollama_pipeline.worker.agents import Attempt
@@ -40,15 +41,18 @@ class Connections:
         Raises:
             ServerError: a server does not answer, or lacks a model.
         """
-        wanted = sorted(
-            {(agent.server, agent.model) for trial in self.plan.trials for agent in trial.agents}
-        )
-        return tuple(
-            [
-                await snapshot(self.control[server], server, model, gpus, tries)
-                for server, model in wanted
-            ]
-        )
+        agents = [agent for trial in self.plan.trials for agent in trial.agents]
+        at_home = {(a.server, a.model) for a in agents if self.plan.agents[a.name] == a.server}
+        found = []
+        for server, model in sorted({(agent.server, agent.model) for agent in agents}):
+            try:
+                found.append(await snapshot(self.control[server], server, model, gpus, tries))
+            except ServerError as error:
+                if (server, model) in at_home:
+                    raise
+                without = "or leave `shared` out of the study (`arms: [apart]`)"
+                raise ServerError(error.problem, f"{error.way_out}, {without}") from error
+        return tuple(found)
 
     def knowing(self, servers: tuple[ServerIdentity, ...]) -> Connections:
         """Return this bench, with what its servers said of their models."""

@@ -102,6 +102,10 @@ def test_a_prompt_may_lie_in_a_file_beside_the_study(tmp_path: Path) -> None:
         (with_reader(prompts=None, conversation=TURNS, live=True), "leave its answers out"),
         (with_reader(prompts=None, conversation=[{"usr": "a"}]), "did you mean user?"),
         (with_reader(think="yes"), "agents.0.think = 'yes'"),
+        (with_reader(name="all"), "'all' has a meaning of its own"),
+        (with_reader(name="servers"), "'servers' has a meaning of its own"),
+        ({"arms": ["appart"]}, "arms.0 = 'appart'"),
+        ({"arms": []}, "arms = []"),
     ],
 )
 def test_what_is_wrong_is_named_with_a_way_out(

@@ -41,7 +41,7 @@ def test_incomplete_estimate_shows_its_reason(lost):
 
 def test_absent_metric_is_said_to_be_absent():
     """Trap: a KeyError, or an empty cell that reads as zero."""
-    assert in_a_sentence(None) == "no figure: not in the statistics tables"
+    assert in_a_sentence(None) == "no figure: not measured"
 
 
 def test_trials_are_not_called_blocks():

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from dualollama_pipeline.bench.servers import ServerPair, open_pair
+from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.plan import Plan, PlannedTrial
 from dualollama_pipeline.core.records import PreparationRecord
 from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.machine.gpu import GpuWatch
 from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.worker.connections import connect
 from dualollama_pipeline.worker.residency import Residency
@@ -104,3 +106,15 @@ def test_models_that_do_not_fit_together_take_turns(pair: ServerPair) -> None:
         ("a", "collector"),
     ]
     assert again == []  # nobody goes on trying to load both
+
+
+def test_a_guest_that_is_not_there_may_be_left_out(simulated_pair: ServerPair) -> None:
+    """`ollama pull` is one way out; not to ask for it there is the other."""
+
+    async def act() -> None:
+        async with connect(two_models(simulated_pair)) as opened:
+            await opened.identities(GpuWatch())
+
+    with pytest.raises(ServerError, match="'tiny:1b' is not there") as caught:
+        asyncio.run(act())
+    assert "arms: [apart]" in caught.value.way_out

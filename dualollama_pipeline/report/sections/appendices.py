@@ -96,7 +96,7 @@ def _row(
         for agent in each.agents
     ]
     peak = peaks.get(each.config_id)
-    best = Cell(reason="not in the statistics tables")
+    best = Cell(reason="not measured")
     if peak is not None:
         best = cells.figure(
             peak["max"], "%", n=peak["n"], of="trials", reason=peak["null_reason"]

@@ -42,7 +42,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
         name = prose.scenario_name(each.scenario)
         first = Cell(text=name, detail=prose.SCENARIOS.get(each.scenario, ""))
         spread = spreads.get(each.scenario)
-        within = Cell(reason="not in the statistics tables")
+        within = Cell(reason="not measured")
         if spread is not None:
             within = cells.figure(
                 spread["within_cv_pct"], "%", n=spread["n_configurations"], of="configurations",

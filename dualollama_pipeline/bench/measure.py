@@ -56,6 +56,7 @@ class Measurement:
             self.pair.environments,
             self.settings.hold_length,
             deadlines=self.settings.deadlines,
+            protocols=study.protocols,
         )
         try:
             return build_plan(configuration, workload, campaign)

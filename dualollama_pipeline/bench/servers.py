@@ -7,18 +7,20 @@ import json
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from dualollama_pipeline.core.credentials import credentials_of
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.plan import Deadlines
+from dualollama_pipeline.core.protocol import OLLAMA
 from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.ollama.managed import managed_servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dualollama_pipeline.core.protocol import Protocol
     from dualollama_pipeline.core.settings import Settings
 
 START_DEADLINE_S = 20.0
@@ -34,6 +36,7 @@ class ServerPair:
     urls: dict[str, str]
     clock: Literal["real", "simulated"]
     environments: dict[str, dict[str, str]] = field(default_factory=dict)
+    protocols: dict[str, Protocol] = field(default_factory=dict)
 
 
 @contextmanager
@@ -47,18 +50,19 @@ def open_pair(settings: Settings) -> Iterator[ServerPair]:
     study = study_of(settings)
     settings.refuse_others(study)
     if settings.servers == "external":
-        yield ServerPair(settings.urls(study), "real")
+        yield ServerPair(settings.urls(study), "real", protocols=study.protocols)
     elif settings.servers == "managed":
         with managed_servers(settings) as servers:
             yield ServerPair(
                 {name: server.url for name, server in servers.items()},
                 "real",
                 {name: server.environment for name, server in servers.items()},
+                study.protocols,
             )
     else:
         names = [server.name for server in study.servers]
         with _simulated_pair(settings.workload, names) as pair:
-            yield pair
+            yield replace(pair, protocols=study.protocols)
 
 
 @contextmanager
@@ -88,15 +92,16 @@ def _simulated_pair(profile: str, names: Sequence[str]) -> Iterator[ServerPair]:
 
 def unreachable(pair: ServerPair) -> list[str]:
     """Return the URLs of the pair that do not answer now."""
-    from dualollama_pipeline.ollama.client import OllamaClient  # noqa: PLC0415 imports httpx
+    from dualollama_pipeline.worker.connections import CLIENTS  # noqa: PLC0415 imports httpx
 
     async def ask() -> list[str]:
         gone = []
         servers = {url: server for server, url in pair.urls.items()}
         for url, server in servers.items():
             try:
-                async with OllamaClient(url, Deadlines(), credentials_of(server)) as client:
-                    await client.json("GET", "/api/version")
+                speaks = CLIENTS[pair.protocols.get(server, OLLAMA)]
+                async with speaks(url, Deadlines(), credentials_of(server)) as client:
+                    await client.greet()
             except ServerError:
                 gone.append(url)
         return gone

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dualollama_pipeline.core.plan import Deadlines, Plan, PlannedAgent, PlannedTrial, Stage
+from dualollama_pipeline.core.protocol import Protocol
 from dualollama_pipeline.core.study import (
     PAIR,
     Agent,
@@ -42,6 +43,7 @@ class BatchSettings:
     hold_length: bool = False
     seed: int = DEFAULT_SEED
     deadlines: Deadlines = field(default_factory=Deadlines)
+    protocols: dict[str, Protocol] = field(default_factory=dict)
 
 
 def _digest(*parts: object) -> str:
@@ -153,6 +155,7 @@ def build_plan(configuration: Configuration, workload: Workload, shared: BatchSe
         clock=shared.clock,  # type: ignore[arg-type]  # checked by the model
         deadlines=shared.deadlines,
         servers=shared.servers,
+        protocols=shared.protocols,
         environments=shared.environments,
         hold_length=shared.hold_length,
         keep_alive=KEEP_ALIVE,

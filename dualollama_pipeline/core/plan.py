@@ -19,6 +19,7 @@ from pydantic import (
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
+from dualollama_pipeline.core.protocol import Protocol
 from dualollama_pipeline.core.study import SAFE_ID, AgentOptions, Strict, former, of_former
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ class Plan(Strict):
     `environments` are those of servers that were started for this plan. `plan_hash` covers what is
     measured, not where (servers), when (batch) or how patiently; an environment decides what a
     server does, so it is covered where there is one. `hold_length` keeps models from stopping
-    before num_predict, by a grammar that costs time a token.
+    before num_predict, by a grammar that costs time a token (or `ignore_eos`, which costs none).
+    `protocols` names what each server speaks that is not Ollama's own protocol.
     """
 
     plan_id: str
@@ -114,6 +116,7 @@ class Plan(Strict):
     clock: Literal["real", "simulated"]
     deadlines: Deadlines
     servers: dict[str, str]
+    protocols: dict[str, Protocol] = Field(default_factory=dict)
     environments: dict[str, dict[str, str]] = Field(default_factory=dict)
     keep_alive: str
     ingest_s: Annotated[float, Field(ge=0)]
@@ -135,6 +138,9 @@ class Plan(Strict):
         unknown = {
             agent.server for trial in self.trials for agent in trial.agents
         } - self.servers.keys()
+        if stray := self.protocols.keys() - self.servers.keys():
+            msg = f"`protocols` names server {sorted(stray)}, which `servers` does not name"
+            raise ValueError(msg)
         if unknown:
             msg = f"an agent runs on server {sorted(unknown)}, which `servers` does not name"
             raise ValueError(msg)
@@ -158,7 +164,8 @@ class Plan(Strict):
     @property
     def plan_hash(self) -> str:
         """Return the first 16 hex digits of the sha256 over all that decides what is measured."""
-        as_ever = {name for name in ("environments", "hold_length") if not getattr(self, name)}
+        later = ("protocols", "environments", "hold_length")
+        as_ever = {name for name in later if not getattr(self, name)}
         measured = self.model_dump(mode="json", exclude=NOT_MEASURED | as_ever)
         for trial in measured["trials"]:  # in the words of before: the same work, the same hash
             trial["arm"] = former(trial["arm"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.design import nonce
 from dualollama_pipeline.core.errors import ServerError
@@ -20,8 +20,8 @@ from dualollama_pipeline.core.records import (
     TrialRecord,
 )
 from dualollama_pipeline.core.units import NS_PER_S
-from dualollama_pipeline.ollama.client import Exchange, OllamaClient
-from dualollama_pipeline.worker.agents import Attempt, asking, request_body
+from dualollama_pipeline.transport.exchange import Exchange
+from dualollama_pipeline.worker.agents import Attempt, request_body
 from dualollama_pipeline.worker.call import Window, call_record
 from dualollama_pipeline.worker.events import notice
 
@@ -29,12 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dualollama_pipeline.core.plan import PlannedAgent, PlannedTrial
+    from dualollama_pipeline.transport.client import Body
     from dualollama_pipeline.worker.connections import Connections
     from dualollama_pipeline.worker.events import Tell
 
 WARM_UP_TOKENS = 32
-UNLOAD_DEADLINE_S = 30.0
-POLL_S = 0.1
 CONTROL_TRIES = 3
 TELL_AFTER_S = 5.0  # a load that takes longer is worth a word
 TOUCH_KEEP_ALIVE = "31m"  # not the plan's: a touch has to move the expiry
@@ -77,7 +76,7 @@ class Residency:
         for agent in missing:
             try:
                 if self._plan.workload != "parity":  # which leaves it to the server, as TR114 did
-                    await self._unload_all(self._clients[agent.server])
+                    await self._clients[agent.server].unload_all()
             except ServerError as error:
                 return [self._refused(agent, trial, error)]
         try:
@@ -88,16 +87,11 @@ class Residency:
         self._ready |= {record.server for record in records if record.status is Status.OK}
         return records
 
-    def touch(self, server: str) -> dict[str, Any]:
+    def touch(self, server: str) -> Body | None:
         """Return a request that changes nothing of a ready server but when its model expires."""
-        agent = self._wanted[server]
-        body = request_body(agent, agent.stages[0], self._connections.attempt("touch", 1))
-        return {
-            **body,
-            **asking(self._plan, ""),
-            "stream": False,
-            "keep_alive": TOUCH_KEEP_ALIVE,
-        }
+        agent, client = self._wanted[server], self._clients[server]
+        body = request_body(client, agent, agent.stages[0], self._connections.attempt("touch", 1))
+        return client.loading(body, TOUCH_KEEP_ALIVE)
 
     def _refused(
         self, agent: PlannedAgent, trial: PlannedTrial, error: ServerError
@@ -118,57 +112,40 @@ class Residency:
         )
 
     def disturbed_by(self, trial: PlannedTrial, record: TrialRecord) -> None:
-        """Note what a trial left behind: other options on a server, or a failure."""
+        """Note what a trial left behind: other options on a server, or a failure.
+
+        A server that drops models as it likes is warmed before every trial.
+        """
         for agent in trial.agents:
             other = _runner_options(agent) != _runner_options(self._wanted[agent.server])
             if other or record.status is not Status.OK:
                 self._ready.discard(agent.server)
-
-    async def _unload_all(self, client: OllamaClient) -> None:
-        """Unload whatever is there and wait until it is gone: num_gpu and num_ctx are sticky.
-
-        Raises:
-            ServerError: a model is still there after 30 s.
-        """
-        try:
-            async with asyncio.timeout(UNLOAD_DEADLINE_S):
-                while loaded := await self._held(client):
-                    for name in loaded:
-                        body = {"model": name, "prompt": "", "keep_alive": 0, "stream": False}
-                        await client.json("POST", "/api/generate", body, CONTROL_TRIES)
-                    await asyncio.sleep(POLL_S if await self._held(client) else 0)
-        except TimeoutError as error:
-            raise ServerError(
-                f"{client.url}: a model is still loaded {UNLOAD_DEADLINE_S:.0f} s after unloading",
-                "is somebody else using this server? stop them, or restart the server",
-            ) from error
-
-    async def _held(self, client: OllamaClient) -> list[str]:
-        models = (await client.json("GET", "/api/ps", tries=CONTROL_TRIES)).get("models")
-        entries = models if isinstance(models, list) else []
-        return [str(entry["name"]) for entry in entries if isinstance(entry, dict)]
+        self._ready = {name for name in self._ready if self._clients[name].holds_models}
 
     async def _prepare(
         self, agent: PlannedAgent, trial: PlannedTrial, attempt: Attempt
     ) -> PreparationRecord:
-        """Load the model, then one discarded warm-up."""
+        """Load the model where that is ours to do, then one discarded warm-up."""
         client, limits = self._clients[agent.server], self._plan.deadlines
         stage = agent.stages[0].model_copy(
             update={"nonce": nonce(attempt.trial_id), "num_predict": WARM_UP_TOKENS}
         )
-        warm_up = request_body(agent, stage, attempt)
-        warm_up["options"]["num_predict"] = WARM_UP_TOKENS  # of any workload; it is discarded
-        loading = {**warm_up, **asking(self._plan, ""), "stream": False}
-        exchange = Exchange(url=client.url, model=agent.model)
-        headers = self._clock.headers(attempt.trial_id, agent.name, "load")
+        warm_up = request_body(client, agent, stage, attempt)
+
+        async def send(name: str, body: Body) -> Exchange:
+            exchange = Exchange(url=client.url, model=agent.model)
+            headers = self._clock.headers(attempt.trial_id, agent.name, name)
+            await client.generate(body, headers, exchange)
+            return exchange
+
+        loading, load_s = client.loading(warm_up), None
         loads = f"server {agent.server} loads {agent.model} (at most {limits.load_s:.0f} s)"
         with self._told_if_slow(loads):
-            await client.generate(loading, headers, exchange)
-        load_s = _wall_s(exchange) if self._plan.clock == "real" else None
-        if exchange.failure is None:
-            exchange = Exchange(url=client.url, model=agent.model)
-            headers = self._clock.headers(attempt.trial_id, agent.name, "warm_up")
-            await client.generate(warm_up, headers, exchange)
+            exchange = await (send("load", loading) if loading else send("warm_up", warm_up))
+        if loading is not None:
+            load_s = _wall_s(exchange) if self._plan.clock == "real" else None
+            if exchange.failure is None:
+                exchange = await send("warm_up", warm_up)
         with suppress(ServerError):  # a server that is gone shows in the exchange
             await self._clock.leave(attempt.trial_id, agent.name)
         call = call_record(agent, stage, exchange, Window(self._clock, 0, interrupted=False))
@@ -179,6 +156,7 @@ class Residency:
             status=call.status,
             failure=call.failure,
             load_s=load_s,
+            by_server=not client.holds_models,
         )
 
     @contextmanager

@@ -19,8 +19,10 @@ import pytest
 from dualollama_pipeline.core.plan import PlannedAgent, Stage
 from dualollama_pipeline.core.records import CallRecord, FailureKind, Status
 from dualollama_pipeline.core.study import AgentOptions
-from dualollama_pipeline.ollama.client import MAX_LINE_BYTES, Exchange, OllamaClient
+from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.ollama.stream import split_lines
+from dualollama_pipeline.transport.client import MAX_LINE_BYTES
+from dualollama_pipeline.transport.exchange import Exchange
 from dualollama_pipeline.worker.call import Window, call_record
 from dualollama_pipeline.worker.clock import RealClock
 from dualollama_pipeline_tests.faults.broken import faults
@@ -289,7 +291,7 @@ def test_a_kept_connection_that_dies_is_no_second_request(api: str) -> None:
 
     async def act() -> Exchange:
         async with serve(script) as (url, _), OllamaClient(url, PATIENT) as client:
-            await client.version()
+            await client.greet()
             exchange = Exchange(url=url, model=MODEL)
             await client.generate(body_of(api, "p"), {}, exchange)
             return exchange

@@ -19,7 +19,7 @@ from pydantic import (
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
-from dualollama_pipeline.core.protocol import Protocol
+from dualollama_pipeline.core.protocol import OLLAMA, Protocol
 from dualollama_pipeline.core.study import SAFE_ID, AgentOptions, Strict, former, of_former
 
 if TYPE_CHECKING:
@@ -155,6 +155,10 @@ class Plan(Strict):
                 own.setdefault(agent.name, agent.server)
         places = list(self.servers)
         return dict(sorted(own.items(), key=lambda each: places.index(each[1])))
+
+    def protocol_of(self, server: str) -> Protocol:
+        """Return what a server speaks."""
+        return self.protocols.get(server, OLLAMA)
 
     @property
     def work(self) -> str:

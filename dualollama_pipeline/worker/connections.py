@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.credentials import credentials_of
-from dualollama_pipeline.core.protocol import OLLAMA
 from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.openai.client import OpenAIClient
 from dualollama_pipeline.worker.agents import Attempt
@@ -79,7 +78,7 @@ async def connect(plan: Plan, pause: Pause = asyncio.sleep) -> AsyncIterator[Con
     async with AsyncExitStack() as stack:
 
         async def client(server: str) -> Client:
-            speaks = CLIENTS[plan.protocols.get(server, OLLAMA)]
+            speaks = CLIENTS[plan.protocol_of(server)]
             url, known = plan.servers[server], credentials_of(server)
             return await stack.enter_async_context(speaks(url, plan.deadlines, known, pause))
 

@@ -141,14 +141,16 @@ def _measure(arguments: argparse.Namespace) -> int:
 
     from dualollama_pipeline.bench.measure import Measurement
     from dualollama_pipeline.bench.servers import open_pair
+    from dualollama_pipeline.core.study import study_of
     from dualollama_pipeline.worker.run import run_here
 
     def say(event: dict[str, Any]) -> None:
         _print(progress_line(event))
 
     batch_id = f"measure-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    with open_pair(settings) as pair:
-        journal = Measurement(settings, pair, say, run_here).run(wanted, batch_id)
+    configuration = study_of(settings).get(wanted) if isinstance(wanted, str) else wanted
+    with open_pair(settings, configuration.servers) as pair:
+        journal = Measurement(settings, pair, say, run_here).run(configuration, batch_id)
 
     from dualollama_pipeline.cli.answer import (
         print_arms,  # pandas, when nothing is measured any more

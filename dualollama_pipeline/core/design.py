@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
-from dualollama_pipeline.core.plan import Deadlines, Plan, PlannedAgent, PlannedTrial, Stage
+from dualollama_pipeline.core.plan import Deadlines, Plan, PlannedAgent, PlannedTrial, Stage, Turn
 from dualollama_pipeline.core.protocol import Protocol
 from dualollama_pipeline.core.study import (
     PAIR,
@@ -89,26 +89,41 @@ def _stage(
     return Stage(
         name=template.name,
         prompt=template.prompt,
-        nonce=nonce(trial, agent, template.name),
+        # of a conversation one for all turns: each finds its own beginning in the cache, as in use
+        nonce=nonce(trial, agent, "turn 1" if template.said else template.name),
         num_predict=template.num_predict,
         seed=_keyed_int(shared.seed, block, agent, template.name),
         follows=template.follows,
+        said=template.said,
     )
 
 
 def stages_of(agent: StudyAgent, workload: Workload) -> tuple[StageTemplate, ...]:
-    """Return what an agent is asked: its own prompts, else the workload's stages."""
-    if not agent.prompts:
+    """Return what an agent is asked: its conversation, its prompts, else the workload's stages."""
+    if agent.conversation:
+        return tuple(_turns(agent))
+    if agent.prompts:
+        return tuple(
+            StageTemplate(f"prompt {number}", prompt, agent.num_predict)
+            for number, prompt in enumerate(agent.prompts, start=1)
+        )
+    if agent.num_predict is None:
         return workload.stages
-    return tuple(
-        StageTemplate(f"prompt {number}", prompt, agent.num_predict)
-        for number, prompt in enumerate(agent.prompts, start=1)
-    )
+    return tuple(replace(stage, num_predict=agent.num_predict) for stage in workload.stages)
+
+
+def _turns(agent: StudyAgent) -> Iterator[StageTemplate]:
+    said: list[Turn] = []
+    for number, turn in enumerate(agent.conversation, start=1):
+        before = f"turn {number - 1}" if agent.live and said else None
+        yield StageTemplate(f"turn {number}", turn.user, agent.num_predict, before, tuple(said))
+        said.append(Turn(user=turn.user, answer=turn.answer))
 
 
 def workload_name(agents: Sequence[StudyAgent], workload: Workload) -> str:
-    """Return `study` where an agent has prompts of its own: no other work is pooled with it."""
-    return "study" if any(agent.prompts for agent in agents) else workload.name
+    """Return `study` where an agent has work of its own: no other work is pooled with it."""
+    own = any(agent.has_work or agent.num_predict is not None for agent in agents)
+    return "study" if own else workload.name
 
 
 def _trial(
@@ -124,6 +139,7 @@ def _trial(
             server=server,
             model=specs[name].model or shared.model,
             options=AgentOptions.model_validate(specs[name].given()),
+            think=specs[name].think,
             stages=tuple(_stage(s, shared, block, name, trial_id) for s in asked[name]),
         )
         for name, server in placed
@@ -150,6 +166,7 @@ def build_plan(configuration: Configuration, workload: Workload, shared: BatchSe
         batch_id=shared.batch_id,
         config_id=configuration.config_id,
         scenario=str(configuration.scenario),
+        api="chat" if any(agent.conversation for agent in shared.agents) else "generate",
         workload=workload_name(shared.agents, workload),  # type: ignore[arg-type]  # checked by the model
         seed=shared.seed,
         clock=shared.clock,  # type: ignore[arg-type]  # checked by the model
@@ -157,6 +174,7 @@ def build_plan(configuration: Configuration, workload: Workload, shared: BatchSe
         servers=shared.servers,
         protocols=shared.protocols,
         environments=shared.environments,
+        changed=configuration.servers,
         hold_length=shared.hold_length,
         keep_alive=KEEP_ALIVE,
         ingest_s=workload.ingest_s,

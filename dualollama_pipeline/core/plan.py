@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +20,14 @@ from pydantic import (
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
 from dualollama_pipeline.core.protocol import OLLAMA, Protocol
-from dualollama_pipeline.core.study import SAFE_ID, AgentOptions, Strict, former, of_former
+from dualollama_pipeline.core.study import (
+    SAFE_ID,
+    AgentOptions,
+    Strict,
+    Surroundings,
+    former,
+    of_former,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,10 +54,19 @@ class Deadlines(Strict):
     return_s: Seconds = 100.0
 
 
+class Turn(Strict):
+    """A turn of a conversation; its answer is None where it is what the model will have said."""
+
+    user: Annotated[str, Field(min_length=1)]
+    answer: str | None = None
+
+
 class Stage(Strict):
     """One request of an agent. The nonce goes first, else a server reuses its prompt cache.
 
-    Where a stage `follows` another, its prompt is filled from that one's answer (core/parity.py).
+    `said` are the turns before it, in a conversation; the nonce stands before the first of them.
+    Where a stage `follows` another, it is filled from that one's answer: the missing answers of
+    `said`, or the places in its prompt (core/parity.py).
     """
 
     name: str
@@ -59,6 +75,16 @@ class Stage(Strict):
     num_predict: Annotated[int, Field(gt=0, lt=2**31)] | None
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None
     follows: str | None = None
+    said: Annotated[tuple[Turn, ...], Field(strict=False)] = ()
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """What a chat is asked: the turns before, then the prompt, the nonce before all of it."""
+        words = ((("user", turn.user), ("assistant", turn.answer or "")) for turn in self.said)
+        spoken = [*(pair for turn in words for pair in turn), ("user", self.prompt)]
+        messages = [{"role": role, "content": text} for role, text in spoken]
+        messages[0]["content"] = self.nonce + messages[0]["content"]
+        return messages
 
 
 class PlannedAgent(Strict):
@@ -68,6 +94,7 @@ class PlannedAgent(Strict):
     server: str
     model: Annotated[str, Field(pattern=PATTERN), AfterValidator(refuse_cloud)]
     options: AgentOptions
+    think: bool | None = None
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, strict=False)]
 
     @model_validator(mode="after")
@@ -79,6 +106,11 @@ class PlannedAgent(Strict):
                 raise ValueError(msg)
             said.add(stage.name)
         return self
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its conversation goes on from what the model says: then no two are alike."""
+        return any(turn.answer is None for stage in self.stages for turn in stage.said)
 
 
 class PlannedTrial(Strict):
@@ -98,7 +130,8 @@ class PlannedTrial(Strict):
 class Plan(Strict):
     """One configuration's trials of one batch, in the order in which they are to run.
 
-    `environments` are those of servers that were started for this plan. `plan_hash` covers what is
+    `environments` are those of servers that were started for this plan, `changed` what its
+    configuration changes of them. `plan_hash` covers what is
     measured, not where (servers), when (batch) or how patiently; an environment decides what a
     server does, so it is covered where there is one. `hold_length` keeps models from stopping
     before num_predict, by a grammar that costs time a token (or `ignore_eos`, which costs none).
@@ -118,6 +151,7 @@ class Plan(Strict):
     servers: dict[str, str]
     protocols: dict[str, Protocol] = Field(default_factory=dict)
     environments: dict[str, dict[str, str]] = Field(default_factory=dict)
+    changed: dict[str, Surroundings] = Field(default_factory=dict)
     keep_alive: str
     ingest_s: Annotated[float, Field(ge=0)]
     corpus_sha256: str
@@ -168,15 +202,24 @@ class Plan(Strict):
     @property
     def plan_hash(self) -> str:
         """Return the first 16 hex digits of the sha256 over all that decides what is measured."""
-        later = ("protocols", "environments", "hold_length")
-        as_ever = {name for name in later if not getattr(self, name)}
+        unused = ("protocols", "environments", "changed", "hold_length")
+        as_ever = {name for name in unused if not getattr(self, name)}
         measured = self.model_dump(mode="json", exclude=NOT_MEASURED | as_ever)
         for trial in measured["trials"]:  # in the words of before: the same work, the same hash
             trial["arm"] = former(trial["arm"])
             for agent in trial["agents"]:
                 agent["role"] = agent.pop("name")
+                _drop_if(agent, "think", None)
+                for stage in agent["stages"]:
+                    _drop_if(stage, "said", [])
         canonical = json.dumps(measured, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _drop_if(fields: dict[str, Any], name: str, unused: object) -> None:
+    """Leave out of a hash what plans of before did not know."""
+    if fields[name] == unused:
+        del fields[name]
 
 
 def load_plan(path: Path) -> Plan:

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 Protocol = Literal["ollama", "openai"]
 OLLAMA: Protocol = "ollama"
 # Options that an OpenAI-compatible server takes when it is started, and llama-server's words.
-OF_THE_START = {"num_gpu": "llama-server -ngl", "num_ctx": "llama-server -c"}
+OF_THE_START = {
+    "num_gpu": "llama-server -ngl",
+    "num_ctx": "llama-server -c",
+    "think": "llama-server --reasoning-budget",
+}
 
 
 def refuse_what_it_cannot(

@@ -21,7 +21,7 @@ from pydantic import (
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
 from dualollama_pipeline.core.plan import Deadlines
-from dualollama_pipeline.core.study import Strict, unknown
+from dualollama_pipeline.core.study import GPUS, Strict, Surroundings, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,9 +92,7 @@ class Settings(Strict):
     study: Annotated[Path, Field(strict=False)] | None = None
     token: dict[str, Secret] = Field(default_factory=dict)
     basic: dict[str, Secret] = Field(default_factory=dict)
-    gpu: dict[str, Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9,:/_-]*$")]] = Field(
-        default_factory=dict
-    )
+    gpu: dict[str, Annotated[str, Field(pattern=GPUS)]] = Field(default_factory=dict)
     env: dict[str, OfOneServer] = Field(default_factory=dict)
     connect_s: Patience = Deadlines().connect_s
     load_s: Patience = Deadlines().load_s
@@ -126,10 +124,23 @@ class Settings(Strict):
     def _local_model(cls, value: str) -> str:
         return refuse_cloud(value)
 
-    def by_server(self, what: Literal["gpu", "env"], study: Study) -> dict[str, Any]:
-        """Return a setting of the study's servers by server; None where one has none."""
+    def surroundings(
+        self, study: Study, changed: Mapping[str, Surroundings] | None = None
+    ) -> dict[str, Surroundings]:
+        """Return what each server is started with: of the study, then of variables, then `changed`.
+
+        Raises:
+            InputError: a variable names a server that the study does not have.
+        """
         self.refuse_others(study)
-        return {server.name: getattr(self, what).get(server.name) for server in study.servers}
+        made: dict[str, Surroundings] = {}
+        for server in study.servers:
+            name, other = server.name, (changed or {}).get(server.name, Surroundings())
+            made[name] = Surroundings(
+                gpu=other.gpu or self.gpu.get(name) or server.gpu,
+                environment=server.environment | self.env.get(name, {}) | other.environment,
+            )
+        return made
 
     def urls(self, study: Study) -> dict[str, str]:
         """Return the URL of each server: of its variable, else of the study.

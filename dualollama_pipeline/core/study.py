@@ -135,9 +135,13 @@ class AgentOptions(Strict):
 
 
 class AgentSpec(AgentOptions):
-    """One agent of a configuration: its options, and a model of its own if it has one."""
+    """One agent of a configuration: its options, and a model of its own if it has one.
+
+    `think` asks a model that can think before it answers to do so; without it it is told not to.
+    """
 
     model: Annotated[str, Field(pattern=PATTERN, max_length=200)] | None = None
+    think: bool | None = None
 
     @field_validator("model")
     @classmethod
@@ -147,10 +151,10 @@ class AgentSpec(AgentOptions):
 
 def _read_prompt(value: Any, info: ValidationInfo) -> Any:
     """Take a text as it is, and `{file: PATH}` from the study's folder."""
-    if not (isinstance(value, dict) and set(value) == {"file"}):
+    if not isinstance(value, dict):
         return value
     folder = (info.context or {}).get("folder")
-    if folder is None or not isinstance(value["file"], str):
+    if folder is None or list(value) != ["file"] or not isinstance(value["file"], str):
         msg = "write a text, or {file: PATH} with a path from the study's folder"
         raise ValueError(msg)
     try:
@@ -164,20 +168,71 @@ def _read_prompt(value: Any, info: ValidationInfo) -> Any:
 Prompt = Annotated[str, BeforeValidator(_read_prompt), Field(min_length=1, max_length=1_000_000)]
 
 
+class StudyTurn(Strict):
+    """A turn of a conversation: what the agent is told, and what stands for its answer."""
+
+    user: Prompt
+    answer: Prompt | None = None
+
+
 class StudyAgent(AgentSpec):
     """An agent of the study: where it runs, what it is asked, and what all configurations share.
 
-    `prompts` are sent one after the other; without any the agent does the workload. `num_predict`
-    bounds each of their answers.
+    `prompts` are sent one after the other, each on its own; the turns of a `conversation` with all
+    that was said before. The `answer` of a turn is replayed, so that every arm does the same work;
+    a `live` conversation goes on from what the model said. An agent with neither does the workload.
+    `num_predict` bounds each answer.
     """
 
     name: Annotated[str, Field(pattern=NAME)]
     server: Annotated[str, Field(pattern=NAME)]
     prompts: Annotated[tuple[Prompt, ...], Field(strict=False, max_length=20)] = ()
+    conversation: Annotated[tuple[StudyTurn, ...], Field(strict=False, max_length=50)] = ()
+    live: bool = False
     num_predict: Annotated[int, Field(gt=0, lt=2**31)] | None = None
 
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> StudyAgent:
+        *before, _ = [turn.answer for turn in self.conversation] or [None]
+        if self.prompts and self.conversation:
+            msg = f"{self.name} has prompts and a conversation; write one of them"
+        elif self.live and not self.conversation:
+            msg = f"{self.name} is live and has no conversation; write its turns, or leave live out"
+        elif self.live and any(answer is not None for answer in before):
+            msg = f"{self.name} is live, so what the model says counts; leave its answers out"
+        elif not self.live and None in before:
+            msg = (
+                f"turn {before.index(None) + 1} of {self.name} has no answer to go on from; write "
+                "one, the same in all arms, or `live: true` to take what the model says"
+            )
+        else:
+            return self
+        raise ValueError(msg)
 
-class StudyServer(Strict):
+    @property
+    def has_work(self) -> bool:
+        """Whether it is asked something of its own."""
+        return bool(self.prompts or self.conversation)
+
+
+def _as_text(value: Any) -> Any:
+    """YAML reads `2` as a number; `true` stays refused: programs differ in how they read it."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Variables = dict[Variable, Annotated[str, BeforeValidator(_as_text)]]
+GPUS = r"^[A-Za-z0-9][A-Za-z0-9,:/_-]*$"
+
+
+class Surroundings(Strict):
+    """What a server is started with: the GPUs that it sees, and variables of its environment."""
+
+    gpu: Annotated[str, BeforeValidator(_as_text), Field(pattern=GPUS)] | None = None
+    environment: Variables = Field(default_factory=dict)
+
+
+class StudyServer(Surroundings):
     """A server of the study; its URL may stand in DUALOLLAMA_URL_<NAME> instead.
 
     `protocol` is what it speaks: Ollama's own, or OpenAI's (llama-server, vLLM, LM Studio).
@@ -188,14 +243,21 @@ class StudyServer(Strict):
     protocol: Protocol = OLLAMA
 
 
-OWN_KEYS = {"config_id": "config_id", "id": "config_id", "scenario": "scenario"}
+OWN_KEYS = {
+    "config_id": "config_id", "id": "config_id", "scenario": "scenario", "servers": "servers",
+}  # fmt: skip
 
 
 class Configuration(Strict):
-    """One configuration of the study: what each agent asks for, by the agents' names."""
+    """One configuration of the study: what each agent asks for, by the agents' names.
+
+    `servers` says what is other in their surroundings; servers that are started here are started
+    anew for it.
+    """
 
     config_id: Annotated[str, Field(pattern=SAFE_ID)]
     scenario: Annotated[str, Field(pattern=SAFE_ID)] = ALL
+    servers: dict[str, Surroundings] = Field(default_factory=dict)
     specs: dict[str, AgentSpec]
 
     @model_validator(mode="before")
@@ -282,6 +344,8 @@ class Study(Strict):
         for configuration in self.configurations:
             for name in configuration.specs.keys() - set(names):
                 raise ValueError(unknown(f"agent in {configuration.config_id}", name, names))
+            for name in configuration.servers.keys() - set(servers):
+                raise ValueError(unknown(f"server in {configuration.config_id}", name, servers))
         return self
 
     @model_validator(mode="after")
@@ -313,6 +377,12 @@ class Study(Strict):
         return arms_of(self.places)
 
     @property
+    def models(self) -> list[str]:
+        """The models that agents name, of all configurations."""
+        named = (spec.model for each in self.configurations for spec in each.specs.values())
+        return list(dict.fromkeys(model for model in named if model))
+
+    @property
     def scenarios(self) -> list[str]:
         """The scenarios, in the order of the file."""
         return list(dict.fromkeys(each.scenario for each in self.configurations))
@@ -334,10 +404,10 @@ class Study(Strict):
 
     def equal_groups(self) -> list[tuple[str, ...]]:
         """Groups of config_ids that ask for the same thing under different names."""
-        groups: defaultdict[tuple[AgentSpec, ...], list[str]] = defaultdict(list)
+        groups: defaultdict[str, list[str]] = defaultdict(list)
         for configuration in self.configurations:
-            specs = tuple(spec for _, spec in configuration.agents)
-            groups[specs].append(configuration.config_id)
+            asked = configuration.model_dump_json(include={"specs", "servers"})
+            groups[asked].append(configuration.config_id)
         return [tuple(ids) for ids in groups.values() if len(ids) > 1]
 
 
@@ -389,8 +459,10 @@ def _permitted(loc: tuple[int | str, ...]) -> list[str]:
         return [*OWN_KEYS, "and the names of the agents"]
     models: dict[object, type[Strict]] = {
         "configurations": AgentSpec,
-        "agents": StudyAgent,
+        "agents": StudyTurn if "conversation" in loc else StudyAgent,
         "servers": StudyServer,
     }
+    if loc[0] == "configurations" and "servers" in loc:
+        return list(Surroundings.model_fields)
     model = models.get(loc[0], Study) if len(loc) > 1 else Study
     return list(model.model_fields)

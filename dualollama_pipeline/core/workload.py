@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from dualollama_pipeline.core.plan import Turn
+
 ANALYSIS, REPORT = "analysis", "report"
 
 # With num_predict 300 a prompt of at most 180 tokens fits the smallest context of the matrix, 512.
@@ -37,12 +39,14 @@ class StageTemplate:
     """One request of an agent, before a nonce and a seed make it a call.
 
     A stage that `follows` another is built from that one's answer: its prompt has places for it.
+    `said` are the turns of a conversation before it.
     """
 
     name: str
     prompt: str
     num_predict: int | None
     follows: str | None = None
+    said: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dualollama_pipeline.bench.batches import close_campaign, open_campaign
 from dualollama_pipeline.bench.measure import Measurement
-from dualollama_pipeline.bench.servers import unreachable
 from dualollama_pipeline.core.errors import DualOllamaError, InputError
 from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.batches import BATCH_TAG, IN_PROCESS_TAG
 from dualollama_pipeline.defs.resources import Bench
@@ -132,18 +132,24 @@ def run_pipeline(
     """
     warehouse = Warehouse(bench.settings.warehouse)
     home = dagster_home()
-    with open_instance(home) as instance, only_runner(home), bench.open_pair() as pair:
+    with open_instance(home) as instance, only_runner(home), bench.open_servers() as servers:
         reconcile(instance)
-        defs = build_definitions(replace(bench, pair=pair))
-        measurement = Measurement(bench.settings, pair, bench.on_event)
-        hashes = {config_id: measurement.plan_hash(config_id) for config_id in config_ids}
+        defs = build_definitions(replace(bench, servers=servers))
+        study = study_of(bench.settings)
+        servers.begin(study.get(config_ids[0]).servers)
+        hashes = {
+            config_id: Measurement(
+                bench.settings, servers.planned(study.get(config_id).servers), bench.on_event
+            ).plan_hash(config_id)
+            for config_id in config_ids
+        }
         campaign = open_campaign(warehouse.campaigns, hashes, bench.settings.servers)
         tags = {BATCH_TAG: campaign.batch_id, IN_PROCESS_TAG: "true"}
         job = defs.resolve_job_def("trials_job")
         failures: dict[str, str] = {}
         n_lost = 0
         for config_id in config_ids:
-            if n_lost >= MOST_LOST and (gone := unreachable(pair)):
+            if n_lost >= MOST_LOST and (gone := servers.unreachable()):
                 failures[config_id] = f"not tried: {' and '.join(gone)} did not answer any more"
                 continue
             on_configuration(config_id)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualollama_pipeline.bench.measure import Measurement
-from dualollama_pipeline.bench.servers import ServerPair, open_pair
+from dualollama_pipeline.bench.servers import Servers
 from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.worker.journal import Journal
 
 Event = dict[str, Any]
@@ -19,20 +20,20 @@ def _nobody_listens(event: Event) -> None:
 
 @dataclass(frozen=True)
 class Bench:
-    """Settings, and the server pair if its owner keeps one open over several runs."""
+    """Settings, and the servers if their owner keeps them open over several runs."""
 
     settings: Settings
-    pair: ServerPair | None = None
+    servers: Servers | None = None
     on_event: Callable[[Event], None] = _nobody_listens
 
     @contextmanager
-    def open_pair(self) -> Iterator[ServerPair]:
-        """Yield the pair that is open, or one for as long as it is needed."""
-        if self.pair is not None:
-            yield self.pair
+    def open_servers(self) -> Iterator[Servers]:
+        """Yield the servers that are open, or some for as long as they are needed."""
+        if self.servers is not None:
+            yield self.servers
         else:
-            with open_pair(self.settings) as pair:
-                yield pair
+            with Servers(self.settings) as servers:
+                yield servers
 
     def measure(self, config_id: str, batch_id: str, on_event: Callable[[Event], None]) -> Journal:
         """Measure one configuration; `on_event` hears of progress, and so does the owner."""
@@ -41,5 +42,8 @@ class Bench:
             self.on_event(event)
             on_event(event)
 
-        with self.open_pair() as pair:
-            return Measurement(self.settings, pair, both).run(config_id, batch_id)
+        wanted = study_of(self.settings).get(config_id)
+        with self.open_servers() as servers:
+            return Measurement(self.settings, servers.of(wanted.servers), both).run(
+                wanted, batch_id
+            )

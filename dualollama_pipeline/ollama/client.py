@@ -88,23 +88,18 @@ class OllamaClient(Client):
         if stage.num_predict is not None:
             options["num_predict"] = stage.num_predict
         if plan.workload == "parity":
-            return {
-                "model": agent.model,
-                "prompt": stage.prompt,
-                "stream": True,
-                "options": options,
-            }
+            plain = {"model": agent.model, "prompt": stage.prompt}
+            return {**plain, "stream": True, "options": options}
         if stage.seed is not None:
             options["seed"] = stage.seed
-        prompt = stage.nonce + stage.prompt
-        said = {"messages": [{"role": "user", "content": prompt}]}
+        said: Body = {"prompt": stage.nonce + stage.prompt}
         return {
             "model": agent.model,
-            **(said if plan.api == "chat" else {"prompt": prompt}),
+            **({"messages": stage.messages} if plan.api == "chat" else said),
             "stream": True,
             "options": options,
             "keep_alive": plan.keep_alive,
-            **({"think": False} if thinks else {}),
+            **({"think": bool(agent.think)} if thinks else {}),
             **({"format": ENDLESS} if plan.hold_length else {}),
             "truncate": False,  # refuse a prompt that does not fit: Ollama would cut it in silence
             "shift": False,
@@ -120,18 +115,19 @@ class OllamaClient(Client):
         """Unload whatever is there and wait until it is gone: num_gpu and num_ctx are sticky."""
         try:
             async with asyncio.timeout(UNLOAD_DEADLINE_S):
-                while loaded := await self._held():
+                while loaded := await self.loaded():
                     for name in loaded:
                         body = {"model": name, "prompt": "", "keep_alive": 0, "stream": False}
                         await self.json("POST", "/api/generate", body, CONTROL_TRIES)
-                    await asyncio.sleep(POLL_S if await self._held() else 0)
+                    await asyncio.sleep(POLL_S if await self.loaded() else 0)
         except TimeoutError as error:
             raise ServerError(
                 f"{self.url}: a model is still loaded {UNLOAD_DEADLINE_S:.0f} s after unloading",
                 "is somebody else using this server? stop them, or restart the server",
             ) from error
 
-    async def _held(self) -> list[str]:
+    async def loaded(self) -> list[str]:
+        """Return what /api/ps lists."""
         models = (await self.json("GET", "/api/ps", tries=CONTROL_TRIES)).get("models")
         entries = models if isinstance(models, list) else []
         return [str(entry["name"]) for entry in entries if isinstance(entry, dict)]

@@ -21,14 +21,13 @@ import httpx
 from dualollama_pipeline.core.credentials import STARS
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.settings import CONFIDENTIAL
-from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.machine.gpu import gpu_vendors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from dualollama_pipeline.core.settings import Settings
+    from dualollama_pipeline.core.study import Surroundings
 
 READY_DEADLINE_S = 60.0  # a server listens before it has found its GPUs, and answers only then
 POLL_S = 0.05
@@ -72,6 +71,26 @@ def told(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def own_variables(surroundings: Mapping[str, Surroundings]) -> dict[str, dict[str, str]]:
+    """Return by server the variables that are its own: its GPUs, then its environment."""
+    vendors = gpu_vendors()
+    return {
+        name: {**gpu_variables(each.gpu, vendors), **each.environment}
+        for name, each in surroundings.items()
+    }
+
+
+def environments_of(
+    surroundings: Mapping[str, Surroundings], outer: Mapping[str, str] | None = None
+) -> dict[str, dict[str, str]]:
+    """Return by server what would decide how it works, were it started now."""
+    outer = os.environ if outer is None else outer
+    return {
+        name: told(server_environment(outer, own, 0))
+        for name, own in own_variables(surroundings).items()
+    }
+
+
 @dataclass(frozen=True)
 class ManagedServer:
     """A server that runs, and what of its environment may be shown."""
@@ -84,11 +103,11 @@ class ManagedServer:
 
 @contextmanager
 def managed_servers(
-    settings: Settings, outer: Mapping[str, str] | None = None
+    surroundings: Mapping[str, Surroundings], logs: Path, outer: Mapping[str, str] | None = None
 ) -> Iterator[dict[str, ManagedServer]]:
-    """Start the study's servers, yield them when all answer, stop exactly these.
+    """Start a server of each name, yield them when all answer, stop exactly these.
 
-    Their output goes to logs/ollama-<server>.log in the warehouse.
+    Their output goes to ollama-<server>.log in `logs`.
 
     Raises:
         ServerError: there is no `ollama` on PATH, or one does not answer within 60 s; with the end
@@ -101,15 +120,8 @@ def managed_servers(
             "managed servers need the program `ollama`, which is not on PATH",
             "install Ollama, or start the servers yourself and set DUALOLLAMA_SERVERS=external",
         )
-    logs = settings.warehouse / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    vendors = gpu_vendors()
-    study = study_of(settings)
-    environments = settings.by_server("env", study)
-    own = {
-        server: {**gpu_variables(gpu, vendors), **(environments[server] or {})}
-        for server, gpu in settings.by_server("gpu", study).items()
-    }
+    own = own_variables(surroundings)
     with ExitStack() as stack:
         servers = {
             name: stack.enter_context(

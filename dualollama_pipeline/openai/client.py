@@ -76,11 +76,11 @@ class OpenAIClient(Client):
         """
         del thinks
         is_parity = plan.workload == "parity"
-        prompt = stage.prompt if is_parity else stage.nonce + stage.prompt
+        messages = [{"role": "user", "content": stage.prompt}] if is_parity else stage.messages
         limits = {"max_tokens": stage.num_predict, "seed": None if is_parity else stage.seed}
         return {
             "model": agent.model,
-            "messages": [{"role": "user", "content": prompt}],
+            "messages": messages,
             "stream": True,
             "stream_options": {"include_usage": True},
             **agent.options.given(),
@@ -94,6 +94,9 @@ class OpenAIClient(Client):
 
     async def unload_all(self) -> None:
         """Do nothing: what is loaded is the server's business."""
+
+    async def loaded(self) -> None:
+        """Return None: nobody says."""
 
     def prepare(self, body: Body, headers: Mapping[str, str], exchange: Exchange) -> httpx.Request:
         """Build a request to /v1/chat/completions."""

@@ -38,7 +38,6 @@ ANSWERS: dict[Verdict, str] = {
     "no difference shown": f"No difference is shown: {TOGETHER.lower()}, or one after the other.",
     "undetermined": "Whether two agents at once are faster is not determined yet.",
 }
-NOTHING = "Nothing is known yet: no block counts."
 NOTHING_SURE = "Why, and what to do about it, stands below; nothing here is a result."
 ONE_SERVER: dict[Verdict, str] = {
     "faster": "Both agents on one server also beat one after the other",
@@ -84,12 +83,11 @@ def answer(
     population: Sequence[PooledEstimate],
     origin: ReportOrigin,
     n_reloading: int,
-    *,
-    is_known: bool = True,
+    nothing: str = "",
 ) -> Answer:
     """Answer the first question of a reader from the population's estimates.
 
-    `is_known` is False where no block counts: then there is nothing to say but that.
+    `nothing` is the headline where nothing can be compared: then there is only that to say.
     `n_reloading` counts the configurations that make the one server reload its model: they are not
     pooled into the one-server figures, and the reader must know (METHOD 2).
     """
@@ -98,8 +96,8 @@ def answer(
     seconds = find(population, APART_SECONDS)
     against = find(population, APART_AGAINST_SHARED)
     verdict = judge_against_one(apart)
-    if not is_known:
-        return Answer("undetermined", NOTHING, (NOTHING_SURE, STANDING[origin]))
+    if nothing:
+        return Answer("undetermined", nothing, (NOTHING_SURE, STANDING[origin]))
     aside = _stand_apart(n_reloading)
     lead = "Simulated illustration. " if origin == "simulated" else ""
     return Answer(

@@ -1,9 +1,9 @@
-"""What the page says where no block counts: what was tried, why it does not count, what to do."""
+"""What the page says where nothing can be compared: what was tried, why not, what to do."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dualollama_pipeline.statistics.samples import BLOCK
 from dualollama_pipeline.tables.guards import GUARDS
@@ -17,21 +17,33 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.inputs import ReportInputs
 
 MOST = 5  # reasons: whoever has more starts with these
-ONE_AGENT = (
-    "One agent was measured, alone: there is nothing to compare it with. Its delays are below; a "
-    "second agent in the study makes it a comparison."
-)
+NOTHING = "Nothing is known yet: no block counts."
+ONE_AGENT = "One agent was measured, alone: there is nothing to compare it with."
+MORE_AGENTS = "Its delays are below; a second agent in the study makes it a comparison."
+NO_SPEEDUP = "No speedup can be told of what was measured."
 START = "Measure at least 5 complete blocks of a configuration: `dualollama run`."
 
 
-def nothing_counts(inputs: ReportInputs) -> tuple[str, ...]:
-    """Return why no block counts, the commonest reason first; nothing where one does."""
-    blocks = inputs.blocks
-    if blocks["counts"].any():
-        return ()
+class Nothing(NamedTuple):
+    """The headline of a page that compares nothing, and why it does not, the commonest first."""
+
+    headline: str
+    reasons: tuple[str, ...]
+
+
+def nothing_compared(inputs: ReportInputs) -> Nothing | None:
+    """Return what to say where no block counts, or none has a speedup; None where one has."""
+    counting = inputs.blocks[inputs.blocks["counts"]]
+    if counting["weighted_speedup"].notna().any():
+        return None
+    if len(counting):
+        ((reason, n),) = Counter(counting["null_reason"]).most_common(1)
+        told = f"In {n} comparisons: {reason}. Delays and slowdown by phase are below."
+        return Nothing(NO_SPEEDUP, (told,))
     if inputs.blocks.empty and inputs.runs["status"].eq("ok").any():
-        return (ONE_AGENT,)
-    return (*_tried(inputs), *_reasons(inputs.calls, inputs.runs), *_not_measured(inputs), START)
+        return Nothing(ONE_AGENT, (MORE_AGENTS,))
+    found = (*_tried(inputs), *_reasons(inputs.calls, inputs.runs), *_not_measured(inputs))
+    return Nothing(NOTHING, (*found, START))
 
 
 def _tried(inputs: ReportInputs) -> Iterator[str]:

@@ -25,7 +25,7 @@ from dualollama_pipeline.report.model import (
     Summary,
     ValidityCounts,
 )
-from dualollama_pipeline.report.nothing import nothing_counts
+from dualollama_pipeline.report.nothing import nothing_compared
 from dualollama_pipeline.report.provenance import describe_agents, describe_provenance
 from dualollama_pipeline.report.wording import one_line, shorten
 from dualollama_pipeline.statistics.samples import BLOCK, reloading_configurations
@@ -53,8 +53,9 @@ def summarize(inputs: ReportInputs) -> Summary:
     population = tuple(PooledEstimate(**_pooled(row)) for row in pooled)
     configurations = _configurations(inputs)
     reloading = reloading_configurations(inputs.blocks)
-    why_nothing = nothing_counts(inputs)
-    words = answer(population, origin, len(reloading), is_known=not why_nothing)
+    nothing = nothing_compared(inputs)
+    words = answer(population, origin, len(reloading), nothing.headline if nothing else "")
+    advice = nothing.reasons if nothing else advise(inputs, population, origin, reloading)
     return Summary(
         title=f"SIMULATED: {TITLE}" if origin == "simulated" else TITLE,
         origin=origin,
@@ -62,7 +63,7 @@ def summarize(inputs: ReportInputs) -> Summary:
         verdict=words.verdict,
         headline=words.headline,
         explanation=(*words.explanation, *how_often_stopped(inputs.calls, inputs.blocks)),
-        advice=tuple(map(one_line, why_nothing or advise(inputs, population, origin, reloading))),
+        advice=tuple(map(one_line, advice)),
         population=population,
         scenarios=_scenarios(inputs, configurations),
         configurations=configurations,

@@ -30,11 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--servers", default="a,b", help="their names, one GPU for all of them")
     parser.add_argument("--ports", help="A,B; free ports by default")
     parser.add_argument("--profile", default="standard", help="name in data/simulator or a path")
+    parser.add_argument("--models", default="", help="further models, NAME,NAME")
+    parser.add_argument("--slots", help="calls that a model of each server answers at a time: 1,1")
     parser.add_argument("--stdin-guard", action="store_true", help="end when stdin ends")
     options = parser.parse_args(arguments)
     try:
-        profile = _profile(options.profile)
+        models = [name for name in options.models.split(",") if name]
+        profile = _profile(options.profile).serving(models)
         names = options.servers.split(",")
+        slots = _slots(options.slots or ",".join("1" for _ in names), len(names))
         ports = _ports(options.ports or ",".join("0" for _ in names), len(names))
         sockets = {
             name: _socket(options.ports, port) for name, port in zip(names, ports, strict=True)
@@ -42,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _BadOption as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    asyncio.run(serve_pair(profile, sockets, is_guarded=options.stdin_guard))
+    asyncio.run(serve_pair(profile, sockets, slots, is_guarded=options.stdin_guard))
     return 0
 
 
@@ -58,6 +62,13 @@ def _profile(name_or_path: str) -> Profile:
         ) from error
     except (ValueError, OSError) as error:
         raise _BadOption(f"--profile {name_or_path}: {error}") from error
+
+
+def _slots(text: str, wanted: int) -> list[int]:
+    slots = [int(part) for part in text.split(",") if part.isdecimal() and int(part)]
+    if len(slots) != wanted or len(text.split(",")) != wanted:
+        raise _BadOption(f"--slots {text}: needs {wanted} whole numbers from 1, such as 2,1")
+    return slots
 
 
 def _ports(text: str, wanted: int) -> list[int]:

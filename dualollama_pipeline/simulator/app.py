@@ -28,10 +28,10 @@ from dualollama_pipeline.simulator.catalog import ps_body, show_body, tags_body
 from dualollama_pipeline.simulator.conductor import Caller, Conductor
 from dualollama_pipeline.simulator.events import error_body, models_body, props_body
 from dualollama_pipeline.simulator.lines import bare_record, said
-from dualollama_pipeline.simulator.profile import SIMULATOR_VERSION, ModelCard, Profile
+from dualollama_pipeline.simulator.profile import SIMULATOR_VERSION, Profile
 from dualollama_pipeline.simulator.trial import NotJoined
 
-Parse = Callable[[bytes, ModelCard], Asked]
+Parse = Callable[[bytes, Profile], Asked]
 OLLAMA_VERSION = "0.33.0-simulated"
 _CALLER_HEADERS = ("X-Simulator-Trial", "X-Simulator-Agent", "X-Simulator-Stage")
 
@@ -67,16 +67,17 @@ class _Face:
         return JSONResponse({"version": OLLAMA_VERSION})
 
     async def tags(self, _request: Request) -> Response:
-        return JSONResponse(tags_body(self._profile.model))
+        return JSONResponse(tags_body(self._profile.cards))
 
     async def show(self, request: Request) -> Response:
-        known_model(parse_object(await request.body(), "ShowRequest"), self._profile.model)
-        return JSONResponse(show_body(self._profile.model))
+        name = known_model(parse_object(await request.body(), "ShowRequest"), self._profile)
+        return JSONResponse(show_body(self._profile.card(name) or self._profile.model))
 
     async def ps(self, _request: Request) -> Response:
         now_ns = self._conductor.sync()
-        resident = self._conductor.world.resident(self._server)
-        return JSONResponse(ps_body(self._profile.model, resident, now_ns))
+        world = self._conductor.world
+        held = ((card, world.resident(self._server, card.name)) for card in self._profile.cards)
+        return JSONResponse(ps_body(held, now_ns))
 
     async def generate(self, request: Request) -> Response:
         return await self._answer(request, parse_generate)
@@ -88,10 +89,11 @@ class _Face:
         return await self._answer(request, parse_completion)
 
     async def models(self, _request: Request) -> Response:
-        return JSONResponse(models_body(self._profile.model))
+        return JSONResponse(models_body(self._profile.cards))
 
     async def props(self, _request: Request) -> Response:
-        return JSONResponse(props_body(self._profile.model, OLLAMA_VERSION))
+        n_slots = self._conductor.world.n_slots(self._server)
+        return JSONResponse(props_body(self._profile.model, OLLAMA_VERSION, n_slots))
 
     async def _answer(self, request: Request, parse: Parse) -> Response:
         body = await request.body()
@@ -107,9 +109,9 @@ class _Face:
         if caller:
             # Before the body: a stale trial is told so whatever it sends.
             self._conductor.check(caller)
-        asked = parse(body, self._profile.model)
+        asked = parse(body, self._profile)
         if asked.is_unload:
-            now_ns = self._conductor.unload(self._server, caller)
+            now_ns = self._conductor.unload(self._server, asked.model, caller)
             headers = {RECEIVED_HEADER: str(now_ns)}
             words = said("", is_chat=asked.is_chat)
             return JSONResponse(bare_record(asked.model, now_ns, "unload", words), headers=headers)

@@ -9,9 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from dualollama_pipeline.core.model_name import same_model
 from dualollama_pipeline.simulator.durations import keep_alive_ns
-from dualollama_pipeline.simulator.profile import ModelCard
+from dualollama_pipeline.simulator.profile import Profile
 
 _INTEGERS = frozenset(
     {"num_keep", "seed", "num_predict", "top_k", "repeat_last_n", "num_ctx", "num_batch"}
@@ -57,17 +56,17 @@ class Asked:
         return not self.prompt and self.keep_alive_ns == 0
 
 
-def parse_generate(body: bytes, card: ModelCard) -> Asked:
+def parse_generate(body: bytes, profile: Profile) -> Asked:
     """Read the body of /api/generate.
 
     Raises:
         ProtocolError: with Ollama's status and text.
     """
     fields = parse_object(body, "GenerateRequest")
-    return _asked(fields, _field(fields, "prompt", str, ""), card, is_chat=False)
+    return _asked(fields, _field(fields, "prompt", str, ""), profile, is_chat=False)
 
 
-def parse_chat(body: bytes, card: ModelCard) -> Asked:
+def parse_chat(body: bytes, profile: Profile) -> Asked:
     """Read the body of /api/chat; its prompt is the messages' contents, one below the other.
 
     Raises:
@@ -78,10 +77,10 @@ def parse_chat(body: bytes, card: ModelCard) -> Asked:
         raise ProtocolError(400, "model is required")
     messages = _field(fields, "messages", list, [])
     contents = [_content(message) for message in messages]
-    return _asked(fields, "\n".join(contents), card, is_chat=True)
+    return _asked(fields, "\n".join(contents), profile, is_chat=True)
 
 
-def parse_completion(body: bytes, card: ModelCard) -> Asked:
+def parse_completion(body: bytes, profile: Profile) -> Asked:
     """Read the body of /v1/chat/completions; only streams are given.
 
     Raises:
@@ -93,7 +92,7 @@ def parse_completion(body: bytes, card: ModelCard) -> Asked:
         raise ProtocolError(400, "messages and stream: true are needed")
     limit = _field(fields, "max_tokens", int, None)
     return Asked(
-        model=known_model(fields, card),
+        model=known_model(fields, profile),
         prompt="\n".join(_content(message) for message in messages),
         is_stream=True,
         is_truncate=False,
@@ -117,14 +116,14 @@ def _content(message: object) -> str:
     return content
 
 
-def _asked(fields: dict[str, Any], prompt: str, card: ModelCard, *, is_chat: bool) -> Asked:
+def _asked(fields: dict[str, Any], prompt: str, profile: Profile, *, is_chat: bool) -> Asked:
     try:
         kept_ns = keep_alive_ns(fields.get("keep_alive"))
     except ValueError as error:
         raise ProtocolError(400, str(error)) from error
     integers = _checked_integers(_field(fields, "options", dict, {}))
     return Asked(
-        model=known_model(fields, card),
+        model=known_model(fields, profile),
         prompt=prompt,
         is_stream=_field(fields, "stream", bool, default=True),
         is_truncate=_field(fields, "truncate", bool, default=True),
@@ -153,12 +152,12 @@ def parse_object(body: bytes, go_type: str) -> dict[str, Any]:
     return fields
 
 
-def known_model(fields: dict[str, Any], card: ModelCard) -> str:
+def known_model(fields: dict[str, Any], profile: Profile) -> str:
     """The model's name as the request spells it, if the server holds that model."""
     name: str = _field(fields, "model", str, "") or _field(fields, "name", str, "")
     if not name:
         raise ProtocolError(400, "invalid model name")
-    if not same_model(card.name, name):
+    if profile.card(name) is None:
         raise ProtocolError(404, f"model '{name}' not found")
     return name
 

@@ -53,6 +53,8 @@ class Request:
     is_held: bool = False
     truncate: bool = True
     keep_alive_ns: int | None = None
+    model: str = ""
+    """Its name on this machine; the profile's own model if it is empty."""
 
     @property
     def is_load_only(self) -> bool:

@@ -3,8 +3,10 @@
 Here: bodies with Ollama's field names, made from the profile's model card and a resident model.
 """
 
+from collections.abc import Iterable, Sequence
+
 from dualollama_pipeline.simulator.lines import rfc3339
-from dualollama_pipeline.simulator.profile import ModelCard
+from dualollama_pipeline.simulator.profile import BILLIONS, ModelCard
 from dualollama_pipeline.simulator.residency import AUTO_NUM_GPU, Resident
 
 _DETAILS = {
@@ -12,15 +14,14 @@ _DETAILS = {
     "format": "gguf",
     "family": "gemma3",
     "families": ["gemma3"],
-    "parameter_size": "4.3B",
     "quantization_level": "Q4_K_M",
 }
 _MODIFIED_AT = rfc3339(0)
 
 
-def tags_body(card: ModelCard) -> dict[str, object]:
+def tags_body(cards: Sequence[ModelCard]) -> dict[str, object]:
     """The body of GET /api/tags."""
-    return {"models": [{**_identity(card), "modified_at": _MODIFIED_AT}]}
+    return {"models": [{**_identity(card), "modified_at": _MODIFIED_AT} for card in cards]}
 
 
 def show_body(card: ModelCard) -> dict[str, object]:
@@ -28,7 +29,7 @@ def show_body(card: ModelCard) -> dict[str, object]:
     return {
         "parameters": 'stop                           "<end_of_turn>"',
         "template": "{{ .Prompt }}",
-        "details": _DETAILS,
+        "details": _details(card),
         "model_info": {
             "general.architecture": "gemma3",
             "gemma3.context_length": card.trained_num_ctx,
@@ -39,21 +40,24 @@ def show_body(card: ModelCard) -> dict[str, object]:
     }
 
 
-def ps_body(card: ModelCard, resident: Resident | None, now_ns: int) -> dict[str, object]:
+def ps_body(
+    residents: Iterable[tuple[ModelCard, Resident | None]], now_ns: int
+) -> dict[str, object]:
     """The body of GET /api/ps at a virtual instant."""
-    if resident is None:
-        return {"models": []}
+    return {"models": [_loaded(card, held, now_ns) for card, held in residents if held]}
+
+
+def _loaded(card: ModelCard, resident: Resident, now_ns: int) -> dict[str, object]:
     # While a call uses the model its clock has not started, so it reads as if it did now.
     expires_ns = resident.expires_ns
     if expires_ns is None:
         expires_ns = now_ns + resident.keep_alive_ns
-    loaded = {
+    return {
         **_identity(card),
         "expires_at": rfc3339(expires_ns),
         "size_vram": _vram_bytes(card, resident.placement.num_gpu),
         "context_length": resident.placement.num_ctx,
     }
-    return {"models": [loaded]}
 
 
 def _identity(card: ModelCard) -> dict[str, object]:
@@ -62,8 +66,12 @@ def _identity(card: ModelCard) -> dict[str, object]:
         "model": card.name,
         "size": card.size_bytes,
         "digest": card.digest,
-        "details": _DETAILS,
+        "details": _details(card),
     }
+
+
+def _details(card: ModelCard) -> dict[str, object]:
+    return {**_DETAILS, "parameter_size": f"{card.billions or BILLIONS:g}B"}
 
 
 def _vram_bytes(card: ModelCard, num_gpu: int) -> int:

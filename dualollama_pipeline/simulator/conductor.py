@@ -46,9 +46,9 @@ class Conductor:
     """The shared state of the servers' HTTP faces."""
 
     def __init__(
-        self, profile: Profile, patience: Patience | None = None, n_servers: int = 2
+        self, profile: Profile, patience: Patience | None = None, slots: Sequence[int] = (1, 1)
     ) -> None:
-        self.world = World(profile, n_servers=n_servers)
+        self.world = World(profile, slots=slots)
         self._patience = patience or Patience()
         self._trial: Trial | None = None
         self._outlets: list[Outlet] = []
@@ -96,12 +96,12 @@ class Conductor:
         self._go_on()
         return outlet
 
-    def unload(self, server: int, caller: Caller | None) -> int:
+    def unload(self, server: int, model: str, caller: Caller | None) -> int:
         """Drop a model at once; gives the instant. Raises NotJoined."""
         self.sync()
         if caller:
             self.check(caller).idle_since_s = _wall_s()
-        self.world.unload(server)
+        self.world.unload(server, model)
         return self.world.now_ns
 
     def lose(self, outlet: Outlet) -> None:
@@ -262,6 +262,7 @@ def _request(server: int, asked: Asked, key: tuple[str, ...], place: tuple[bool,
         is_held=asked.is_held,
         truncate=asked.is_truncate,
         keep_alive_ns=asked.keep_alive_ns,
+        model=asked.model,
     )
 
 

@@ -7,7 +7,8 @@ would.
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -35,6 +36,16 @@ class Draws:
     text_seed: int
     stop_chance: float
     stop_place: float
+
+    def resized(self, size: float) -> Self:
+        """The same for a model `size` times the profile's: reading its weights takes as long."""
+        return replace(
+            self,
+            reload_one_ns=round(self.reload_one_ns * size),
+            reload_both_ns=round(self.reload_both_ns * size),
+            token_work_ns=self.token_work_ns * size,
+            token_overhead_ns=self.token_overhead_ns * size,
+        )
 
 
 def draw(profile: Profile, key: tuple[str, ...], *, is_first: bool) -> Draws:

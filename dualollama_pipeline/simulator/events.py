@@ -55,23 +55,26 @@ def error_body(status: int, message: str) -> dict[str, object]:
     return {"error": {"code": status, "message": message, "type": "simulated_error"}}
 
 
-def models_body(card: ModelCard) -> dict[str, object]:
+def models_body(cards: Sequence[ModelCard]) -> dict[str, object]:
     """The body of GET /v1/models."""
+    return {"object": "list", "data": [_entry(card) for card in cards]}
+
+
+def _entry(card: ModelCard) -> dict[str, object]:
     meta = {
         "n_ctx": card.default_num_ctx,
         "n_ctx_train": card.trained_num_ctx,
         "size": card.size_bytes,
         "ftype": "Q4_K_M",
     }
-    entry = {"id": card.name, "object": "model", "owned_by": "llamacpp", "meta": meta}
-    return {"object": "list", "data": [entry]}
+    return {"id": card.name, "object": "model", "owned_by": "llamacpp", "meta": meta}
 
 
-def props_body(card: ModelCard, build: str) -> dict[str, object]:
+def props_body(card: ModelCard, build: str, n_slots: int) -> dict[str, object]:
     """The body of GET /props; the digest of the weights is in the file's name."""
     return {
         "build_info": build,
         "model_path": f"/models/{card.digest}.gguf",
-        "total_slots": 1,
+        "total_slots": n_slots,
         "default_generation_settings": {"n_ctx": card.default_num_ctx},
     }

@@ -12,6 +12,9 @@ import numpy as np
 from dualollama_pipeline.simulator.profile import Gpu
 
 _TWO_STREAMS = 2
+BATCH_RATES = (1.0, 1.27, 1.45, 1.58, 1.68, 1.76, 1.83, 1.89)
+"""Total speed of 1, 2, ... slots: two as measured on llama-server with two CPU cores (18 ms a token
+each against 11.4 alone), the others extrapolated. An assumption: a GPU gains more."""
 
 
 def rate_per_stream(n_active: int, gpu: Gpu, *, reads_prompt: bool = False) -> float:
@@ -21,6 +24,15 @@ def rate_per_stream(n_active: int, gpu: Gpu, *, reads_prompt: bool = False) -> f
     if n_active == _TWO_STREAMS:
         return (reads_prompt and gpu.prompt_pair_share) or gpu.pair_share
     return gpu.aggregate_share / n_active
+
+
+def batch_share(n_slots: int, gpu: Gpu) -> float:
+    """Speed of each of `n_slots` calls of one loaded model, as a fraction of one alone.
+
+    They are read through the weights together, so that their sum is more than one call's.
+    """
+    rates = gpu.batch_rates or BATCH_RATES
+    return rates[min(n_slots, len(rates)) - 1] / n_slots
 
 
 @dataclass(slots=True)

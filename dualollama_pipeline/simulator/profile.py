@@ -6,10 +6,14 @@ in those files, where a reader can see what was fitted; no rule of the model bel
 
 import hashlib
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from dualollama_pipeline.core.model_name import full_name, same_model
 
 SIMULATOR_VERSION = "1.0"
 """Raise it whenever the same profile would give different numbers: it is part of the identity."""
@@ -36,7 +40,7 @@ class LogNormal(_Frozen):
 
 
 class ModelCard(_Frozen):
-    """The one model that both servers hold."""
+    """A model that every server has."""
 
     name: str
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -45,6 +49,8 @@ class ModelCard(_Frozen):
     trained_num_ctx: int = Field(gt=0)
     default_num_ctx: int = Field(gt=0)
     minimum_num_ctx: int = Field(gt=0)
+    billions: float | None = Field(default=None, gt=0)
+    """Its parameters in thousand millions, where the name tells them."""
 
     @property
     def layer_count(self) -> int:
@@ -52,17 +58,40 @@ class ModelCard(_Frozen):
         return self.block_count + 1
 
 
+BILLIONS = 4.3  # parameters of the profiles' model
+PARAMETERS = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])")
+"""The number of parameters in a model's name, as in `llama3.2:1b` and `smollm2:135m`."""
+
+
+def resized(card: ModelCard, name: str) -> ModelCard:
+    """A card for another name; the size follows from the parameters that the name tells.
+
+    Reading weights is what a token costs, so its speed goes by this size (SIMULATOR.md).
+    """
+    found = PARAMETERS.search(name.lower())
+    billions = float(found[1]) / (1000 if found[2] == "m" else 1) if found else BILLIONS
+    return card.model_copy(
+        update={
+            "name": name,
+            "digest": hashlib.sha256(full_name(name).encode()).hexdigest(),
+            "size_bytes": max(1, round(card.size_bytes * billions / BILLIONS)),
+            "billions": billions,
+        }
+    )
+
+
 class Gpu(_Frozen):
     """Speed of one stream alone, and what several streams leave each other.
 
     `prompt_pair_share`: what a prompt that is being read gets of the GPU beside another stream;
-    without it, as much as decoding.
+    without it, as much as decoding. `batch_rates`: the total speed of 1, 2, ... slots of one model.
     """
 
     solo_tok_per_s: float = Field(gt=0)
     pair_share: float = Field(gt=0, le=1)
     prompt_pair_share: float | None = Field(default=None, gt=0, le=1)
     aggregate_share: float = Field(gt=0, le=1)
+    batch_rates: tuple[float, ...] | None = Field(default=None, min_length=1)
 
 
 class Loading(_Frozen):
@@ -131,6 +160,7 @@ class Profile(_Frozen):
     decode: Decode
     accidents: Accidents
     early_stops: EarlyStops | None = None
+    other_models: tuple[ModelCard, ...] | None = None
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Self:
@@ -145,6 +175,26 @@ class Profile(_Frozen):
                 "or the path of a .json file"
             )
         return cls.model_validate_json(path.read_bytes())
+
+    @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        """The models that every server has."""
+        return (self.model, *(self.other_models or ()))
+
+    def card(self, name: str) -> ModelCard | None:
+        """The model of this name, as Ollama reads names; None if the servers do not have it."""
+        return next((card for card in self.cards if same_model(card.name, name)), None)
+
+    def serving(self, models: Sequence[str]) -> Self:
+        """The same machine with further models; unchanged if it has them all."""
+        missing = {full_name(name): name for name in models if self.card(name) is None}
+        more = tuple(resized(self.model, name) for name in missing.values())
+        return self.model_copy(update={"other_models": more}) if more else self
+
+    def size(self, name: str) -> float:
+        """A model's size as a multiple of the profile's own."""
+        card = self.card(name)
+        return 1.0 if card is None else card.size_bytes / self.model.size_bytes
 
     def noise_free(self) -> Self:
         """The same profile with every spread at 0 and no accidents: the truth of the model."""

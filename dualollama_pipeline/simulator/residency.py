@@ -5,7 +5,7 @@ chance (`draws.py`) and when it happens is the world's business.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dualollama_pipeline.simulator.call import Request
 from dualollama_pipeline.simulator.profile import ModelCard, Prefill
@@ -29,11 +29,22 @@ class Resident:
     placement: Placement
     keep_alive_ns: int
     expires_ns: int | None = None
-    last_prompt: str = ""
+    prompts: list[str] = field(default_factory=list)
 
     def is_expired(self, now_ns: int) -> bool:
         """Whether its keep-alive has run out while it lay idle."""
         return self.expires_ns is not None and now_ns >= self.expires_ns
+
+    def take(self, prompt: str, prefill: Prefill, n_slots: int) -> int:
+        """Read a prompt into the slot that knows most of it; return the tokens it had already."""
+        known = [cached_tokens(prompt, each, prefill) for each in self.prompts]
+        if len(known) < n_slots and not any(known):
+            self.prompts.append(prompt)
+            return 0
+        best = known.index(max(known))
+        del self.prompts[best]  # the next to be forgotten is the one not read for longest
+        self.prompts.append(prompt)
+        return known[best]
 
 
 def wanted_placement(request: Request, held: Placement | None, model: ModelCard) -> Placement:

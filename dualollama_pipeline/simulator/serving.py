@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 import uvicorn
 from starlette.applications import Starlette
@@ -55,10 +55,14 @@ def bound_socket(port: int) -> socket.socket:
 
 
 async def serve_pair(
-    profile: Profile, sockets: Mapping[str, socket.socket], *, is_guarded: bool
+    profile: Profile,
+    sockets: Mapping[str, socket.socket],
+    slots: Sequence[int],
+    *,
+    is_guarded: bool,
 ) -> None:
     """Serve until a signal comes or, when guarded, until stdin ends; say so when ready."""
-    conductor = Conductor(profile, n_servers=len(sockets))
+    conductor = Conductor(profile, slots=slots)
     ready_line = _ready_line(profile, sockets)
     servers = [_server(build_app(i, conductor, profile)) for i in range(len(sockets))]
 

@@ -1,21 +1,20 @@
-"""The discrete-event world: two servers, one GPU, integer nanoseconds.
+"""The discrete-event world: servers that share one GPU, in integer nanoseconds.
 
 Here: the order of events and nothing else; no HTTP, no asyncio, no wall clock. Who may let time
 pass, and when, is the business of `conductor.py`.
 """
 
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from dualollama_pipeline.simulator.call import Call, Ending, Phase, Request
 from dualollama_pipeline.simulator.draws import NS_PER_MS, draw
-from dualollama_pipeline.simulator.gpu import SharedWork, rate_per_stream
+from dualollama_pipeline.simulator.gpu import SharedWork, batch_share, rate_per_stream
 from dualollama_pipeline.simulator.profile import Profile
 from dualollama_pipeline.simulator.residency import (
     Placement,
     Resident,
-    cached_tokens,
     count_tokens,
     cut_to,
     prefill_work_ms,
@@ -26,10 +25,13 @@ _NS_PER_S = 1_000_000_000
 
 
 @dataclass(slots=True)
-class Server:
-    """One Ollama process: a single slot, a queue, and perhaps a resident model."""
+class Runner:
+    """One model on one server: its slots, a queue, and whether it is loaded.
 
-    current: Call | None = None
+    Models on one server do not wait for each other: Ollama gives each a process of its own.
+    """
+
+    current: list[Call] = field(default_factory=list)
     queue: deque[Call] = field(default_factory=deque)
     resident: Resident | None = None
     loading: Placement | None = None
@@ -39,22 +41,25 @@ class Server:
 class World:
     """Everything that happens, event by event, from whatever `now_ns` it starts at."""
 
-    def __init__(self, profile: Profile, now_ns: int = 0, n_servers: int = 2) -> None:
+    def __init__(self, profile: Profile, now_ns: int = 0, slots: Sequence[int] = (1, 1)) -> None:
+        """`slots`: for each server, the calls that one of its models answers at a time."""
         self.profile = profile
         self.now_ns = now_ns
-        self.servers = [Server() for _ in range(n_servers)]
+        self._slots = slots
+        self._runners: list[dict[str, Runner]] = [{} for _ in slots]
         self._arrivals: list[Call] = []
         self._live: list[Call] = []
 
     # --- what the outside may do at the present instant
 
+    def n_slots(self, server: int) -> int:
+        """The calls that one of a server's models answers at a time."""
+        return self._slots[server]
+
     def submit(self, request: Request) -> Call:
         """Receive a request now. It takes part as soon as time passes."""
-        call = Call(
-            request=request,
-            draws=draw(self.profile, request.key, is_first=request.is_first),
-            received_ns=self.now_ns,
-        )
+        draws = draw(self.profile, request.key, is_first=request.is_first)
+        call = Call(request, draws.resized(self.profile.size(request.model)), self.now_ns)
         self._arrivals.append(call)
         return call
 
@@ -62,37 +67,46 @@ class World:
         """The client is gone: the call ends now and its server is free. Ended calls stay as is."""
         if call.phase is Phase.ENDED:
             return
-        server = self.servers[call.request.server]
-        was_current = server.current is call
+        runner = self._runner(call.request.server, call.request.model)
+        was_current = call in runner.current
         if call in self._arrivals:
             self._arrivals.remove(call)
-        elif call in server.queue:
-            server.queue.remove(call)
+        elif call in runner.queue:
+            runner.queue.remove(call)
         call.emit_until(self.now_ns)
         self._end(call, Ending.CANCELLED)
         if was_current:
-            self._release(server)
+            self._release(runner, call)
             self._share_gpu()
 
-    def unload(self, server_index: int) -> None:
-        """Drop the model now, or as soon as the server falls idle if it is busy."""
-        server = self.servers[server_index]
-        if server.current is None:
-            server.resident = None
+    def unload(self, server: int, model: str = "") -> None:
+        """Drop a model now, or as soon as it falls idle if it is busy."""
+        runner = self._runner(server, model)
+        if runner.current:
+            runner.is_unload_asked = True
         else:
-            server.is_unload_asked = True
+            runner.resident = None
 
-    def preload(self, server_index: int, request: Request) -> None:
+    def preload(self, server: int, request: Request) -> None:
         """Make the model resident as `request` wants it, at no cost (for a known start)."""
         placement = wanted_placement(request, None, self.profile.model)
-        self.servers[server_index].resident = Resident(placement, self._default_keep_alive_ns)
+        runner = self._runner(server, request.model)
+        runner.resident = Resident(placement, self._default_keep_alive_ns)
 
-    def resident(self, server_index: int) -> Resident | None:
-        """The model that a server holds at this instant."""
-        server = self.servers[server_index]
-        if server.resident and server.resident.is_expired(self.now_ns):
-            server.resident = None
-        return server.resident
+    def resident(self, server: int, model: str = "") -> Resident | None:
+        """Return a model as a server holds it at this instant; None if it does not."""
+        runner = self._runner(server, model)
+        if runner.resident and runner.resident.is_expired(self.now_ns):
+            runner.resident = None
+        return runner.resident
+
+    def _runner(self, server: int, model: str) -> Runner:
+        card = self.profile.card(model) or self.profile.model
+        return self._runners[server].setdefault(card.name, Runner())
+
+    def _place(self, call: Call) -> tuple[int, str]:
+        card = self.profile.card(call.request.model) or self.profile.model
+        return call.request.server, card.name
 
     # --- passing time
 
@@ -143,18 +157,30 @@ class World:
         for call in sorted(self._arrivals, key=lambda c: c.request.order):
             self._live.append(call)
             call.phase = Phase.QUEUED
-            server = self.servers[call.request.server]
-            if server.current is None:
-                self._start_load(server, call)
-            else:
-                server.queue.append(call)
+            runner = self._runner(call.request.server, call.request.model)
+            runner.queue.append(call)
+            self._fill(runner)
         self._arrivals.clear()
 
+    def _fill(self, runner: Runner) -> None:
+        """Start what waits, in its order, as far as there are slots; a reload waits for all."""
+        while runner.queue and (not runner.current or self._has_slot(runner)):
+            self._start_load(runner, runner.queue.popleft())
+
+    def _has_slot(self, runner: Runner) -> bool:
+        n_slots = self._slots[runner.queue[0].request.server]
+        if runner.loading or runner.resident is None or len(runner.current) >= n_slots:
+            return False
+        held = runner.resident.placement
+        return wanted_placement(runner.queue[0].request, held, self.profile.model) == held
+
     def _share_gpu(self) -> None:
-        active = [c for c in self._live if c.work is not None]
+        gpu, active = self.profile.gpu, [c for c in self._live if c.work is not None]
+        n_slots = Counter(map(self._place, active))
         for call in active:
             reads = call.phase is Phase.PREFILL
-            rate = rate_per_stream(len(active), self.profile.gpu, reads_prompt=reads)
+            rate = rate_per_stream(len(n_slots), gpu, reads_prompt=reads)
+            rate *= batch_share(n_slots[self._place(call)], gpu)
             if call.work and call.work.rate != rate:
                 if call.work.rate > 0:
                     call.emit_until(self.now_ns)
@@ -172,43 +198,44 @@ class World:
         else:
             self._finish_decode(call)
 
-    def _start_load(self, server: Server, call: Call) -> None:
-        server.current = call
-        resident = self.resident(call.request.server)
+    def _start_load(self, runner: Runner, call: Call) -> None:
+        runner.current.append(call)
+        resident = self.resident(call.request.server, call.request.model)
         held = resident.placement if resident else None
         wanted = wanted_placement(call.request, held, self.profile.model)
         call.phase, call.phase_since_ns = Phase.LOAD, self.now_ns
-        server.is_unload_asked = False
+        runner.is_unload_asked = False
         if resident and wanted == held:
             resident.expires_ns = None
             call.timer_ns = self.now_ns + call.draws.load_warm_ns
             return
-        server.resident, server.loading, call.is_reload = None, wanted, True
+        runner.resident, runner.loading, call.is_reload = None, wanted, True
         call.timer_ns = self.now_ns + call.draws.reload_one_ns
         self._slow_overlapping_reloads()
 
     def _slow_overlapping_reloads(self) -> None:
-        loading = [s.current for s in self.servers if s.loading and s.current]
+        runners = [runner for server in self._runners for runner in server.values()]
+        loading = [call for runner in runners if runner.loading for call in runner.current]
         if len(loading) > 1:
             for call in loading:
                 both_ns = call.phase_since_ns + call.draws.reload_both_ns
                 call.timer_ns = max(call.timer_ns, both_ns)
 
     def _finish_load(self, call: Call) -> None:
-        server = self.servers[call.request.server]
-        if server.loading:
-            server.resident = Resident(server.loading, self._default_keep_alive_ns)
-            server.loading = None
-        if server.resident and call.request.keep_alive_ns is not None:
-            server.resident.keep_alive_ns = call.request.keep_alive_ns
+        runner = self._runner(call.request.server, call.request.model)
+        if runner.loading:
+            runner.resident = Resident(runner.loading, self._default_keep_alive_ns)
+            runner.loading = None
+        if runner.resident and call.request.keep_alive_ns is not None:
+            runner.resident.keep_alive_ns = call.request.keep_alive_ns
         # As in Ollama: a reload waits for the running call inside its own load time.
         since_ns = call.received_ns if call.is_reload else call.phase_since_ns
         call.load_ns = self.now_ns - since_ns
         if call.request.is_load_only:
             call.done_reason = "load"
             self._end_and_release(call, Ending.LOADED)
-        elif server.resident:
-            self._start_prefill(call, server.resident)
+        elif runner.resident:
+            self._start_prefill(call, runner.resident)
 
     def _start_prefill(self, call: Call, resident: Resident) -> None:
         prefill, num_ctx = self.profile.prefill, resident.placement.num_ctx
@@ -221,9 +248,9 @@ class World:
                 return
             call.n_prompt_tokens = num_ctx // 2
             prompt = cut_to(prompt, call.n_prompt_tokens, prefill)
-        n_cached = cached_tokens(prompt, resident.last_prompt, prefill)
-        resident.last_prompt = prompt
-        work_ms = prefill_work_ms(call.n_prompt_tokens, n_cached, prefill)
+        n_cached = resident.take(prompt, prefill, self._slots[call.request.server])
+        size = self.profile.size(call.request.model)
+        work_ms = size * prefill_work_ms(call.n_prompt_tokens, n_cached, prefill)
         self._choose_length(call, num_ctx)
         call.work = SharedWork(n_units=1, work_ns=work_ms * NS_PER_MS)
         call.phase, call.phase_since_ns = Phase.PREFILL, self.now_ns
@@ -276,7 +303,7 @@ class World:
 
     def _end_and_release(self, call: Call, ending: Ending) -> None:
         self._end(call, ending)
-        self._release(self.servers[call.request.server])
+        self._release(self._runner(call.request.server, call.request.model), call)
 
     def _end(self, call: Call, ending: Ending) -> None:
         call.phase, call.work, call.ending = Phase.ENDED, None, ending
@@ -284,13 +311,13 @@ class World:
         if call in self._live:
             self._live.remove(call)
 
-    def _release(self, server: Server) -> None:
-        server.current, server.loading = None, None
-        if server.queue:
-            self._start_load(server, server.queue.popleft())
-        elif server.resident:
-            keep_alive_ns = 0 if server.is_unload_asked else server.resident.keep_alive_ns
-            server.resident.expires_ns = self.now_ns + keep_alive_ns
+    def _release(self, runner: Runner, call: Call) -> None:
+        runner.current.remove(call)
+        runner.loading = None
+        self._fill(runner)
+        if not runner.current and runner.resident:
+            keep_alive_ns = 0 if runner.is_unload_asked else runner.resident.keep_alive_ns
+            runner.resident.expires_ns = self.now_ns + keep_alive_ns
 
     @property
     def _default_keep_alive_ns(self) -> int:

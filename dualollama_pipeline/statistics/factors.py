@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.core.study import AgentSpec
-from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, BALANCE, BY_NAME
+from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, BALANCE, BY_NAME, SHARED_SPEEDUP
 from dualollama_pipeline.statistics.comparison import Comparison, columns_with, compare
 from dualollama_pipeline.statistics.contrasts import batches_of, labelled, unlike_prompts
 from dualollama_pipeline.statistics.estimate import to_scale
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from dualollama_pipeline.core.study import Configuration, Study
     from dualollama_pipeline.metrics.catalog import Key, Metric
 
-FACTORS = ("num_gpu", "num_ctx", "temperature")
 ASYMMETRIES = ("num_gpu", "num_ctx")
 FACTOR_KEYS = (APART_SPEEDUP, BALANCE)
 BY_DEFINITION = "by definition: both levels load the same effective options"
@@ -36,16 +35,22 @@ COLUMNS = (
     "origin", "evidence", "factor", "scenario", "level_from", "level_to", "n_pairs", "pairs",
 )  # fmt: skip
 
-Level = tuple[float, ...]
+Value = tuple[int, float, str]  # sorts: nothing given, then numbers, then texts
+Level = tuple[Value, ...]  # for each agent, or each server
 Change = tuple[Level, Level]
+NOT_GIVEN: Value = (0, 0.0, "")
 
 
 class Factor(NamedTuple):
-    """One factor in one scenario: which matched pairs of configurations each change has."""
+    """One factor in one scenario: which matched pairs of configurations each change has.
+
+    `is_around` where it is of the servers and not of the agents: it acts on the shared one, too.
+    """
 
     name: str
     scenario: str
     changes: dict[Change, list[tuple[str, str]]]
+    is_around: bool = False
 
 
 def factor_effects(samples: pd.DataFrame, matrix: Study) -> pd.DataFrame:
@@ -55,16 +60,18 @@ def factor_effects(samples: pd.DataFrame, matrix: Study) -> pd.DataFrame:
     measured differs in one option only.
     """
     made: list[Comparison] = []
-    for key in FACTOR_KEYS:
+    factors = find_factors(matrix)
+    for key in (*FACTOR_KEYS, SHARED_SPEEDUP):
         mine = of_key(samples, key)
         class_of = dict(
             mine[["config_id", "effective_class"]].astype(str).drop_duplicates().to_numpy().tolist()
         )
         made += [
             _comparison(key, mine, factor, change, class_of)
-            for factor in find_factors(matrix)
+            for factor in factors
             for change, pairs in factor.changes.items()
-            if any(a in class_of and b in class_of for a, b in pairs)
+            if (key in FACTOR_KEYS or factor.is_around)
+            and any(a in class_of and b in class_of for a, b in pairs)
         ]
     rows = compare(made)
     for row in rows:
@@ -77,48 +84,86 @@ def factor_effects(samples: pd.DataFrame, matrix: Study) -> pd.DataFrame:
 
 
 def find_factors(matrix: Study) -> list[Factor]:
-    """Return every factor and scenario of which the matrix holds at least one matched pair."""
-    by_scenario: dict[str, list[Configuration]] = {}
+    """Return every factor and scenario of which the study holds at least one matched pair.
+
+    A factor is whatever differs: an agent's option, its model, a variable of a server.
+    """
+    by_scenario: dict[str, list[str]] = {}
     for configuration in matrix.configurations:
-        by_scenario.setdefault(str(configuration.scenario), []).append(configuration)
+        by_scenario.setdefault(str(configuration.scenario), []).append(configuration.config_id)
+    levels = _levels(matrix)
     made = [
-        Factor(name, scenario, _changes(name, configurations))
-        for name in FACTORS
-        for scenario, configurations in by_scenario.items()
+        Factor(
+            name,
+            scenario,
+            _changes(name, {each: levels[each] for each in config_ids}),
+            name not in AgentSpec.model_fields,
+        )
+        for name in next(iter(levels.values()))
+        for scenario, config_ids in by_scenario.items()
     ]
-    made += [
-        Factor(f"{name}_asymmetry", "any", _gap_changes(name, list(matrix.configurations)))
-        for name in ASYMMETRIES
-    ]
+    if len(matrix.agents) == 2:  # noqa: PLR2004 a gap is between two
+        made += [Factor(f"{name}_asymmetry", "any", _gaps(name, levels)) for name in ASYMMETRIES]
     return [factor for factor in made if factor.changes]
 
 
-def _changes(name: str, configurations: list[Configuration]) -> dict[Change, list[tuple[str, str]]]:
-    """Match configurations that differ in one option, of either agent or of both."""
-    placed = [
-        (
-            each.config_id,
-            tuple(_number(getattr(spec, name)) for _, spec in each.agents),
-            tuple(_rest(spec, name) for _, spec in each.agents),
-        )
-        for each in configurations
-    ]
-    return _match(placed)
+def _levels(matrix: Study) -> dict[str, dict[str, Level]]:
+    """Return by configuration and factor what is set, for each agent or each server."""
+    servers = [server.name for server in matrix.servers]
+    around = {each.config_id: _variables(each) for each in matrix.configurations}
+    names = sorted({name for found in around.values() for _, name in found})
+    return {
+        each.config_id: {
+            **{
+                option: tuple(_value(getattr(spec, option)) for _, spec in each.agents)
+                for option in AgentSpec.model_fields
+            },
+            **{
+                name: tuple(
+                    around[each.config_id].get((server, name), NOT_GIVEN) for server in servers
+                )
+                for name in names
+            },
+        }
+        for each in matrix.configurations
+    }
 
 
-def _gap_changes(
-    name: str, configurations: list[Configuration]
-) -> dict[Change, list[tuple[str, str]]]:
+def _variables(configuration: Configuration) -> dict[tuple[str, str], Value]:
+    """Return by server and name what a configuration changes of the servers' surroundings."""
+    return {
+        (server, name): _value(value)
+        for server, each in configuration.servers.items()
+        for name, value in {**({"gpu": each.gpu} if each.gpu else {}), **each.environment}.items()
+    }
+
+
+def _value(value: float | str | None) -> Value:
+    if value is None:
+        return NOT_GIVEN
+    if isinstance(value, bool):
+        value = "on" if value else "off"
+    return (2, 0.0, value) if isinstance(value, str) else (1, float(value), "")
+
+
+def _changes(name: str, levels: dict[str, dict[str, Level]]) -> dict[Change, list[tuple[str, str]]]:
+    """Match configurations that differ in one factor."""
+    return _match(
+        [
+            (config_id, own[name], {other: own[other] for other in own if other != name})
+            for config_id, own in levels.items()
+        ]
+    )
+
+
+def _gaps(name: str, levels: dict[str, dict[str, Level]]) -> dict[Change, list[tuple[str, str]]]:
     """Match configurations of two agents by how far the second's option is above the first's."""
     placed: list[tuple[str, Level, Any]] = []
-    for each in configurations:
-        if len(each.agents) != 2:  # noqa: PLR2004 a gap is between two
-            continue
-        (_, first), (_, second) = each.agents
-        a, b = getattr(first, name), getattr(second, name)
-        if a is not None and b is not None:
-            rest = (_rest(first, ""), _rest(second, name))
-            placed.append((each.config_id, (float(b - a),), rest))
+    for config_id, own in levels.items():
+        first, second = own[name]
+        if NOT_GIVEN not in own[name]:
+            rest = {other: own[other] for other in own if other != name}
+            placed.append((config_id, (_value(second[1] - first[1]),), (first, rest)))
     return _match(placed)
 
 
@@ -131,18 +176,13 @@ def _match(placed: list[tuple[str, Level, Any]]) -> dict[Change, list[tuple[str,
     return dict(sorted(changes.items()))
 
 
-def _number(value: float | None) -> float:
-    return float("-inf") if value is None else float(value)  # sorts below, equals itself
-
-
-def _rest(spec: AgentSpec, name: str) -> tuple[Any, ...]:
-    return tuple(getattr(spec, other) for other in AgentSpec.model_fields if other != name)
-
-
-def _write(level: Level, *, is_gap: bool) -> str:
+def written(level: Level, *, is_gap: bool) -> str:
+    """Write a level: what is set for each agent (or server), or the gap between two."""
     if is_gap:
-        return f"{level[0]:+g}" if level[0] else "0"
-    return "/".join("default" if value == float("-inf") else f"{value:g}" for value in level)
+        return f"{level[0][1]:+g}" if level[0][1] else "0"
+    return "/".join(
+        "default" if value == NOT_GIVEN else value[2] or f"{value[1]:g}" for value in level
+    )
 
 
 def _comparison(
@@ -171,15 +211,15 @@ def _comparison(
     labels = {
         "factor": factor.name,
         "scenario": factor.scenario,
-        "level_from": _write(change[0], is_gap=is_gap),
-        "level_to": _write(change[1], is_gap=is_gap),
+        "level_from": written(change[0], is_gap=is_gap),
+        "level_to": written(change[1], is_gap=is_gap),
         "n_pairs": len(matched),
         "pairs": " ".join(f"{a}>{b}" for a, b in pairs),
     }
     return Comparison(
         metric,
         key,
-        f"factors, {key.metric}",
+        f"factors, {key.metric}" + (", shared" if key == SHARED_SPEEDUP else ""),
         _side(metric, used, [b for _, b in matched], nights),
         _side(metric, used, [a for a, _ in matched], nights),
         len(part) - len(used),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.worker.journal import Journal
 
 NAN = float("nan")
+NOT_ASKED = {"num_predict": None, "turns_before": 0, "is_live": False, "think": None}
 UNSEEN = {"model_digest": "not seen", "server_version": "not seen", "simulated_by": None}
 
 
@@ -54,13 +55,13 @@ def build_calls(journal: Journal) -> list[Row]:
             f"{journal.path}: no trial is recorded yet", "materialize benchmark_trials first"
         )
     plan, software = journal.batch.plan, _software(journal)
-    asked = _num_predict(plan)
+    asked = _asked(plan)
     rows = [
         {
             "origin": journal.origin.value,
             **_trial_columns(plan, trial),
             **_call_columns(trial, call),
-            "num_predict": asked.get((trial.trial_id, call.agent, call.stage)),
+            **asked.get((trial.trial_id, call.agent, call.stage), NOT_ASKED),
             **facts.get((call.agent, call.stage), NO_WINDOW),
             **software.get((call.server, call.model), UNSEEN),
         }
@@ -76,9 +77,14 @@ def build_calls(journal: Journal) -> list[Row]:
     return rows
 
 
-def _num_predict(plan: Plan) -> dict[tuple[str, str, str], int | None]:
+def _asked(plan: Plan) -> dict[tuple[str, str, str], dict[str, Any]]:
     return {
-        (trial.trial_id, agent.name, stage.name): stage.num_predict
+        (trial.trial_id, agent.name, stage.name): {
+            "num_predict": stage.num_predict,
+            "turns_before": len(stage.said),
+            "is_live": agent.is_live,
+            "think": agent.think,
+        }
         for trial in plan.trials
         for agent in trial.agents
         for stage in agent.stages
@@ -138,6 +144,7 @@ def _call_columns(trial: TrialRecord, call: CallRecord) -> dict[str, Any]:
         "stamps_in_order": _stamps_in_order(call),
         "n_text_chars": len(call.text),
         "n_thinking_chars": len(call.thinking),
+        "n_thinking_tokens": _thinking_tokens(call),
         "repetition_ratio": ratio,
         "is_degenerate": is_degenerate(ratio),
         "is_clumped": clumped,
@@ -160,6 +167,18 @@ def _client_times(call: CallRecord, *, clumped: bool) -> dict[str, Any]:
         "ttfo_ms": _ms(_since(call.sent_ns, answer_ns)),
         "total_ms": _ms(_since(call.sent_ns, end_ns)),
     }
+
+
+def _thinking_tokens(call: CallRecord) -> float:
+    """Return how many tokens were thinking, by their share of the records; nan without a count.
+
+    The server counts them with those of the answer.
+    """
+    if not call.thinking:
+        return 0.0
+    end_ns = call.first_answer_ns
+    before = [at for at in call.chunk_ns if end_ns is None or at < end_ns]
+    return _or_nan(call.counters.eval_count) * len(before) / len(call.chunk_ns)
 
 
 def _stamps_in_order(call: CallRecord) -> bool:

@@ -13,9 +13,10 @@ from dualollama_pipeline.tables.guards import ON_GPU_SHARE
 from dualollama_pipeline.tables.rows import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dualollama_pipeline.core.records import ServerIdentity
+    from dualollama_pipeline.core.study import Surroundings
     from dualollama_pipeline.worker.journal import Journal
 
 AUTO = -1
@@ -46,7 +47,8 @@ def mark_effective(rows: Sequence[Row], journal: Journal) -> None:
     owner = {row["server"]: row["agent"] for row in rows if row["arm"] != SHARED}
     for calls in _by_trial([row for row in rows if row["arm"] == SHARED]):
         _follow(calls, own, owner.get(calls[0]["server"]))
-    named = effective_class(rows)
+    changed = journal.batch.plan.changed if journal.batch is not None else {}
+    named = effective_class(rows, _surroundings(changed))
     for row in rows:
         row["effective_class"] = named
 
@@ -86,11 +88,21 @@ def _follow(
         call["effective_num_gpu"], call["effective_num_ctx"] = num_gpu, num_ctx
 
 
-def effective_class(rows: Sequence[Row]) -> str | None:
+def _surroundings(changed: Mapping[str, Surroundings]) -> list[str]:
+    """Name what a configuration changes of its servers' surroundings, a text for each server."""
+    made = []
+    for name, each in sorted(changed.items()):
+        gpu = [] if each.gpu is None else [f"gpu {each.gpu}"]
+        told = [*gpu, *(f"{key}={value}" for key, value in sorted(each.environment.items()))]
+        made.append(f"server {name}: {', '.join(told)}")
+    return made
+
+
+def effective_class(rows: Sequence[Row], surroundings: Sequence[str] = ()) -> str | None:
     """Name what a configuration really is; configurations with one name are equal.
 
-    A text for each agent: model, layers, context, sampling options that were given. None where the
-    servers have not shown what they loaded.
+    A text for each agent: model, layers, context, sampling options that were given; then the
+    surroundings. None where the servers have not shown what they loaded.
     """
     parts = {}
     for row in rows:
@@ -99,9 +111,11 @@ def effective_class(rows: Sequence[Row]) -> str | None:
         if row["effective_num_gpu"] is None or row["effective_num_ctx"] is None:
             return None
         given = [f"{name} {row[name]:g}" for name in SAMPLING if row[name] is not None]
+        given += ["thinking"] if row["think"] else []
         sampling = ", ".join(text for text in given if not text.endswith("nan")) or "defaults"
         parts[row["agent"]] = (
             f"{row['model']}, {row['effective_num_gpu']} layers, "
             f"context {row['effective_num_ctx']}, {sampling}"
         )
-    return " | ".join(f"{agent}: {text}" for agent, text in sorted(parts.items())) or None
+    told = [f"{agent}: {text}" for agent, text in sorted(parts.items())]
+    return " | ".join([*told, *surroundings]) if told else None

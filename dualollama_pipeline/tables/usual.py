@@ -94,8 +94,10 @@ def mark_reloads(rows: Sequence[Row], journal: Journal) -> None:
                 _mark_late_first_tokens(same)
             continue
         usual_ms = _median(row["load_ms"] for row in mine if row["arm"] != SHARED)
-        limit_ms = warm_limit_ms(usual_ms, MS_PER_S * prepared_s.get(server, NAN))
+        at_home = prepared_s.get((server, mine[0]["agent"]), NAN)
         for row in mine:
+            load_s = prepared_s.get((server, row["agent"]), at_home)
+            limit_ms = warm_limit_ms(usual_ms, MS_PER_S * load_s)
             row["is_reload"] = None if isnan(row["load_ms"]) else row["load_ms"] > limit_ms
 
 
@@ -110,12 +112,13 @@ def _mark_late_first_tokens(rows: Sequence[Row]) -> None:
         row["is_reload"] = None if row["arm"] == SHARED or isnan(late_ms) else is_late
 
 
-def _prepared_loads_s(journal: Journal) -> dict[str, float]:
-    """Return how long each server's load took off the clock, where nothing was loaded before."""
-    loads: dict[str, float] = {}
+def _prepared_loads_s(journal: Journal) -> dict[tuple[str, str], float]:
+    """Return by (server, agent) how long a load took off the clock, with nothing loaded before."""
+    loads: dict[tuple[str, str], float] = {}
     if journal.batch is None or journal.batch.plan.workload == "parity":  # which unloads nothing
         return loads
     for record in journal.preparations:
         if record.load_s is not None:
-            loads[record.server] = max(record.load_s, loads.get(record.server, 0.0))
+            key = record.server, record.agent
+            loads[key] = max(record.load_s, loads.get(key, 0.0))
     return loads

@@ -69,8 +69,9 @@ def _cache(call: Row, usual: Usual) -> Iterator[Told]:
     key, cached = (call["agent"], call["stage"]), call["n_cached_prompt_tokens"]
     if cached is not None:
         common = usual.cached[key] + guards.PROMPT_TOLERANCE_TOKENS
-        most = guards.CACHED_SHARE * (call["n_prompt_tokens"] or math.inf)
-        if cached > min(common, most):
+        # what was said before is in the cache as it is in use
+        share = math.inf if call["turns_before"] else guards.CACHED_SHARE
+        if cached > min(common, share * (call["n_prompt_tokens"] or math.inf)):
             yield "WARN", "cache", f"{cached} prompt tokens came from the cache"
     elif prefill_rate(call) > guards.PREFILL_FACTOR * usual.prefill[key]:
         yield "WARN", "cache", f"the prompt took {call['prompt_eval_ms']:.0f} ms, others far longer"

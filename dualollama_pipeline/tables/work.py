@@ -39,6 +39,7 @@ class Work(NamedTuple):
 
 
 NO_WORK = Work()
+LIVE = "its conversation is live, so alone it does other work"
 
 
 class Alone(NamedTuple):
@@ -111,6 +112,8 @@ def _work(calls: Sequence[Row], alone: Stages) -> Work:
         for call, stage in pairs
         if abs(call["n_tokens"] - stage.n_tokens) > TOKEN_TOLERANCE * stage.n_tokens
     ]
+    if any(call["is_live"] for call in calls):  # each arm had a conversation of its own
+        in_turn, window, unequal = NAN, NAN, [LIVE]
     overlapping = [(call, stage) for call, stage in pairs if call["overlap_tokens"] > 0]
     return Work(
         in_turn,
@@ -149,6 +152,8 @@ def _reason(
 ) -> str:
     if not isnan(in_turn + window):
         return ""
+    if any(call["is_live"] for call in calls):
+        return LIVE
     if any(call["is_clumped"] for call in calls) or any(isnan(s.ttft_ms) for _, s in pairs):
         return "answers came in clumps, so token times are not known"
     if any(isnan(s.tpot_ms) for _, s in pairs):

@@ -260,7 +260,7 @@ class Client(ABC):
     def body(self, plan: Plan, agent: PlannedAgent, stage: Stage, *, thinks: bool) -> Body:
         """Return the request that asks for a stage; an option that is not set is not sent.
 
-        `thinks`: the model would think before it answers, were it not told not to.
+        `thinks`: the model can think before it answers, so it is told whether to.
         """
 
     @abstractmethod
@@ -276,6 +276,14 @@ class Client(ABC):
 
         Raises:
             ServerError: a model is still there after 30 s.
+        """
+
+    @abstractmethod
+    async def loaded(self) -> list[str] | None:
+        """Return the names of the models that the server holds now; None where nobody says.
+
+        Raises:
+            ServerError: it does not answer.
         """
 
     @abstractmethod

@@ -38,7 +38,7 @@ class AgentRun:
 class Attempt:
     """Which attempt at which trial of which plan, under which clock.
 
-    `thinking` names the models that would think before they answer, were they not told not to.
+    `thinking` names the models that can think before they answer: they are told whether to.
     """
 
     trial_id: str
@@ -56,6 +56,18 @@ def request_body(client: Client, agent: PlannedAgent, stage: Stage, attempt: Att
     if attempt.number > 1:
         stage = stage.model_copy(update={"nonce": nonce(stage.nonce, attempt.number)})
     return client.body(attempt.plan, agent, stage, thinks=agent.model in attempt.thinking)
+
+
+def _filled(agent: PlannedAgent, stage: Stage, answers: dict[str, str]) -> Stage:
+    """Return a stage that follows another, with what was said put in."""
+    if not stage.said:
+        prompt = report_prompt(stage.prompt, answers[stage.follows or ""])
+        return stage.model_copy(update={"prompt": prompt})
+    said = (
+        turn.model_copy(update={"answer": answers[earlier.name]})
+        for turn, earlier in zip(stage.said, agent.stages, strict=False)
+    )
+    return stage.model_copy(update={"said": tuple(said)})
 
 
 def _prepare(run: AgentRun, stage: Stage, attempt: Attempt) -> tuple[httpx.Request, Exchange]:
@@ -87,8 +99,7 @@ async def run_agent(run: AgentRun, attempt: Attempt, barrier: asyncio.Barrier) -
     try:
         for stage in agent.stages:
             if stage.follows is not None:
-                prompt = report_prompt(stage.prompt, answers[stage.follows])
-                stage = stage.model_copy(update={"prompt": prompt})  # noqa: PLW2901 the stage, filled
+                stage = _filled(agent, stage, answers)  # noqa: PLW2901 the stage, filled
             request, exchange = prepared.get(stage.name) or _prepare(run, stage, attempt)
             run.exchanges.append(exchange)
             await client.perform(request, exchange)

@@ -289,5 +289,5 @@ class _Batch:
         if not found.by_expiry:
             return found.urls
         first, second = (self._connections.control[name] for name in found.names)
-        model, touch = found.model, self._residency.touch(found.names[0]) or {}
+        model, touch = found.model, self._residency.touch(found.names[0], found.model) or {}
         return found.urls if await moves_together(first, second, model, touch) else None

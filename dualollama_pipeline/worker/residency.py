@@ -1,7 +1,8 @@
 """Which model and options each server holds, and making them so off the clock.
 
-In all arms each server holds its own agent's model, warmed (METHOD section 2). What `shared`
-or a failure leaves behind is undone before the next trial.
+In all arms each server holds its own agent's model, warmed (METHOD section 2). Where `shared`
+brings other models to the first server, they are loaded beside it before, and stay if they can:
+then no trial pays a load. What `shared` or a failure leaves behind is undone before the next trial.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.design import nonce
 from dualollama_pipeline.core.errors import ServerError
+from dualollama_pipeline.core.model_name import full_name
 from dualollama_pipeline.core.records import (
     Failure,
     FailureKind,
@@ -26,13 +28,14 @@ from dualollama_pipeline.worker.call import Window, call_record
 from dualollama_pipeline.worker.events import notice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from dualollama_pipeline.core.plan import PlannedAgent, PlannedTrial
     from dualollama_pipeline.transport.client import Body
     from dualollama_pipeline.worker.connections import Connections
     from dualollama_pipeline.worker.events import Tell
 
+Held = tuple[str, str]  # a server, and the full name of a model on it
 WARM_UP_TOKENS = 32
 CONTROL_TRIES = 3
 TELL_AFTER_S = 5.0  # a load that takes longer is worth a word
@@ -42,6 +45,10 @@ TOUCH_KEEP_ALIVE = "31m"  # not the plan's: a touch has to move the expiry
 def _runner_options(agent: PlannedAgent) -> tuple[str, int | None, int | None]:
     """Return what makes Ollama load a model anew when it changes."""
     return agent.model, agent.options.num_gpu, agent.options.num_ctx
+
+
+def _held(agent: PlannedAgent) -> Held:
+    return agent.server, full_name(agent.model)
 
 
 class Residency:
@@ -55,41 +62,83 @@ class Residency:
             if all(own[agent.name] == agent.server for agent in trial.agents)
         ]
         widest = max(at_home, key=lambda trial: len(trial.agents))  # the first of them
-        self._wanted = {agent.server: agent for agent in widest.agents}
+        self._home = {agent.server: agent for agent in widest.agents}
+        self._wanted = {_held(agent): agent for agent in self._home.values()}
+        if connections.plan.workload != "parity":  # which leaves it to the server, as TR114 did
+            for trial in connections.plan.trials:
+                for agent in trial.agents:
+                    self._wanted.setdefault(_held(agent), agent)
         self._connections = connections
         self._clients = connections.control
         self._clock = connections.clock
         self._plan = connections.plan
         self._tell = tell
-        self._ready: set[str] = set()
+        self._ready: set[Held] = set()
+        self._crowded: set[str] = set()  # servers whose models do not fit together
 
     async def ensure(self, trial: PlannedTrial) -> list[PreparationRecord]:
         """Make every server ready that is not; all of them at the same time.
 
         What cannot be made ready is a record that failed; it is tried again when asked again.
         """
-        missing = [agent for name, agent in self._wanted.items() if name not in self._ready]
-        if not missing:
+        at_home = [each for each in self._home.values() if _held(each) not in self._ready]
+        records = await self._load(at_home, trial, "preparation")
+        brought = {_held(agent) for agent in trial.agents if agent.server not in self._crowded}
+        guests = [self._wanted[held] for held in (brought & self._wanted.keys()) - self._ready]
+        if not guests or any(record.failure for record in records):
+            return records
+        records += await self._load(guests, trial, "guests")
+        for agent in guests:
+            if await self._is_crowded(agent):  # each swap is the condition, as it is in use
+                self._crowded.add(agent.server)
+                records += await self.ensure(trial)
+                break
+        return records
+
+    async def _load(
+        self, agents: Sequence[PlannedAgent], trial: PlannedTrial, what: str
+    ) -> list[PreparationRecord]:
+        """Load the models of some agents; before one that is at home, all others go."""
+        if not agents:
             return []
-        trial_id = f"{trial.trial_id}.preparation"
+        trial_id = f"{trial.trial_id}.{what}"
         attempt = self._connections.attempt(trial_id, 1)
-        for agent in missing:
+        for agent in agents:
             try:
-                if self._plan.workload != "parity":  # which leaves it to the server, as TR114 did
+                if agent is self._home[agent.server] and self._plan.workload != "parity":
                     await self._clients[agent.server].unload_all()
+                    self._ready = {held for held in self._ready if held[0] != agent.server}
             except ServerError as error:
                 return [self._refused(agent, trial, error)]
         try:
-            await self._clock.begin(trial_id, [agent.name for agent in missing])
+            await self._clock.begin(trial_id, [agent.name for agent in agents])
         except ServerError as error:
-            return [self._refused(missing[0], trial, error)]
-        records = await asyncio.gather(*(self._prepare(each, trial, attempt) for each in missing))
-        self._ready |= {record.server for record in records if record.status is Status.OK}
+            return [self._refused(agents[0], trial, error)]
+        records = await asyncio.gather(*(self._prepare(each, trial, attempt) for each in agents))
+        self._ready |= {
+            _held(agent)
+            for agent, record in zip(agents, records, strict=True)
+            if record.status is Status.OK
+        }
         return records
 
-    def touch(self, server: str) -> Body | None:
-        """Return a request that changes nothing of a ready server but when its model expires."""
-        agent, client = self._wanted[server], self._clients[server]
+    async def _is_crowded(self, guest: PlannedAgent) -> bool:
+        """Say whether a server has dropped a model for a guest's; forget what it has dropped."""
+        try:
+            loaded = await self._clients[guest.server].loaded()
+        except ServerError:
+            return False  # what is wrong with it, the trial will say
+        if loaded is None:
+            return False
+        names = {full_name(name) for name in loaded}
+        gone = {held for held in self._ready if held[0] == guest.server and held[1] not in names}
+        self._ready -= gone
+        return bool(gone)
+
+    def touch(self, server: str, model: str) -> Body | None:
+        """Return a request that changes nothing of a ready server but when a model expires."""
+        agent = self._wanted.get((server, full_name(model)), self._home[server])
+        client = self._clients[server]
         body = request_body(client, agent, agent.stages[0], self._connections.attempt("touch", 1))
         return client.loading(body, TOUCH_KEEP_ALIVE)
 
@@ -117,10 +166,13 @@ class Residency:
         A server that drops models as it likes is warmed before every trial.
         """
         for agent in trial.agents:
-            other = _runner_options(agent) != _runner_options(self._wanted[agent.server])
-            if other or record.status is not Status.OK:
-                self._ready.discard(agent.server)
-        self._ready = {name for name in self._ready if self._clients[name].holds_models}
+            home = self._home[agent.server]
+            wanted = self._wanted.get(_held(agent), home)
+            if record.status is not Status.OK or _runner_options(agent) != _runner_options(wanted):
+                self._ready -= {_held(agent), _held(home)}
+            elif agent.server in self._crowded and _held(agent) != _held(home):
+                self._ready.discard(_held(home))
+        self._ready = {held for held in self._ready if self._clients[held[0]].holds_models}
 
     async def _prepare(
         self, agent: PlannedAgent, trial: PlannedTrial, attempt: Attempt

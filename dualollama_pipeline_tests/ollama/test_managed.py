@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
@@ -15,8 +16,10 @@ import pytest
 
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.core.study import Surroundings, study_of
 from dualollama_pipeline.machine.gpu import server_process
 from dualollama_pipeline.ollama.managed import (
+    ManagedServer,
     gpu_variables,
     managed_servers,
     server_environment,
@@ -77,6 +80,15 @@ def settings(warehouse: Path, **variables: str) -> Settings:
     return Settings.from_environment(variables, servers="managed", warehouse=warehouse)
 
 
+def started(
+    asked: Settings, outer: dict[str, str], **changed: Surroundings
+) -> AbstractContextManager[dict[str, ManagedServer]]:
+    """The servers of the default study, as settings and a configuration want them."""
+    return managed_servers(
+        asked.surroundings(study_of(asked), changed), asked.warehouse / "logs", outer
+    )
+
+
 def ask(url: str) -> dict[str, object]:
     content: dict[str, object] = httpx.get(f"{url}/api/version", trust_env=False).json()
     return content
@@ -100,7 +112,7 @@ def test_two_servers_start_with_a_known_environment_and_stop_whole(
         DUALOLLAMA_GPU_B="1",
         DUALOLLAMA_ENV_B="OLLAMA_NUM_PARALLEL=2 OLLAMA_KV_CACHE_TYPE=q8_0",
     )
-    with managed_servers(asked, outer) as servers:
+    with started(asked, outer) as servers:
         urls = {name: server.url for name, server in servers.items()}
         answers = {name: ask(url) for name, url in urls.items()}
     assert set(urls) == {"a", "b"}
@@ -128,13 +140,28 @@ def test_two_servers_start_with_a_known_environment_and_stop_whole(
     assert "listening soon" in (tmp_path / "logs" / "ollama-a.log").read_text()
 
 
+def test_a_configuration_changes_a_servers_environment(
+    tmp_path: Path, outer: dict[str, str]
+) -> None:
+    """The slots under test, whatever a variable says of all configurations; the GPU as it was."""
+    asked = settings(tmp_path, DUALOLLAMA_GPU_A="0", DUALOLLAMA_ENV_A="OLLAMA_NUM_PARALLEL=1 X=y")
+    changed = Surroundings(environment={"OLLAMA_NUM_PARALLEL": "4"})
+    with started(asked, outer, a=changed) as servers:
+        told = {name: server.environment for name, server in servers.items()}
+        environment = ask(servers["a"].url)["env"]
+    assert environment["X"] == "y"  # type: ignore[index]
+    assert (told["a"]["OLLAMA_NUM_PARALLEL"], told["a"]["CUDA_VISIBLE_DEVICES"]) == ("4", "0")
+    assert "OLLAMA_NUM_PARALLEL" not in told["b"]
+
+
 def test_servers_do_not_outlive_a_killed_owner(tmp_path: Path, outer: dict[str, str]) -> None:
     """Kill -9 runs no `finally`: the guard sees its pipe close."""
     code = (
         "import json, pathlib, sys, time, httpx\n"
         "from dualollama_pipeline.ollama.managed import managed_servers\n"
-        "from dualollama_pipeline.core.settings import Settings\n"
-        "with managed_servers(Settings(warehouse=pathlib.Path(sys.argv[1]))) as servers:\n"
+        "from dualollama_pipeline.core.study import Surroundings\n"
+        "names = {name: Surroundings() for name in 'ab'}\n"
+        "with managed_servers(names, pathlib.Path(sys.argv[1])) as servers:\n"
         "    print(json.dumps([server.url for server in servers.values()]), flush=True)\n"
         "    time.sleep(60)\n"
     )
@@ -154,7 +181,7 @@ def test_a_server_that_ends_at_once_is_told_with_its_log(
     """`did not start` without the log sends a user searching."""
     with (
         pytest.raises(ServerError, match="no GPU today"),
-        managed_servers(settings(tmp_path), {**outer, "STAND_IN_FAILS": "1"}),
+        started(settings(tmp_path), {**outer, "STAND_IN_FAILS": "1"}),
     ):
         pass
 
@@ -163,7 +190,7 @@ def test_without_the_program_the_way_out_is_told(tmp_path: Path) -> None:
     """Not everybody has Ollama on PATH."""
     with (
         pytest.raises(ServerError, match="not on PATH") as caught,
-        managed_servers(settings(tmp_path), {"PATH": str(tmp_path)}),
+        started(settings(tmp_path), {"PATH": str(tmp_path)}),
     ):
         pass
     assert "external" in caught.value.way_out
@@ -198,7 +225,7 @@ def test_two_servers_are_proved_distinct_by_their_processes(
     tmp_path: Path, outer: dict[str, str]
 ) -> None:
     """The API has no server id: without the process table, two names of one server pass for two."""
-    with managed_servers(settings(tmp_path), outer) as servers:
+    with started(settings(tmp_path), outer) as servers:
         urls = {name: server.url for name, server in servers.items()}
         processes = [server_process(url) for url in urls.values()]
         assert [process.name() for process in processes if process] == ["ollama", "ollama"]

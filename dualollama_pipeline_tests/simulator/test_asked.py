@@ -34,30 +34,30 @@ def body(**fields: object) -> bytes:
 )
 def test_refusals(standard: Profile, raw: bytes, status: int, message: str):
     with pytest.raises(ProtocolError) as error:
-        parse_generate(raw, standard.model)
+        parse_generate(raw, standard)
     assert error.value.status == status
     assert message in str(error.value)
 
 
 def test_floats_are_cut_and_unknown_options_and_nulls_pass(standard: Profile):
     options = {"num_ctx": 2048.9, "num_gpus": "many", "num_gpu": None, "num_predict": 0}
-    asked = parse_generate(body(options=options, think=False), standard.model)
+    asked = parse_generate(body(options=options, think=False), standard)
     assert (asked.num_ctx, asked.num_gpu, asked.num_predict) == (2048, None, 0)
 
 
 def test_defaults(standard: Profile):
-    asked = parse_generate(b'{"model": "gemma3"}', standard.model)
+    asked = parse_generate(b'{"model": "gemma3"}', standard)
     assert (asked.prompt, asked.is_stream, asked.is_truncate) == ("", True, True)
     assert asked.keep_alive_ns is None
     assert not asked.is_unload
-    assert parse_generate(b'{"model": "gemma3", "keep_alive": 0}', standard.model).is_unload
+    assert parse_generate(b'{"model": "gemma3", "keep_alive": 0}', standard).is_unload
 
 
 def test_a_chat_is_its_messages(standard: Profile):
     """The prompt that is counted is what all messages say."""
     messages = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hello"}]
     raw = json.dumps({"model": "gemma3", "messages": messages}).encode()
-    asked = parse_chat(raw, standard.model)
+    asked = parse_chat(raw, standard)
     assert (asked.prompt, asked.is_chat) == ("be brief\nhello", True)
 
 
@@ -74,5 +74,5 @@ def test_a_chat_is_its_messages(standard: Profile):
 def test_bad_chats(fields: dict[str, object], status: int, message: str, standard: Profile):
     """Chat and generate refuse the same mistake in different words."""
     with pytest.raises(ProtocolError, match=message) as caught:
-        parse_chat(json.dumps(fields).encode(), standard.model)
+        parse_chat(json.dumps(fields).encode(), standard)
     assert caught.value.status == status

@@ -282,3 +282,75 @@ def test_stepping_finely_changes_nothing(standard: Profile):
     for one, other in zip(*calls, strict=True):
         assert one.take_instants() == other.take_instants()
         assert (one.ended_ns, one.eval_ns) == (other.ended_ns, other.eval_ns)
+
+
+def test_models_of_one_server_do_not_wait_for_each_other(round_profile: Profile):
+    """Each has a process of its own; in one queue the small one would pay for the large one."""
+    world = World(round_profile.serving(["tiny:1b"]))
+    size = 1 / 4.3  # the profile's model has 4.3 thousand million parameters
+    for model in ("", "tiny:1b"):
+        world.preload(0, request(model=model))
+    calls = [world.submit(request(model="")), world.submit(request(name="b", model="tiny:1b"))]
+    finish(world, *calls)
+    assert not any(call.is_reload for call in calls)
+    assert calls[1].load_ns == 200 * MS
+    # both read their prompts from 200 ms on, at 0.4 each
+    assert calls[1].prompt_eval_ns == pytest.approx(60 * MS * size / 0.4, rel=0.01)
+    assert world.resident(0, "tiny:1b")
+    world.unload(0, "tiny:1b")
+    assert world.resident(0, "tiny:1b") is None
+    assert world.resident(0)
+
+
+def test_a_model_loads_and_answers_by_its_size(round_profile: Profile):
+    """A small model at the large one's speed would say nothing about small models."""
+    world = World(round_profile.serving(["tiny:430m"]))
+    call = world.submit(request(model="tiny:430m"))
+    finish(world, call)
+    # a tenth of 4000 ms, 60 ms and 10 x (10 + 0.5) ms; eps is 3 ms whatever the size
+    assert (call.load_ns, call.prompt_eval_ns) == (400 * MS, 6 * MS)
+    assert call.total_ns == pytest.approx((400 + 6 + 3 + 10.5) * MS, rel=1e-6)
+
+
+def test_slots_answer_side_by_side_and_a_third_call_waits(round_profile: Profile):
+    """One slot makes two agents take turns; with two they share the GPU instead."""
+    world = World(round_profile, slots=(2,))
+    world.preload(0, request())
+    calls = [world.submit(request(name=name, order=i)) for i, name in enumerate("abc")]
+    finish(world, *calls[:2])
+    assert calls[0].ended_ns == calls[1].ended_ns
+    assert [call.load_ns for call in calls[:2]] == [200 * MS, 200 * MS]
+    # read together, two have 1.27 times the speed of one: 10 x (10 x 2 / 1.27 + 0.5) ms
+    assert calls[0].prompt_eval_ns == pytest.approx(60 * MS * 2 / 1.27, abs=2)
+    assert calls[0].eval_ns == pytest.approx(100 * MS * 2 / 1.27, abs=20)
+    finish(world, calls[2])
+    assert calls[2].first_token_ns == (calls[0].ended_ns or 0) + (200 + 60 + 3) * MS
+
+
+def test_a_reload_waits_for_all_slots(round_profile: Profile):
+    """Another context size needs the model anew, and nobody's answer is cut for that."""
+    world = World(round_profile, slots=(2,))
+    world.preload(0, request())
+    calls = [world.submit(request()), world.submit(request(name="b", order=1, num_ctx=8192))]
+    finish(world, *calls)
+    assert (calls[0].is_reload, calls[1].is_reload) == (False, True)
+    assert calls[1].load_ns == (calls[0].ended_ns or 0) + 4000 * MS
+
+
+def test_each_slot_remembers_its_own_prompt(round_profile: Profile):
+    """Two conversations on two slots: the second turn of each finds its first."""
+    world = World(round_profile, slots=(2,))
+    world.preload(0, request())
+    finish(world, *[world.submit(request(name=name, order=i)) for i, name in enumerate("ab")])
+    later = world.submit(request(prompt="a" * PROMPT_CHARACTERS + "b" * PROMPT_CHARACTERS))
+    finish(world, later)
+    # 200 of 400 tokens are known: 25 + 200 x 0.1 = 45 ms
+    assert later.prompt_eval_ns == 45 * MS
+
+
+def test_a_profile_that_needs_nothing_more_stays_what_it_was(round_profile: Profile):
+    """Its fingerprint is the simulated machine's identity: old batches would be another's."""
+    assert round_profile.serving(["gemma3", "Gemma3:latest"]).fingerprint == (
+        round_profile.fingerprint
+    )
+    assert round_profile.serving(["tiny:1b"]).fingerprint != round_profile.fingerprint

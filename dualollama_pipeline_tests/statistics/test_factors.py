@@ -13,7 +13,12 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.core.study import Study, load_study
-from dualollama_pipeline.statistics.factors import BY_DEFINITION, factor_effects, find_factors
+from dualollama_pipeline.statistics.factors import (
+    BY_DEFINITION,
+    factor_effects,
+    find_factors,
+    written,
+)
 from dualollama_pipeline.tables.conform import conform
 from dualollama_pipeline_tests.statistics.campaign import joined, one, rows
 
@@ -118,18 +123,53 @@ def test_the_matrix_of_the_report() -> None:
     """Temperature has three pairs at 0.6 > 0.8 (512, 1024, 2048) but one at 1.0."""
     found = {
         (factor.name, factor.scenario): {
-            change: len(pairs) for change, pairs in factor.changes.items()
+            tuple(written(level, is_gap=False) for level in change): len(pairs)
+            for change, pairs in factor.changes.items()
         }
         for factor in find_factors(load_study(MATRIX))
     }
     temperature = found["temperature", "chimera_homo"]
     # test100 against test015 and test200, test103 against test016 and test104, test106 > test107
     assert temperature == {
-        ((0.6, 0.6), (0.8, 0.8)): 5,
-        ((0.6, 0.6), (1.0, 1.0)): 1,
-        ((0.8, 0.8), (1.0, 1.0)): 1,
+        ("0.6/0.6", "0.8/0.8"): 5,
+        ("0.6/0.6", "1/1"): 1,
+        ("0.8/0.8", "1/1"): 1,
     }
     assert ("temperature", "chimera_hetero") not in found
-    infinity = float("inf")
-    assert ((-infinity, 60.0), (-infinity, 80.0)) in found["num_gpu", "baseline_vs_chimera"]
+    assert ("default/60", "default/80") in found["num_gpu", "baseline_vs_chimera"]
     assert ("num_gpu_asymmetry", "any") in found
+    assert {name for name, _ in found} == {
+        "num_gpu", "num_ctx", "temperature", "num_gpu_asymmetry", "num_ctx_asymmetry",
+    }  # fmt: skip
+
+
+def test_whatever_differs_is_a_factor() -> None:
+    """Of a user's study nobody knows beforehand what varies: a model, thinking, slots."""
+    slots = {"environment": {"OLLAMA_NUM_PARALLEL": 2}}
+    study = Study.model_validate(
+        {
+            "configurations": [
+                {"id": "plain"},
+                {"id": "small", "insight": {"model": "tiny:1b"}},
+                {"id": "thinks", "collector": {"think": True}},
+                {"id": "slots", "servers": {"a": slots}},
+                {"id": "two-things", "servers": {"a": slots}, "insight": {"model": "tiny:1b"}},
+            ]
+        }
+    )
+    found = {
+        factor.name: {
+            tuple(written(level, is_gap=False) for level in change): pairs
+            for change, pairs in factor.changes.items()
+        }
+        for factor in find_factors(study)
+    }
+    assert found == {
+        "model": {
+            ("default/default", "default/tiny:1b"): [("plain", "small"), ("slots", "two-things")]
+        },
+        "think": {("default/default", "on/default"): [("plain", "thinks")]},
+        "OLLAMA_NUM_PARALLEL": {
+            ("default/default", "2/default"): [("plain", "slots"), ("small", "two-things")]
+        },
+    }

@@ -340,7 +340,7 @@ def _same_software(first: ServerIdentity, second: ServerIdentity) -> Diagnosis:
         return Diagnosis(State.OK, name, "same version and weights")
     found = " and ".join(f"{each.version} {each.digest[:12]}" for each in (first, second))
     way_out = (
-        "run the same Ollama on both, and `ollama pull` the model on both; or the same llama-server "
-        "or vLLM, with the same file"
+        "run the same Ollama on both, and `ollama pull` the model on both; or the same "
+        "llama-server or vLLM, with the same file"
     )
     return Diagnosis(State.FAIL, name, found, way_out)

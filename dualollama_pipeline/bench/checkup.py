@@ -1,4 +1,4 @@
-"""What the doctor asks the two servers: first what costs nothing, then with the model loaded."""
+"""What the doctor asks the servers: first what costs nothing, then with the model loaded."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.design import nonce
@@ -87,7 +88,7 @@ class Checkup:
         self._connections = connections
         self._tell = tell
         self._wanted = _largest_contexts(plans)
-        self._agent = _agent_to_try(plans)
+        self._agents = _agents_to_try(plans)
 
     async def introduce(self) -> list[str]:
         """Ask what needs no load; return the servers that have all models."""
@@ -96,19 +97,23 @@ class Checkup:
         return [name for name, is_sound in zip(names, sound, strict=True) if is_sound]
 
     async def try_out(self, names: Sequence[str]) -> dict[str, Speed]:
-        """Load a model on these servers, look at them when all hold it, and stream from each.
+        """Load on each of these servers its agent's model, look at them then, and stream from each.
 
         Returns the speeds of those that answered.
         """
         limit_s = self._connections.plan.deadlines.load_s
-        what = f"{self._agent.model} on {' and '.join(names)} (at most {limit_s:.0f} s)"
-        self._tell(Diagnosis(State.DOING, "loading", what))
+        models: dict[str, list[str]] = {}
+        for name in names:
+            models.setdefault(self._agents[name].model, []).append(name)
+        what = ", ".join(f"{model} on {' and '.join(where)}" for model, where in models.items())
+        self._tell(Diagnosis(State.DOING, "loading", f"{what} (at most {limit_s:.0f} s)"))
         loads = zip(names, await asyncio.gather(*map(self._load, names)), strict=True)
         load_s = {name: seconds for name, seconds in loads if seconds is not None}
         identities = await self._look(load_s)
         if len(identities) == len(self._connections.control):
-            self._tell(await self._two_servers(*identities))
-            self._tell(_same_software(*identities))
+            for first, second in combinations(identities, 2):
+                self._tell(await self._two_servers(first, second))
+                self._tell(_same_software(first, second))
         if identities:
             self._tell(Diagnosis(State.DOING, "streaming", f"{N_TOKENS} tokens, one by one"))
         connections = self._connections.knowing(tuple(identities))
@@ -147,12 +152,11 @@ class Checkup:
     # -- with the model loaded -----------------------------------------------------------------
     def _body(self, connections: Connections, name: str) -> Body:
         """Return a request as trials send it, but short, and with a prompt that is in no cache."""
-        fresh = nonce("doctor", time.time_ns())
-        stage = self._agent.stages[0].model_copy(update={"nonce": fresh, "num_predict": N_TOKENS})
+        fresh, agent = nonce("doctor", time.time_ns()), self._agents[name]
+        stage = agent.stages[0].model_copy(update={"nonce": fresh, "num_predict": N_TOKENS})
         attempt = connections.attempt("doctor", 1)
         plan = attempt.plan.model_copy(update={"keep_alive": KEEP_ALIVE})
-        client = connections.control[name]
-        return request_body(client, self._agent, stage, replace(attempt, plan=plan))
+        return request_body(connections.control[name], agent, stage, replace(attempt, plan=plan))
 
     def _without_text(self, name: str, keep_alive: str) -> Body | None:
         """Return a request that only loads, or only moves the expiry of what is loaded."""
@@ -164,14 +168,14 @@ class Checkup:
 
         Where a load cannot be asked for, a short answer is, which loads what is not loaded.
         """
-        client = self._connections.control[name]
-        exchange = Exchange(url=client.url, model=self._agent.model)
+        client, model = self._connections.control[name], self._agents[name].model
+        exchange = Exchange(url=client.url, model=model)
         started = time.perf_counter()
         body = self._without_text(name, KEEP_ALIVE) or self._body(self._connections, name)
         await client.generate(body, {}, exchange)
         if exchange.failure is None:
             return time.perf_counter() - started
-        found = f"{client.url}: {self._agent.model} cannot be loaded: {exchange.failure.text}"
+        found = f"{client.url}: {model} cannot be loaded: {exchange.failure.text}"
         way_out = client.way_out(exchange.failure)
         self._tell(Diagnosis(State.FAIL, f"load {name}", found, way_out))
         return None
@@ -181,7 +185,7 @@ class Checkup:
         for name in names:
             client = self._connections.control[name]
             try:
-                identity = await client.identity(name, self._agent.model, (), gpus)
+                identity = await client.identity(name, self._agents[name].model, (), gpus)
             except ServerError as error:
                 self._tell(refused(f"model {name}", error))
                 continue
@@ -234,10 +238,11 @@ class Checkup:
     ) -> Speed | None:
         """Stream a few tokens as a trial would; tell how they came."""
         name, client = f"stream {identity.server}", connections.control[identity.server]
-        exchange = Exchange(url=client.url, model=self._agent.model)
+        agent = self._agents[identity.server]
+        exchange = Exchange(url=client.url, model=agent.model)
         await client.generate(self._body(connections, identity.server), {}, exchange)
         window = Window(connections.clock, 0, interrupted=False)
-        call = call_record(self._agent, self._agent.stages[0], exchange, window)
+        call = call_record(agent, agent.stages[0], exchange, window)
         if call.failure is not None:
             found = f"{client.url}: {call.failure.text}"
             self._tell(Diagnosis(State.FAIL, name, found, client.way_out(call.failure)))
@@ -276,17 +281,19 @@ def _largest_contexts(plans: Sequence[Plan]) -> dict[str, dict[str, int]]:
     return found
 
 
-def _agent_to_try(plans: Sequence[Plan]) -> PlannedAgent:
-    """Return an agent of the last server with its most frequent model; the first runs it, too."""
-    agents = [
-        agent
-        for plan in plans
-        for trial in plan.trials
-        for agent in trial.agents
-        if agent.server == list(plan.servers)[-1]
-    ]
-    ((model, _),) = Counter(agent.model for agent in agents).most_common(1)
-    return next(agent for agent in agents if agent.model == model)
+def _agents_to_try(plans: Sequence[Plan]) -> dict[str, PlannedAgent]:
+    """Return for each server an agent that has it to itself, with its most frequent model."""
+    at_home: defaultdict[str, list[PlannedAgent]] = defaultdict(list)
+    for plan in plans:
+        for trial in plan.trials:
+            for agent in trial.agents:
+                if plan.agents[agent.name] == agent.server:
+                    at_home[agent.server].append(agent)
+    chosen = {}
+    for server, agents in at_home.items():
+        ((model, _),) = Counter(agent.model for agent in agents).most_common(1)
+        chosen[server] = next(agent for agent in agents if agent.model == model)
+    return chosen
 
 
 def _tok_per_s(call: CallRecord) -> float:
@@ -333,11 +340,13 @@ def _placement(identity: ServerIdentity) -> Diagnosis:
 def _same_software(first: ServerIdentity, second: ServerIdentity) -> Diagnosis:
     name = "same software"
     told = {first.version, first.digest, second.version, second.digest}
-    if (first.version, first.digest) == (second.version, second.digest):
+    same_weights = first.digest == second.digest or first.model != second.model
+    if first.version == second.version and same_weights:
         if NOT_TOLD in told:
             found, way_out = "version or weights are not told", "make sure that they are the same"
             return Diagnosis(State.NOTE, name, found, way_out)
-        return Diagnosis(State.OK, name, "same version and weights")
+        what = "weights" if first.model == second.model else "other models"
+        return Diagnosis(State.OK, name, f"same version and {what}")
     found = " and ".join(f"{each.version} {each.digest[:12]}" for each in (first, second))
     way_out = (
         "run the same Ollama on both, and `ollama pull` the model on both; or the same "

@@ -1,4 +1,4 @@
-"""Can this pair be measured, and how long will it take? Each finding says what to do about it."""
+"""Can these servers be measured, and how long does it take? Each finding says what to do."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ def refuse_to_disturb(holder: str) -> None:
 def night(plans: Sequence[Plan], speeds: dict[str, Speed]) -> Diagnosis:
     """Estimate how long all plans take: their trials at these speeds, and the loads between them.
 
-    A plan begins with a load; after `shared` with two option sets its server loads again, and once
-    at least in it. Agents on two servers are taken not to slow each other.
+    A plan begins with a load; after `shared` with two option sets of one model its server loads
+    again, and once at least in it. Agents at once are taken not to slow each other.
     """
     trials = [trial for plan in plans for trial in plan.trials]
     n_loads = len(plans) + 2 * sum(_changes_options(trial) for trial in trials)
@@ -126,14 +126,14 @@ def night(plans: Sequence[Plan], speeds: dict[str, Speed]) -> Diagnosis:
         "night",
         f"a night of {len(plans)} configurations × {blocks} blocks takes about "
         f"{_duration(total_s)}{clock} (an estimate: {len(trials)} trials at the speeds above, "
-        f"{n_loads} loads of {load_s:.1f} s{warm}; two agents at once "
-        "taken not to slow each other)",
+        f"{n_loads} loads of {load_s:.1f} s{warm}; agents at once taken "
+        "not to slow each other)",
     )
 
 
 def _changes_options(trial: PlannedTrial) -> bool:
     runners = {(a.model, a.options.num_gpu, a.options.num_ctx) for a in trial.agents}
-    return not trial.is_apart and len(runners) > 1
+    return not trial.is_apart and len(runners) > len({model for model, *_ in runners})
 
 
 def _trial_s(trial: PlannedTrial, speeds: dict[str, Speed]) -> float:

@@ -65,6 +65,11 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--servers", choices=SERVER_KINDS, help="default: DUALOLLAMA_SERVERS")
     doctor.set_defaults(function=_doctor)
 
+    init = commands.add_parser("init", help="write a study for the servers that are there")
+    init.add_argument("folder", metavar="DIR", type=Path)
+    init.add_argument("--url", nargs="+", metavar="URL", help="default: the usual ports here")
+    init.set_defaults(function=_init)
+
     simulate = commands.add_parser("simulate", help="serve the simulated pair until stopped")
     simulate.add_argument("--ports", default=None, metavar="A,B", help="default: free ports")
     simulate.set_defaults(function=_simulate)
@@ -188,6 +193,26 @@ def _doctor(arguments: argparse.Namespace) -> int:
     ):
         asyncio.run(examine(settings, pair, tell))
     return int(State.FAIL in seen)
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from dualollama_pipeline.bench.proposal import NAMES, USUAL_URLS, propose
+    from dualollama_pipeline.core.study import MOST_AGENTS
+
+    file = arguments.folder / "study.yaml"
+    if file.exists():
+        raise InputError(f"{file} is there already", "name another folder, or edit that file")
+    given = arguments.url or ()
+    if len(given) > MOST_AGENTS:
+        raise InputError(f"--url: {len(given)} servers, at most {MOST_AGENTS}", "name fewer")
+    urls = dict(zip(NAMES, given, strict=False)) or Settings.from_environment().url
+    urls = Settings(url=urls or dict(zip(NAMES, USUAL_URLS, strict=False))).url  # checked
+    text = propose(urls, str(arguments.folder), _print)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    _print(f"study: {file}")
+    os.environ["DUALOLLAMA_STUDY"] = str(arguments.folder.absolute())
+    return _doctor(argparse.Namespace(servers="external"))
 
 
 def progress_line(event: dict[str, Any]) -> str:

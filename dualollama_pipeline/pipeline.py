@@ -91,6 +91,7 @@ def make_page(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Publish
         InputError: the matrix cannot be used.
         TableError: the report cannot be written.
     """
+    from dualollama_pipeline.report.capacity import LINK as CAPACITY
     from dualollama_pipeline.report.gather import gather_inputs
     from dualollama_pipeline.report.publish import publish_report
     from dualollama_pipeline.report.sections.contents import SECTIONS
@@ -98,7 +99,39 @@ def make_page(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Publish
 
     folder = Warehouse(settings.warehouse).report
     reserve(folder)
-    return publish_report(gather_inputs(settings, tables), folder, SECTIONS, [LINK])
+    beside = [LINK, CAPACITY] if (folder / CAPACITY.file).exists() else [LINK]
+    return publish_report(gather_inputs(settings, tables), folder, SECTIONS, beside)
+
+
+class Capacity(NamedTuple):
+    """The answer in words, the table, and where the page lies."""
+
+    lines: list[str]
+    table: pd.DataFrame
+    page: Path
+
+
+def make_capacity(settings: Settings) -> Capacity:
+    """Make the table and the page `capacity` from what `measure_capacity` measured.
+
+    Raises:
+        InputError: the study cannot be used.
+        JournalError: a journal holds no trial.
+        TableError: a table or the page cannot be written.
+    """
+    from dualollama_pipeline.advice.capacity import capacity_table, in_words, limits
+    from dualollama_pipeline.bench.capacity import latest_journals, slots_of
+    from dualollama_pipeline.report.capacity import publish_capacity
+    from dualollama_pipeline.tables.build import build_tables
+    from dualollama_pipeline.tables.store import TableStore
+    from dualollama_pipeline.worker.journal import read_journal
+
+    levels = study_of(settings).service_levels
+    journals = map(read_journal, latest_journals(settings))
+    measured = ((build_tables(journal), slots_of(journal)) for journal in journals)
+    table = TableStore.of(settings).publish("capacity", capacity_table(measured, levels))
+    page = publish_capacity(table, levels, Warehouse(settings.warehouse).report)
+    return Capacity(in_words(limits(table), levels), table, page)
 
 
 def make_wing(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Path:

@@ -70,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--url", nargs="+", metavar="URL", help="default: the usual ports here")
     init.set_defaults(function=_init)
 
+    capacity = commands.add_parser("capacity", help="how many agents of one model fit here?")
+    capacity.add_argument("model", metavar="MODEL", nargs="?", help="default: DUALOLLAMA_MODEL")
+    capacity.add_argument("--most", type=_positive, default=4, help="agents at once (default 4)")
+    capacity.add_argument("--blocks", type=_positive, help="repetitions (default 5)")
+    capacity.add_argument("--servers", choices=SERVER_KINDS, help="default: DUALOLLAMA_SERVERS")
+    capacity.set_defaults(function=_capacity)
+
     simulate = commands.add_parser("simulate", help="serve the simulated pair until stopped")
     simulate.add_argument("--ports", default=None, metavar="A,B", help="default: free ports")
     simulate.set_defaults(function=_simulate)
@@ -193,6 +200,23 @@ def _doctor(arguments: argparse.Namespace) -> int:
     ):
         asyncio.run(examine(settings, pair, tell))
     return int(State.FAIL in seen)
+
+
+def _capacity(arguments: argparse.Namespace) -> int:
+    settings = Settings.from_environment(
+        servers=arguments.servers, blocks=arguments.blocks, model=arguments.model
+    )
+    from dualollama_pipeline.bench.capacity import measure_capacity
+    from dualollama_pipeline.pipeline import make_capacity
+
+    measure_capacity(settings, arguments.most, lambda event: _print(progress_line(event)))
+    made = make_capacity(settings)
+    if settings.servers == "simulated":
+        _print("SIMULATED: the numbers come from a simulator, not from Ollama servers")
+    for line in made.lines:
+        _print(line)
+    _print(f"report: {made.page}")
+    return 0 if made.table["n_blocks"].gt(0).all() else EXIT_NOTHING_COUNTS
 
 
 def _init(arguments: argparse.Namespace) -> int:

@@ -292,6 +292,13 @@ def derive_scenario(collector: AgentSpec, insight: AgentSpec) -> Scenario:
     return Scenario.CHIMERA_HETERO
 
 
+class ServiceLevels(Strict):
+    """What every agent needs: TTFT in ms for 95 of 100 calls at most, tokens/s at least."""
+
+    ttft_p95_ms: Annotated[float, Field(gt=0)] = 2000.0
+    tok_per_s: Annotated[float, Field(gt=0)] = 10.0
+
+
 class Study(Strict):
     """Servers, agents and configurations, in the order of the file; names are unique."""
 
@@ -303,6 +310,7 @@ class Study(Strict):
         tuple[StudyAgent, ...], Field(strict=False, min_length=1, max_length=MOST_AGENTS)
     ] = tuple(StudyAgent(name=agent.name, server=agent.server) for agent in PAIR)
     configurations: Annotated[tuple[Configuration, ...], Field(strict=False)]
+    service_levels: ServiceLevels = ServiceLevels()
 
     @model_validator(mode="before")
     @classmethod
@@ -461,6 +469,7 @@ def _permitted(loc: tuple[int | str, ...]) -> list[str]:
         "configurations": AgentSpec,
         "agents": StudyTurn if "conversation" in loc else StudyAgent,
         "servers": StudyServer,
+        "service_levels": ServiceLevels,
     }
     if loc[0] == "configurations" and "servers" in loc:
         return list(Surroundings.model_fields)

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dualollama_pipeline.defs.assets import inputs, servers, tables, trials
+from dualollama_pipeline.defs.assets import capacity, inputs, servers, tables, trials
 from dualollama_pipeline.defs.assets.computed import comparison_report, computed, tr114_report
 from dualollama_pipeline.defs.checks import cells_are_valid
 from dualollama_pipeline.defs.io_managers import TableIOManager
@@ -23,7 +23,7 @@ def build_definitions(bench: Bench) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *servers.servers,
-            *dg.load_assets_from_modules([inputs, trials, tables]),
+            *dg.load_assets_from_modules([inputs, trials, tables, capacity]),
             *computed,
             comparison_report,
             tr114_report,

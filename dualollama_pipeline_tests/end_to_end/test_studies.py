@@ -146,3 +146,35 @@ def test_a_servers_slots_are_compared_like_an_option(
     monkeypatch.setenv("DUALOLLAMA_URL_TWO", "http://127.0.0.1:10")
     assert main(["--study", str(folder), "measure", "slots", "--servers", "external"]) == 2
     assert "DUALOLLAMA_SERVERS=managed" in capsys.readouterr().err
+
+
+def test_capacity_from_one_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One agent, then two: in turns on one slot, side by side on two."""
+    assert main(["capacity", "--most", "2"]) == 0
+    told = capsys.readouterr().out
+    assert "SIMULATED" in told
+    assert "At least 2 agents fit here" in told
+    found = TableStore(home / "warehouse" / "tables").load("capacity")
+    assert found is not None
+    by_way = found.set_index(["arm", "n_agents"])
+    alone, apart = (by_way.loc[[key]].iloc[0] for key in (("solo_agent1", 1), ("apart", 2)))
+    one_slot, two_slots = by_way.loc[[("shared", 2)]].to_dict("records")
+    assert (one_slot["gains"], two_slots["gains"]) == (False, True)
+    assert one_slot["tok_per_s"] == pytest.approx(alone["tok_per_s"], rel=0.05)
+    assert two_slots["weighted_speedup"] > 1.2 > apart["weighted_speedup"]
+    assert one_slot["ttft_max_ms"] > 2_000  # it waits for the other's answer
+    page = (home / "warehouse" / "report" / "capacity.html").read_text()
+    assert "SIMULATED" in page
+    assert "<svg" in page
+
+
+@pytest.mark.usefixtures("home")
+def test_the_doctor_knows_any_number_of_servers(capsys: pytest.CaptureFixture[str]) -> None:
+    """Three servers are three pairs that must be distinct, each with a model of its own."""
+    assert main(["--study", str(STUDIES / "example-three-agents"), "doctor"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("two servers: ") == 3
+    assert "ok    stream west" in told
+    assert "a night of 2 configurations" in told
+    assert main(["--study", str(STUDIES / "example-two-models"), "doctor"]) == 0
+    assert "gemma3:4b on large, gemma3:1b on small" in capsys.readouterr().out

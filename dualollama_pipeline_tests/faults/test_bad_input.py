@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,14 @@ class Bad:
         """Return a copy of sound content with this value in its place."""
         changed = deepcopy(content)
         inner = changed
-        for key in self.path[:-1]:
+        for key, following in pairwise(self.path):
+            if isinstance(inner, dict):
+                inner.setdefault(key, [] if isinstance(following, int) else {})
+            elif len(inner) <= int(key):
+                inner.append({})
             inner = inner[key]
         if self.value is MISSING:
-            del inner[self.path[-1]]
+            inner.pop(self.path[-1], None)
         else:
             inner[self.path[-1]] = self.value
         return changed
@@ -118,7 +123,9 @@ def wrong_values(schema: Schema, root: Schema, path: tuple[str | int, ...]) -> I
     """Everything that can be wrong with one value, and with what it contains."""
     schema, nullable = resolve(schema, root)
     kind = schema["type"]
-    for i, value in enumerate(WRONG_TYPES[kind]):
+    of_a_server = path[-1] == "gpu" or "environment" in path[:-1]  # whose numbers are texts
+    wrong = [each for each in WRONG_TYPES[kind] if not (of_a_server and type(each) is int)]
+    for i, value in enumerate(wrong):
         yield Bad(path, f"type{i}", value)
     yield Bad(path, "nan", NAN)
     yield Bad(path, "inf", math.inf)
@@ -136,8 +143,8 @@ def wrong_values(schema: Schema, root: Schema, path: tuple[str | int, ...]) -> I
     elif "properties" in schema:
         yield from inside(schema, root, path)
     elif kind == "object":
-        for i, value in enumerate(WRONG_TYPES[schema["additionalProperties"]["type"]]):
-            yield Bad((*path, "a"), f"type{i}", value)
+        by_name = schema.get("patternProperties") or {"": schema["additionalProperties"]}
+        yield from wrong_values(*by_name.values(), root, (*path, "a"))
 
 
 def inside(schema: Schema, root: Schema, path: tuple[str | int, ...] = ()) -> Iterator[Bad]:

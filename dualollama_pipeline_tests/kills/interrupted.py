@@ -20,7 +20,7 @@ import psutil
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 
-from dualollama_pipeline.bench.servers import ServerPair, open_pair
+from dualollama_pipeline.bench.servers import Servers
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.defs.assets.tables import measured_tables
 from dualollama_pipeline.defs.assets.trials import benchmark_trials
@@ -78,7 +78,7 @@ def build_definitions(bench: Bench) -> dg.Definitions:
     )
 
 
-def one_life(home: Path, at: int, pair: ServerPair | None) -> dict[str, object]:
+def one_life(home: Path, at: int, servers: Servers | None) -> dict[str, object]:
     """Run until SIGINT comes at an event; return what then was."""
     before = set(psutil.Process().children(recursive=True))
     FUSE.at, FUSE.seen, FUSE.event = at, 0, None
@@ -89,7 +89,7 @@ def one_life(home: Path, at: int, pair: ServerPair | None) -> dict[str, object]:
         if config_id != CONFIGS[0] and FUSE.event is None:
             raise NothingLeft
 
-    bench = Bench(Settings(blocks=1, warehouse=home / "warehouse"), pair)
+    bench = Bench(Settings(blocks=1, warehouse=home / "warehouse"), servers)
     try:
         run_pipeline(build_definitions, bench, CONFIGS, on_configuration)
         ended = "returned"
@@ -114,9 +114,10 @@ def main() -> None:
     home.mkdir(parents=True, exist_ok=True)
     os.environ["DAGSTER_HOME"] = str(home)
     (home / "dagster.yaml").write_text(STORAGE.format(home / "events"))
-    with open_pair(Settings()) as pair:
+    with Servers(Settings()) as servers:
+        servers.begin({})
         for at in count(1):
-            life = one_life(home, at, pair)
+            life = one_life(home, at, servers)
             tell(life)
             if life["ended"] == NothingLeft.__name__:
                 break

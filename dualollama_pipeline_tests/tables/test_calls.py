@@ -52,6 +52,7 @@ def test_every_column_of_an_ok_call() -> None:
         sent=100, total=7_750, ttft=250, load=150, prompt=60, evaluated=7_500, chunk_ns=arrivals
     )
     made = one(record)
+    assert pd.isna(made.pop("think"))  # nobody told it
     expected = {
         "origin": "measured",
         "batch_id": "batch1",
@@ -66,6 +67,9 @@ def test_every_column_of_an_ok_call() -> None:
         "attempt": 1,
         "trial_order": 0,
         "submission_order": 0,
+        "turns_before": 0,
+        "is_live": False,
+        "n_thinking_tokens": 0.0,
         "started_at": "2026-01-01T00:00:00.000+00:00",
         "agent": "collector",
         "server": "a",

@@ -30,6 +30,7 @@ def call(**changes: Any) -> dict[str, object]:
         "num_predict": 300,
         "effective_num_ctx": 512,
         "n_prompt_tokens": 160,
+        "turns_before": 0,
         "n_text_chars": 1_000,
         "n_thinking_chars": 0,
         "is_clumped": False,

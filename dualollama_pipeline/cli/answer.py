@@ -67,7 +67,7 @@ def _arms(runs: pd.DataFrame, agents: pd.DataFrame, names: Sequence[str]) -> Tab
     is_wide = len(names) <= MOST_ABREAST
     own = (f"{name}\n{what}" for name in names for what in WHAT) if is_wide else ("agent", *WHAT)
     for column in ("count", "wall s", *own):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     words = {APART: f"{len(names)} servers", SHARED: "1 server"}
     alone = sorted(set(runs["arm"].unique()) - {*TOGETHER})
     for arm in (*alone, *(TOGETHER if len(names) > 1 else ())):
@@ -79,7 +79,7 @@ def _arms(runs: pd.DataFrame, agents: pd.DataFrame, names: Sequence[str]) -> Tab
             for name in names
         }
         first = [
-            f"{arm} ({words[arm]})" if arm in words else arm,
+            f"{arm} ({words[arm]})" if arm in words else arm if is_wide else "alone",
             f"{len(sound)}/{len(rows)}",
             _median(sound, "wall_s"),
         ]

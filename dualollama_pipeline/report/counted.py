@@ -21,7 +21,7 @@ REPLACED = (
     (r"\bboth(:| of them)", r"all\1"),
     (r"\b([Aa]) second server\b", r"\1 server for each"),
     (r"\ba second does not pay\b", "one for each does not pay"),
-    (r"\b2 is as if alone\b", "{n} is as if alone"),
+    (r"\b2 is as if\b", "{n} is as if"),
 )
 
 
@@ -36,11 +36,11 @@ def for_agents(text: str, n_agents: int) -> str:
     return re.sub(r"\b([Oo]ne) (agent|server|Ollama server)s\b", r"\1 \2", text)
 
 
-def summary_for(summary: Summary, n_agents: int) -> Summary:
-    """Return a summary whose texts are for `n_agents` agents."""
-    if n_agents == WRITTEN_FOR:
+def summary_for(summary: Summary) -> Summary:
+    """Return a summary whose texts are for its number of agents."""
+    if summary.n_agents == WRITTEN_FOR:
         return summary
-    return Summary.model_validate_json(for_agents(summary.model_dump_json(), n_agents))
+    return Summary.model_validate_json(for_agents(summary.model_dump_json(), summary.n_agents))
 
 
 def drawings_for(drawings: Mapping[str, str], n_agents: int) -> dict[str, str]:

@@ -232,6 +232,7 @@ class Summary(Part):
 
     schema_version: Literal[3] = SCHEMA_VERSION
     title: str
+    n_agents: int = 2
     origin: ReportOrigin
     origins: tuple[str, ...]
     verdict: Verdict

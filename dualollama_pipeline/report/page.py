@@ -22,6 +22,7 @@ from dualollama_pipeline.metrics.catalog import (
     SHARED_SPEEDUP,
 )
 from dualollama_pipeline.report import prose, wording
+from dualollama_pipeline.report.counted import for_agents
 from dualollama_pipeline.report.model import find
 from dualollama_pipeline.report.wording import one_line
 
@@ -122,4 +123,5 @@ def _context(summary: Summary) -> dict[str, Any]:
         "find": find,
         "prose": prose,
         "wording": wording,
+        "label": lambda key: for_agents(wording.label(key), summary.n_agents),
     }

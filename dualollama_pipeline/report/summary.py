@@ -58,6 +58,7 @@ def summarize(inputs: ReportInputs) -> Summary:
     advice = nothing.reasons if nothing else advise(inputs, population, origin, reloading)
     return Summary(
         title=f"SIMULATED: {TITLE}" if origin == "simulated" else TITLE,
+        n_agents=int(inputs.runs["n_agents"].max()) if len(inputs.runs) else WRITTEN_FOR,
         origin=origin,
         origins=origins,
         verdict=words.verdict,
@@ -223,6 +224,5 @@ def compose(inputs: ReportInputs, builders: Sequence[Builder]) -> Report:
     chapters = [build(inputs, summary) for build in builders]
     drawings = {name: svg for chapter in chapters for name, svg in chapter.drawings.items()}
     sections = tuple(chapter.section for chapter in chapters)
-    n_agents = int(inputs.runs["n_agents"].max()) if len(inputs.runs) else WRITTEN_FOR
     whole = summary.model_copy(update={"sections": sections})
-    return Report(summary_for(whole, n_agents), drawings_for(drawings, n_agents))
+    return Report(summary_for(whole), drawings_for(drawings, summary.n_agents))

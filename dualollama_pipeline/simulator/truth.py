@@ -9,10 +9,10 @@ that an interval has to cover is the mean over blocks of many seeds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from dualollama_pipeline.core.study import PAIR, arms_of, former, solo
+from dualollama_pipeline.core.study import PAIR, Agent, arms_of, former, solo
 from dualollama_pipeline.simulator.call import Call, Phase, Request
 from dualollama_pipeline.simulator.profile import Profile
 from dualollama_pipeline.simulator.world import World
@@ -22,12 +22,6 @@ Stage = tuple[int, int | None]
 """(characters of the prompt, num_predict; None = the model decides)."""
 
 _NS_PER_S = 1_000_000_000
-_SERVERS = tuple(agent.server for agent in PAIR)
-_OWN = {agent.name: agent.server for agent in PAIR}  # here an agent is called as its server is
-_ARMS = {
-    arm: tuple((_OWN[agent.name], _SERVERS.index(agent.server)) for agent in agents)
-    for arm, agents in arms_of(PAIR).items()
-}
 
 
 def block_walls(
@@ -38,7 +32,7 @@ def block_walls(
     With the noise of the profile: each seed is another block, each arm of it drawn anew.
     """
     options = {"a": options_a, "b": options_b}
-    return {arm: _wall_s(profile, arm, options, stages) for arm in _ARMS}
+    return {arm: _wall_s(profile, arm, options, stages) for arm in arms_of(PAIR)}
 
 
 def noise_free_walls(
@@ -71,15 +65,32 @@ class _Player:
 
 
 def play(
-    profile: Profile, arm: str, options: Mapping[str, Options], stages: Sequence[Stage]
+    profile: Profile,
+    arm: str,
+    options: Mapping[str, Options],
+    stages: Sequence[Stage],
+    agents: Sequence[Agent] = PAIR,
 ) -> dict[str, list[Call]]:
-    """Play one arm out, both servers holding their own agent's model; return the agents' calls."""
-    world = World(profile)
-    for server, agent in enumerate(_SERVERS):
+    """Play one arm out, each server holding its own agent's model; return the agents' calls.
+
+    Here an agent is called as the server that it has to itself.
+    """
+    servers = [agent.server for agent in agents]
+    own = {agent.name: agent.server for agent in agents}
+    world = World(profile, slots=(1,) * len(servers))
+    for server, agent in enumerate(servers):
         world.preload(server, _request(arm, agent, server, options[agent], (1, None), 0))
     playing = {
-        a: _Player([_request(arm, a, s, options[a], stage, i) for i, stage in enumerate(stages)])
-        for a, s in _ARMS[arm]
+        name: _Player(
+            [
+                replace(
+                    _request(arm, name, servers.index(at), options[name], stage, i),
+                    order=servers.index(name),
+                )
+                for i, stage in enumerate(stages)
+            ]
+        )
+        for name, at in ((own[agent.name], agent.server) for agent in arms_of(agents)[arm])
     }
     while True:
         for player in playing.values():
@@ -116,7 +127,6 @@ def _request(
         key=("truth", former(arm), agent, str(index)),
         prompt=prompt,
         is_first=index == 0,
-        order=0 if agent == "a" else 1,
         num_predict=num_predict,
         num_ctx=int(options["num_ctx"]) if "num_ctx" in options else None,
         num_gpu=int(options["num_gpu"]) if "num_gpu" in options else None,

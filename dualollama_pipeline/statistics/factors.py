@@ -7,7 +7,7 @@ counted: two configurations of one effective class are one condition.
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -180,9 +180,11 @@ def written(level: Level, *, is_gap: bool) -> str:
     """Write a level: what is set for each agent (or server), or the gap between two."""
     if is_gap:
         return f"{level[0][1]:+g}" if level[0][1] else "0"
-    return "/".join(
-        "default" if value == NOT_GIVEN else value[2] or f"{value[1]:g}" for value in level
-    )
+    texts = ["default" if each == NOT_GIVEN else each[2] or f"{each[1]:g}" for each in level]
+    if len(level) <= 2:  # noqa: PLR2004 more would be a long row of the same
+        return "/".join(texts)
+    runs = [(text, len(list(same))) for text, same in groupby(texts)]
+    return "/".join(text if n == 1 else f"{n} x {text}" for text, n in runs)
 
 
 def _comparison(

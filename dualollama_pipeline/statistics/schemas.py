@@ -181,7 +181,7 @@ FACTOR_EFFECTS = table(
         **_ORIGIN,
         "factor": text("num_gpu, num_ctx, temperature, or an asymmetry of the two agents"),
         "scenario": text("scenario, or any where the factor crosses them"),
-        "level_from": text("value of the collector/insight agent"),
+        "level_from": text("value of each agent, or each server, with / between"),
         "level_to": text("what it changes to, all other options equal"),
         "n_pairs": count("matched pairs of effective classes"),
         "pairs": text("their configurations, a>b, separated by spaces"),

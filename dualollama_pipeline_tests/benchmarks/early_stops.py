@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dualollama_pipeline.core.records import CallRecord, ServerCounters, Status, TrialRecord
+from dualollama_pipeline.core.study import PAIR, Agent, arms_of
 from dualollama_pipeline.metrics.block import true_speedup, weighted_speedup
 from dualollama_pipeline.simulator import truth
 from dualollama_pipeline.simulator.profile import EarlyStops, Profile
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.simulator.call import Call
 
-ROLES = {"a": "collector", "b": "insight"}
+THREE = tuple(Agent(f"agent{n}", f"s{n}") for n in (1, 2, 3))
 SHARES = (0.0, 0.2, 0.5)
 LEAST, MOST = 71 / 300, 246 / 300  # where real answers ended (METHOD section 2)
 PROMPTS = {"like decoding": None, "worse than decoding": 0.3}
@@ -40,17 +41,20 @@ def profile(stops: float, prompts: str, seed: int) -> Profile:
 
 
 @cache
-def stopping_blocks(stops: float, prompts: str, n: int = LONG_RUN) -> NDArray[np.float64]:
+def stopping_blocks(
+    stops: float, prompts: str, n: int = LONG_RUN, agents: tuple[Agent, ...] = PAIR
+) -> NDArray[np.float64]:
     """Return log speedups of n blocks, shape (n, 4): COLUMNS."""
-    options = {"a": OPTIONS, "b": OPTIONS}
+    names = {agent.server: agent.name for agent in agents}
+    options = dict.fromkeys(names, OPTIONS)
     rows: list[dict[str, Any]] = []
     walls = np.empty((n, 2))
     for block in range(n):
         drawn = profile(stops, prompts, block)
-        for arm in ("solo_collector", "solo_insight", "apart", "shared"):
+        for arm in arms_of(agents):
             calls = [
-                _record(call, ROLES[agent], str(stage))
-                for agent, made in truth.play(drawn, arm, options, STAGES).items()
+                _record(call, names[agent], str(stage))
+                for agent, made in truth.play(drawn, arm, options, STAGES, agents).items()
                 for stage, call in enumerate(made)
             ]
             rows += _rows(block, arm, calls)
@@ -61,7 +65,7 @@ def stopping_blocks(stops: float, prompts: str, n: int = LONG_RUN) -> NDArray[np
     made = np.empty((n, 4))
     for block in range(n):
         for place, arm in enumerate(("apart", "shared")):
-            mine = [work[block, arm, role] for role in ROLES.values()]
+            mine = [work[block, arm, role] for role in names.values()]
             made[block, place] = np.log(weighted_speedup([each.slowdown for each in mine]))
             in_turn = [each.in_turn_ms for each in mine]
             made[block, 2 + place] = np.log(true_speedup(in_turn, walls[block, place]))
@@ -99,6 +103,7 @@ def _rows(block: int, arm: str, calls: list[CallRecord]) -> list[dict[str, Any]]
                 "status": "ok",
                 "validity": "VALID",
                 "is_clumped": False,
+                "is_live": False,
                 "sent_ms": sent / 1e6,
                 "end_ms": end / 1e6,
                 "ttft_ms": (first - sent) / 1e6,

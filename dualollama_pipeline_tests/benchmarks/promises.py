@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from dualollama_pipeline.core.study import load_study
+from dualollama_pipeline.core.study import PAIR, Agent, load_study
 from dualollama_pipeline.metrics.catalog import APART_SPEEDUP
 from dualollama_pipeline.statistics import change, effects, selection, verdicts
 from dualollama_pipeline.statistics.factors import factor_effects
@@ -104,11 +104,13 @@ def _simulated(which: int, n: int, free_of_noise: str = "") -> IntervalCase:
     return case
 
 
-def _stopping(which: int, n: int, stops: float, prompts: str) -> IntervalCase:
+def _stopping(
+    which: int, n: int, stops: float, prompts: str, agents: tuple[Agent, ...] = PAIR
+) -> IntervalCase:
     """Draw from blocks with early stops; truth: their mean over very many of them."""
 
     def case(chance: np.random.Generator) -> tuple[Interval, float]:
-        blocks = early_stops.stopping_blocks(stops, prompts)[:, which]
+        blocks = early_stops.stopping_blocks(stops, prompts, agents=agents)[:, which]
         return t_interval(chance.choice(blocks, n)), float(blocks.mean())
 
     return case
@@ -168,6 +170,13 @@ def coverage_cases() -> dict[str, IntervalCase]:
             for place, arm in enumerate(("apart", "shared"))
             for stops in early_stops.SHARES
             for prompts in early_stops.PROMPTS
+            for n in (5, 15)
+        },
+        **{
+            f"weighted, three agents, {arm}, {100 * stops:.0f} % early stops, {n} blocks":
+                _stopping(place, n, stops, "like decoding", early_stops.THREE)
+            for place, arm in enumerate(("apart", "shared"))
+            for stops in early_stops.SHARES
             for n in (5, 15)
         },
     }  # fmt: skip

@@ -60,7 +60,8 @@ def summary(folder):
 def test_every_table_that_an_asset_makes_is_published(settings):
     """Trap: an asset is added and `dualollama report` goes on without its table."""
     store = TableStore(Warehouse(settings.warehouse).tables)
-    computed = set(schemas()) - {schema.name for schema in MEASURED_TABLES}
+    # what `dualollama capacity` measures is no part of a report
+    computed = set(schemas()) - {schema.name for schema in MEASURED_TABLES} - {"capacity"}
     assert {name for name in computed if store.path(name).exists()} == computed
 
 

@@ -17,7 +17,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from dualollama_pipeline.report.model import Plot
 
@@ -30,6 +30,7 @@ STYLE: Any = {  # matplotlib types it by the names of all its settings
 }
 NO_DATE = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 DOTS_PER_INCH = 110
+MOST_LETTERS = 58  # of the label of a line
 
 
 class Palette(NamedTuple):
@@ -54,6 +55,16 @@ def canvas(height_in: float, width_in: float = WIDTH_IN) -> Iterator[Figure]:
     """Yield an empty figure; whatever is drawn inside has the report's style."""
     with mpl.rc_context(STYLE):
         yield Figure(figsize=(width_in, height_in))
+
+
+def cut(label: str) -> str:
+    """Return the label of a line, shortened if the plot would have no room beside it."""
+    return label if len(label) <= MOST_LETTERS else f"{label[: MOST_LETTERS - 1]}…"
+
+
+def margin(labels: Iterable[str]) -> float:
+    """Return how much of the width the labels of lines need, on their left."""
+    return 0.05 + 0.0085 * min(max(map(len, labels), default=0), MOST_LETTERS)
 
 
 def plain(text: str) -> str:

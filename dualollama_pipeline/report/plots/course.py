@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.report.model import Plot
-from dualollama_pipeline.report.plots.canvas import PAGE, axes_style, canvas, legend, plain
+from dualollama_pipeline.report.plots.canvas import (
+    PAGE,
+    axes_style,
+    canvas,
+    cut,
+    legend,
+    margin,
+    plain,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -13,7 +21,8 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.pair import CallSpan, Lane, PairBlock
     from dualollama_pipeline.report.plots.canvas import Palette
 
-HEIGHT_IN = 4.9
+TOKENS_IN, LANE_IN = 2.3, 0.33
+MOST_IN_LEGEND = 3
 DASHES: tuple[Any, ...] = ("solid", (0, (4, 2)), (0, (1, 1.5)))
 COLOURS = ("two", "one", "ink")
 
@@ -22,13 +31,17 @@ def draw_course(pair: PairBlock, palette: Palette = PAGE) -> Figure:
     """Draw lanes above, tokens of the pair over time below, on one time axis."""
     colour = {agent: COLOURS[index % len(COLOURS)] for index, agent in enumerate(pair.agents)}
     lanes = [lane for lane in pair.lanes if lane.calls]
-    with canvas(HEIGHT_IN) as figure:
-        above = figure.add_axes((0.31, 0.52, 0.67, 0.47))
-        below = figure.add_axes((0.31, 0.1, 0.67, 0.34), sharex=above)
+    lanes_in = LANE_IN * len(lanes)
+    whole_in = lanes_in + TOKENS_IN
+    with canvas(whole_in) as figure:
+        left = margin([f"{lane.label}......" for lane in lanes])
+        share = lanes_in / whole_in
+        above = figure.add_axes((left, 1 - 0.99 * share, 0.98 - left, 0.97 * share))
+        below = figure.add_axes((left, 0.5 / whole_in, 0.98 - left, 1.6 / whole_in), sharex=above)
         for y, lane in enumerate(lanes):
             above.text(
-                -0.015, y, plain(lane.label), transform=above.get_yaxis_transform(), ha="right",
-                va="center", color=palette.ink, parse_math=False,
+                -0.015, y, plain(cut(lane.label)), transform=above.get_yaxis_transform(),
+                ha="right", va="center", color=palette.ink, parse_math=False,
             )  # fmt: skip
             for call in lane.calls:
                 _bar(above, y, call, getattr(palette, colour[call.agent]), palette)
@@ -46,7 +59,8 @@ def draw_course(pair: PairBlock, palette: Palette = PAGE) -> Figure:
         below.set_xlabel("seconds after the first request")
         axes_style(above, palette, sides=("bottom",))
         axes_style(below, palette)
-        legend(below, palette, loc="upper left")
+        if len(pair.agents) <= MOST_IN_LEGEND:  # of more, the lanes above tell the colours
+            legend(below, palette, loc="upper left")
     return figure
 
 
@@ -76,8 +90,8 @@ def course_in_words(pair: PairBlock) -> Plot:
         description=f"{' '.join(spans)} Text as it arrived on two servers: {tokens}.",
         caption=(
             "Above: every call of the block; hatched while it waits for its first token, filled "
-            "while it decodes. One after the other, the insight agent starts when the collector "
-            "has ended (both measured alone, put in sequence). Below: records with text as they "
+            "while it decodes. One after the other, each agent starts when the one before it has "
+            "ended (measured alone, put in sequence). Below: records with text as they "
             "arrived in the pair on two servers; a record is about a token, its counts are in the "
             "table."
         ),

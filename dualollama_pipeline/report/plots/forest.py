@@ -6,7 +6,15 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dualollama_pipeline.metrics.catalog import Key
-from dualollama_pipeline.report.plots.canvas import PAGE, axes_style, canvas, legend, plain
+from dualollama_pipeline.report.plots.canvas import (
+    PAGE,
+    axes_style,
+    canvas,
+    cut,
+    legend,
+    margin,
+    plain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,7 +79,7 @@ def draw_forest(
     """Draw one row for each line; headings stand alone."""
     frame_in = FRAME_IN + (LEGEND_IN if len(series) > 1 else 0)
     height_in = frame_in + ROW_IN * max(len(lines), 1)
-    left = 0.05 + 0.0085 * max((len(line.label) for line in lines if line.marks), default=0)
+    left = margin([line.label for line in lines if line.marks])
     with canvas(height_in) as figure:
         axes = figure.add_axes((left, 0.55 / height_in, 0.97 - left, 1 - frame_in / height_in))
         axes.set_ylim(len(lines) - 0.4, -0.6)
@@ -116,7 +124,7 @@ def _label(axes: Any, lines: Sequence[Line], left: float, palette: Palette) -> N
     for y, line in enumerate(lines):
         heading = line.marks is None
         axes.text(
-            -(left - 0.01) / (0.97 - left) if heading else -0.012, y, plain(line.label),
+            -(left - 0.01) / (0.97 - left) if heading else -0.012, y, plain(cut(line.label)),
             transform=axes.get_yaxis_transform(), va="center", ha="left" if heading else "right",
             weight="bold" if heading else "normal", color=palette.ink, parse_math=False,
         )  # fmt: skip

@@ -68,7 +68,7 @@ def build_configurations(inputs: ReportInputs, summary: Summary) -> Chapter:
         tables=(
             cells.table(
                 "appendix_a",
-                "A: collector, B: insight agent. Peak run: the best single trial, large by chance.",
+                "A, B: the first two agents. Peak run: the best single trial, large by chance.",
                 A_LABELS,
                 [_row(each, asked, peaks) for each in summary.configurations],
                 is_sortable=True,

@@ -102,10 +102,11 @@ def observe(
     alone = runs.loc[runs["n_agents"].eq(1) & runs["status"].eq("ok"), "wall_s"].dropna()
     shortest = float(alone.min()) if len(alone) else None
     flags = sound["ttft_contention"].dropna()
-    found = _of_trials(sound) | _of_calls(own) | _costs(costs, origin, "derived")
+    n_agents = int(runs["n_agents"].max()) if len(runs) else 2
+    found = _of_trials(sound, n_agents) | _of_calls(own) | _costs(costs, origin, "derived")
     found |= {
-        "weighted_speedup": _speedup(population, APART_SPEEDUP),
-        "true_speedup": _speedup(population, APART_SECONDS),
+        "weighted_speedup": _speedup(population, APART_SPEEDUP, n_agents),
+        "true_speedup": _speedup(population, APART_SECONDS, n_agents),
         "contention_pct": _rate(int(flags.sum()), len(flags)),
         "pair_wall_p95_s": _percentile(
             sound["wall_s"], 95, shortest,
@@ -151,11 +152,13 @@ def observe_report(costs: pd.DataFrame) -> Observed:
     return Observed("published", "assumed", _costs(costs, "published", "report"))
 
 
-def _of_trials(trials: pd.DataFrame) -> dict[str, ObservedValue]:
+def _of_trials(trials: pd.DataFrame, n_agents: int = 2) -> dict[str, ObservedValue]:
     """Means over sound trials of run_table or imported_runs, which share these columns."""
     deltas = trials["ttft_delta_ms"].abs().dropna()
     return {
-        "balance_speedup": _mean(trials, trials["balance_speedup"], 2.0, "2 by definition"),
+        "balance_speedup": _mean(
+            trials, trials["balance_speedup"], float(n_agents), f"{n_agents} by definition"
+        ),
         "balance_efficiency_pct": _mean(
             trials, trials["balance_efficiency_pct"], 100.0, "100 by definition"
         ),
@@ -220,11 +223,11 @@ def _percentile(
     )
 
 
-def _speedup(population: pd.DataFrame, key: Key) -> ObservedValue:
+def _speedup(population: pd.DataFrame, key: Key, n_agents: int) -> ObservedValue:
     rows = {key_of(row): row for row in population.to_dict("records")}
     if key not in rows:
         return ObservedValue(Interval(NAN, NAN, NAN, "no block counts"), 0)
-    row, best = rows[key], 2.0 if BY_NAME[key.metric].by_agents else NAN
+    row, best = rows[key], float(n_agents) if BY_NAME[key.metric].by_agents else NAN
     if key == APART_SECONDS:
         best = float(rows[Key("ideal_speedup", APART)]["ci_high"])
     found = Interval(row["value"], row["ci_low"], row["ci_high"], row["null_reason"])

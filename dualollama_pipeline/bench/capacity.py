@@ -14,6 +14,7 @@ import yaml
 from dualollama_pipeline.bench.measure import Measurement
 from dualollama_pipeline.bench.servers import SLOTS, Servers
 from dualollama_pipeline.core.errors import InputError
+from dualollama_pipeline.core.protocol import OLLAMA
 from dualollama_pipeline.core.study import MOST_AGENTS, study_of
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.worker.events import notice
@@ -62,6 +63,7 @@ def write_studies(settings: Settings, most: int) -> list[Path]:
         name = name if n < len(made) else f"{name}_{n + 1}"
         servers.append({"name": name, **around.model_dump(exclude_none=True)})
         servers[-1] |= {"url": urls[name]} if external else {}
+        servers[-1]["protocol"] = study.protocols.get(made[n % len(made)][0], OLLAMA)
     folders = []
     for n_agents in range(1, most + 1):
         folder = folder_of(settings) / "studies" / str(n_agents)

@@ -6,35 +6,30 @@ import asyncio
 import statistics
 import time
 from collections import Counter, defaultdict
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.design import nonce
 from dualollama_pipeline.core.errors import DualOllamaError, ServerError
 from dualollama_pipeline.core.model_name import same_model
+from dualollama_pipeline.core.records import NOT_TOLD
 from dualollama_pipeline.core.units import MS_PER_S, NS_PER_S
 from dualollama_pipeline.machine.gpu import GpuWatch
 from dualollama_pipeline.metrics.call import decode_tok_per_s
-from dualollama_pipeline.ollama.client import Exchange, OllamaClient
-from dualollama_pipeline.ollama.failures import way_out_of_failure
-from dualollama_pipeline.ollama.identity import (
-    SIMULATOR_HEADER,
-    moves_together,
-    same_process,
-    snapshot,
-)
-from dualollama_pipeline.worker.agents import asking, request_body
+from dualollama_pipeline.ollama.identity import moves_together, same_process
+from dualollama_pipeline.transport.exchange import Exchange
+from dualollama_pipeline.worker.agents import request_body
 from dualollama_pipeline.worker.call import Window, call_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from dualollama_pipeline.core.plan import Plan, PlannedAgent
-    from dualollama_pipeline.core.records import ServerIdentity
+    from dualollama_pipeline.core.records import CallRecord, ServerIdentity
+    from dualollama_pipeline.transport.client import Body, Client
     from dualollama_pipeline.worker.connections import Connections
 
     Tell = Callable[["Diagnosis"], object]
@@ -129,64 +124,59 @@ class Checkup:
     async def _introduce(self, name: str) -> bool:
         client = self._connections.control[name]
         try:
-            said = await client.version()  # opens the connection
+            said = await client.introduce()  # opens the connection
             trips = [await _round_trip_ms(client) for _ in range(ROUND_TRIPS)]
-            tags = await client.json("GET", "/api/tags")
         except ServerError as error:
             self._tell(refused(f"server {name}", error))
             return False
-        kind = "simulated" if SIMULATOR_HEADER in said.headers else "Ollama"
         trip = f"round trip {statistics.median(trips):.1f} ms (median of {ROUND_TRIPS})"
-        found = f"{client.url}: {kind} {said.json().get('version')}, {trip}"
+        found = f"{client.url}: {said.software}, {trip}"
         self._tell(Diagnosis(State.OK, f"server {name}", found))
-        there = _names(tags.get("models"))
+        there = said.models
         missing = [m for m in self._wanted[name] if not any(same_model(m, t) for t in there)]
         for model in missing:
-            self._tell(_missing(name, client.url, model, there))
+            self._tell(_missing(name, client, model, there))
         for model, num_ctx in self._wanted[name].items():
             if model not in missing:
                 await self._check_context(name, model, num_ctx)
         return not missing
 
     async def _check_context(self, name: str, model: str, num_ctx: int) -> None:
-        """Compare the largest context that is asked for with what /api/show says, if it does."""
-        info: Any = None
-        with suppress(ServerError):
-            show = await self._connections.control[name].json("POST", "/api/show", {"model": model})
-            info = show.get("model_info")
-        if not isinstance(info, dict):
-            return
-        trained = info.get(f"{info.get('general.architecture')}.context_length")
-        if isinstance(trained, int) and num_ctx > trained:
+        """Compare the largest context that is asked for with what the server says, if it does."""
+        trained = await self._connections.control[name].trained_context(model)
+        if trained is not None and num_ctx > trained:
             found = f"{model} was trained for {trained} tokens, a configuration asks for {num_ctx}"
             way_out = "Ollama gives no more than that: lower num_ctx in the study"
             self._tell(Diagnosis(State.NOTE, f"context {name}", found, way_out))
 
     # -- with the model loaded -----------------------------------------------------------------
-    def _body(self, connections: Connections, name: str) -> dict[str, Any]:
+    def _body(self, connections: Connections, name: str) -> Body:
         """Return a request as trials send it, but short, and with a prompt that is in no cache."""
         fresh, agent = nonce("doctor", time.time_ns()), self._agents[name]
-        stage = agent.stages[0].model_copy(update={"nonce": fresh})
-        body = request_body(agent, stage, connections.attempt("doctor", 1))
-        options = {**body["options"], "num_predict": N_TOKENS}
-        return {**body, "options": options, "keep_alive": KEEP_ALIVE}
+        stage = agent.stages[0].model_copy(update={"nonce": fresh, "num_predict": N_TOKENS})
+        attempt = connections.attempt("doctor", 1)
+        plan = attempt.plan.model_copy(update={"keep_alive": KEEP_ALIVE})
+        return request_body(connections.control[name], agent, stage, replace(attempt, plan=plan))
 
-    def _without_text(self, name: str, keep_alive: str) -> dict[str, Any]:
+    def _without_text(self, name: str, keep_alive: str) -> Body | None:
         """Return a request that only loads, or only moves the expiry of what is loaded."""
-        asked = asking(self._connections.plan, "")
-        body = self._body(self._connections, name)
-        return {**body, **asked, "stream": False, "keep_alive": keep_alive}
+        client = self._connections.control[name]
+        return client.loading(self._body(self._connections, name), keep_alive)
 
     async def _load(self, name: str) -> float | None:
-        """Return how long the load took, s; None if there was none."""
+        """Return how long the load took, s; None if it failed.
+
+        Where a load cannot be asked for, a short answer is, which loads what is not loaded.
+        """
         client, model = self._connections.control[name], self._agents[name].model
         exchange = Exchange(url=client.url, model=model)
         started = time.perf_counter()
-        await client.generate(self._without_text(name, KEEP_ALIVE), {}, exchange)
+        body = self._without_text(name, KEEP_ALIVE) or self._body(self._connections, name)
+        await client.generate(body, {}, exchange)
         if exchange.failure is None:
             return time.perf_counter() - started
         found = f"{client.url}: {model} cannot be loaded: {exchange.failure.text}"
-        way_out = way_out_of_failure(exchange.failure)
+        way_out = client.way_out(exchange.failure)
         self._tell(Diagnosis(State.FAIL, f"load {name}", found, way_out))
         return None
 
@@ -195,7 +185,7 @@ class Checkup:
         for name in names:
             client = self._connections.control[name]
             try:
-                identity = await snapshot(client, name, self._agents[name].model, gpus)
+                identity = await client.identity(name, self._agents[name].model, (), gpus)
             except ServerError as error:
                 self._tell(refused(f"model {name}", error))
                 continue
@@ -234,9 +224,11 @@ class Checkup:
         """
         client, other = (self._connections.control[each.server] for each in (first, second))
         touch = self._without_text(first.server, TOUCH_KEEP_ALIVE)
+        if touch is None:
+            return False, None
         if await moves_together(client, other, first.model, touch):
             return True, None
-        touched = await snapshot(client, first.server, first.model)
+        touched = await client.identity(first.server, first.model, (), GpuWatch())
         if touched.expires_at in {None, first.expires_at}:
             return False, None
         return False, f"what is asked of {first.server} does not touch {second.server}"
@@ -253,15 +245,15 @@ class Checkup:
         call = call_record(agent, agent.stages[0], exchange, window)
         if call.failure is not None:
             found = f"{client.url}: {call.failure.text}"
-            self._tell(Diagnosis(State.FAIL, name, found, way_out_of_failure(call.failure)))
+            self._tell(Diagnosis(State.FAIL, name, found, client.way_out(call.failure)))
             return None
-        n, eval_ns = call.counters.eval_count or 0, call.counters.eval_duration or 0
+        n = call.counters.eval_count or 0
         if n == 1 or call.sent_ns is None or call.first_token_ns is None:
             found = "the model ended at once, so its speed is not known"
             self._tell(Diagnosis(State.NOTE, name, found, "try again, or name another model"))
             return None
         ttft_s = (call.first_token_ns - call.sent_ns) / NS_PER_S
-        speed = Speed(load_s[identity.server], ttft_s, decode_tok_per_s(n, eval_ns))
+        speed = Speed(load_s[identity.server], ttft_s, _tok_per_s(call))
         pieces, reads = len(call.chunk_ns), len(set(call.chunk_ns))
         thinks = ", can think and is told not to" if identity.thinks else ""
         thinks = ", thinks before it answers" if call.thinking else thinks
@@ -304,28 +296,30 @@ def _agents_to_try(plans: Sequence[Plan]) -> dict[str, PlannedAgent]:
     return chosen
 
 
-async def _round_trip_ms(client: OllamaClient) -> float:
+def _tok_per_s(call: CallRecord) -> float:
+    """Return tokens per second by the server, else as they came; of more than one token."""
+    n, eval_ns = call.counters.eval_count or 0, call.counters.eval_duration
+    if eval_ns is None:
+        return (n - 1) * NS_PER_S / max((call.end_ns or 0) - (call.first_token_ns or 0), 1)
+    return decode_tok_per_s(n, eval_ns)
+
+
+async def _round_trip_ms(client: Client) -> float:
     started = time.perf_counter()
-    await client.version()
+    await client.greet()
     return (time.perf_counter() - started) * MS_PER_S
 
 
-def _names(models: object) -> list[str]:
-    """Return the models in the answer of /api/tags; emulators write what they like."""
-    entries = models if isinstance(models, list) else []
-    return [str(entry["name"]) for entry in entries if isinstance(entry, dict) and "name" in entry]
-
-
-def _missing(server: str, url: str, model: str, there: list[str]) -> Diagnosis:
+def _missing(server: str, client: Client, model: str, there: list[str]) -> Diagnosis:
     more = len(there) - MOST_NAMES
     names = ", ".join(there[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-    way_out = f"`ollama pull {model}` on that server"
+    way_out = client.way_to_have(model)
     if near := get_close_matches(model, there):
         way_out += (
             f"; or did you mean {' or '.join(near)}? DUALOLLAMA_MODEL names it, for an agent of "
             "its own the study's file"
         )
-    found = f"{url}: {model!r} is not there; there are {names or 'no models'}"
+    found = f"{client.url}: {model!r} is not there; there are {names or 'no models'}"
     return Diagnosis(State.FAIL, f"model {server}", found, way_out)
 
 
@@ -345,10 +339,17 @@ def _placement(identity: ServerIdentity) -> Diagnosis:
 
 def _same_software(first: ServerIdentity, second: ServerIdentity) -> Diagnosis:
     name = "same software"
+    told = {first.version, first.digest, second.version, second.digest}
     same_weights = first.digest == second.digest or first.model != second.model
     if first.version == second.version and same_weights:
+        if NOT_TOLD in told:
+            found, way_out = "version or weights are not told", "make sure that they are the same"
+            return Diagnosis(State.NOTE, name, found, way_out)
         what = "weights" if first.model == second.model else "other models"
         return Diagnosis(State.OK, name, f"same version and {what}")
     found = " and ".join(f"{each.version} {each.digest[:12]}" for each in (first, second))
-    way_out = "run the same Ollama on both, and `ollama pull` the model on both"
+    way_out = (
+        "run the same Ollama on both, and `ollama pull` the model on both; or the same "
+        "llama-server or vLLM, with the same file"
+    )
     return Diagnosis(State.FAIL, name, found, way_out)

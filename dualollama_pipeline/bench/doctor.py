@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.bench.checkup import Speed, Tell
     from dualollama_pipeline.bench.servers import ServerPair
     from dualollama_pipeline.core.plan import Plan, PlannedTrial
+    from dualollama_pipeline.core.protocol import Protocol
     from dualollama_pipeline.core.settings import Settings
 
 WARM_S = 0.5  # a load that takes less found the model in place
@@ -44,7 +45,7 @@ async def examine(settings: Settings, pair: ServerPair, tell: Tell) -> None:
         sound, machine = await asyncio.gather(checkup.introduce(), examine_machine(pair.urls))
         tell(machine)
         speeds = await checkup.try_out(sound) if sound else {}
-    tell(await examine_ruler())
+    tell(await examine_ruler(plans[0].protocol_of(next(iter(pair.urls)))))
     if speeds.keys() == pair.urls.keys():
         tell(night(plans, speeds))
 
@@ -67,10 +68,10 @@ async def examine_machine(urls: dict[str, str]) -> Diagnosis:
     return Diagnosis(State.OK, "this client", f"{found}, GPUs {gpus}{named}{whose}")
 
 
-async def examine_ruler() -> Diagnosis:
-    """Hold the ruler against a server with a known schedule."""
+async def examine_ruler(protocol: Protocol) -> Diagnosis:
+    """Hold the ruler against a server with a known schedule, in the servers' protocol."""
     try:
-        result = await ruler.examine_ruler()
+        result = await ruler.examine_ruler(protocol=protocol)
     except ServerError as error:
         return refused("ruler", error)
     return Diagnosis(

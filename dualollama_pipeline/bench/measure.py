@@ -57,6 +57,7 @@ class Measurement:
             self.settings.hold_length,
             study.together,
             deadlines=self.settings.deadlines,
+            protocols=study.protocols,
         )
         try:
             return build_plan(configuration, workload, campaign)

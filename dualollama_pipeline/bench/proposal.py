@@ -18,9 +18,9 @@ from dualollama_pipeline.core.credentials import credentials_of
 from dualollama_pipeline.core.errors import InputError, ServerError
 from dualollama_pipeline.core.model_name import same_model
 from dualollama_pipeline.core.plan import Deadlines
-from dualollama_pipeline.ollama.client import Exchange, OllamaClient
-from dualollama_pipeline.ollama.failures import way_out_of_failure
+from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.ollama.identity import snapshot
+from dualollama_pipeline.transport.exchange import Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -109,7 +109,7 @@ async def look(urls: Mapping[str, str], tell: Callable[[str], None]) -> list[Fou
 
 
 async def _ask(client: OllamaClient, name: str) -> Found:
-    version = str((await client.version()).json().get("version"))
+    version = str((await client.greet()).json().get("version"))
     entries = (await client.json("GET", "/api/tags")).get("models")
     running = (await client.json("GET", "/api/ps")).get("models")
     in_use = [str(each.get("name")) for each in _dicts(running)]
@@ -159,7 +159,7 @@ async def load(server: Found, model: Model) -> ServerIdentity:
         if exchange.failure is not None:
             raise ServerError(
                 f"{client.url}: {model.name} cannot be loaded: {exchange.failure.text}",
-                way_out_of_failure(exchange.failure),
+                client.way_out(exchange.failure),
             )
         return await snapshot(client, server.name, model.name)
 

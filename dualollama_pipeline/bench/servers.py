@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from dualollama_pipeline.core.credentials import credentials_of
 from dualollama_pipeline.core.errors import InputError, ServerError
 from dualollama_pipeline.core.plan import Deadlines
+from dualollama_pipeline.core.protocol import OLLAMA
 from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.ollama.managed import environments_of, managed_servers
 
@@ -76,14 +77,16 @@ class Servers:
 
     def unreachable(self) -> list[str]:
         """Return the URLs that do not answer now, of the servers that are open."""
-        from dualollama_pipeline.ollama.client import OllamaClient  # noqa: PLC0415 imports httpx
+        from dualollama_pipeline.worker.connections import CLIENTS  # noqa: PLC0415 imports httpx
 
         async def ask() -> list[str]:
             gone = []
+            protocols = study_of(self._settings).protocols
             for server, url in (self._open[1].urls if self._open else {}).items():
+                speaks = CLIENTS[protocols.get(server, OLLAMA)]
                 try:
-                    async with OllamaClient(url, Deadlines(), credentials_of(server)) as client:
-                        await client.json("GET", "/api/version")
+                    async with speaks(url, Deadlines(), credentials_of(server)) as client:
+                        await client.greet()
                 except ServerError:
                     gone.append(url)
             return gone

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from dualollama_pipeline.core.plan import Deadlines, Plan, PlannedAgent, PlannedTrial, Stage, Turn
+from dualollama_pipeline.core.protocol import Protocol
 from dualollama_pipeline.core.study import (
     PAIR,
     TOGETHER,
@@ -44,6 +45,7 @@ class BatchSettings:
     together: tuple[str, ...] = TOGETHER
     seed: int = DEFAULT_SEED
     deadlines: Deadlines = field(default_factory=Deadlines)
+    protocols: dict[str, Protocol] = field(default_factory=dict)
 
 
 def _digest(*parts: object) -> str:
@@ -173,6 +175,7 @@ def build_plan(configuration: Configuration, workload: Workload, shared: BatchSe
         clock=shared.clock,  # type: ignore[arg-type]  # checked by the model
         deadlines=shared.deadlines,
         servers=shared.servers,
+        protocols=shared.protocols,
         environments=shared.environments,
         changed=configuration.servers,
         hold_length=shared.hold_length,

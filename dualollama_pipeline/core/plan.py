@@ -19,6 +19,7 @@ from pydantic import (
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
+from dualollama_pipeline.core.protocol import OLLAMA, Protocol
 from dualollama_pipeline.core.study import (
     SAFE_ID,
     AgentOptions,
@@ -76,6 +77,15 @@ class Stage(Strict):
     follows: str | None = None
     said: Annotated[tuple[Turn, ...], Field(strict=False)] = ()
 
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """What a chat is asked: the turns before, then the prompt, the nonce before all of it."""
+        words = ((("user", turn.user), ("assistant", turn.answer or "")) for turn in self.said)
+        spoken = [*(pair for turn in words for pair in turn), ("user", self.prompt)]
+        messages = [{"role": role, "content": text} for role, text in spoken]
+        messages[0]["content"] = self.nonce + messages[0]["content"]
+        return messages
+
 
 class PlannedAgent(Strict):
     """One agent of a trial: where it runs and what it sends, stage after stage."""
@@ -124,7 +134,8 @@ class Plan(Strict):
     configuration changes of them. `plan_hash` covers what is
     measured, not where (servers), when (batch) or how patiently; an environment decides what a
     server does, so it is covered where there is one. `hold_length` keeps models from stopping
-    before num_predict, by a grammar that costs time a token.
+    before num_predict, by a grammar that costs time a token (or `ignore_eos`, which costs none).
+    `protocols` names what each server speaks that is not Ollama's own protocol.
     """
 
     plan_id: str
@@ -138,6 +149,7 @@ class Plan(Strict):
     clock: Literal["real", "simulated"]
     deadlines: Deadlines
     servers: dict[str, str]
+    protocols: dict[str, Protocol] = Field(default_factory=dict)
     environments: dict[str, dict[str, str]] = Field(default_factory=dict)
     changed: dict[str, Surroundings] = Field(default_factory=dict)
     keep_alive: str
@@ -160,6 +172,9 @@ class Plan(Strict):
         unknown = {
             agent.server for trial in self.trials for agent in trial.agents
         } - self.servers.keys()
+        if stray := self.protocols.keys() - self.servers.keys():
+            msg = f"`protocols` names server {sorted(stray)}, which `servers` does not name"
+            raise ValueError(msg)
         if unknown:
             msg = f"an agent runs on server {sorted(unknown)}, which `servers` does not name"
             raise ValueError(msg)
@@ -175,6 +190,10 @@ class Plan(Strict):
         places = list(self.servers)
         return dict(sorted(own.items(), key=lambda each: places.index(each[1])))
 
+    def protocol_of(self, server: str) -> Protocol:
+        """Return what a server speaks."""
+        return self.protocols.get(server, OLLAMA)
+
     @property
     def work(self) -> str:
         """The workload as the tables name it: what is never pooled has a name of its own."""
@@ -183,7 +202,7 @@ class Plan(Strict):
     @property
     def plan_hash(self) -> str:
         """Return the first 16 hex digits of the sha256 over all that decides what is measured."""
-        unused = ("environments", "changed", "hold_length")
+        unused = ("protocols", "environments", "changed", "hold_length")
         as_ever = {name for name in unused if not getattr(self, name)}
         measured = self.model_dump(mode="json", exclude=NOT_MEASURED | as_ever)
         for trial in measured["trials"]:  # in the words of before: the same work, the same hash

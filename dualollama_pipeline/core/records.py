@@ -13,6 +13,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from dualollama_pipeline.core.plan import ArmName, Plan
 
+NOT_TOLD = "not told"  # a version or digest that a server does not say
 AgentName = Annotated[str, Field(validation_alias=AliasChoices("agent", "role"))]
 
 
@@ -131,7 +132,8 @@ class ServerIdentity(Record):
     reports, "contradicted" where not even all GPUs hold it, "claimed" where nobody else can say,
     None where the server reports none. `thinks`: the model can think before it answers.
     `round_trip_ms` is what a request took that a server answers at once; to open the connection
-    is in it where it was not open.
+    is in it where it was not open. `slots` is how many requests it works on at once. A server of
+    the OpenAI protocol may not tell its version or weights (NOT_TOLD).
     """
 
     server: str
@@ -152,6 +154,7 @@ class ServerIdentity(Record):
     gpu_uuids: tuple[str, ...] | None = None
     placement: Literal["verified", "claimed", "contradicted"] | None = None
     round_trip_ms: float | None = None
+    slots: int | None = None
 
 
 class Gpu(Record):
@@ -205,6 +208,7 @@ class PreparationRecord(Record):
     """A model made ready off the clock: unloaded, loaded, and one discarded warm-up.
 
     `load_s` is how long its load took, at the client: what a load inside a call is compared with.
+    `by_server`: the server loads and unloads as it likes, so there was the warm-up alone.
     """
 
     record: Literal["preparation"] = "preparation"
@@ -214,6 +218,7 @@ class PreparationRecord(Record):
     status: Status
     failure: Failure | None = None
     load_s: float | None = None
+    by_server: bool = False
 
 
 class NoteRecord(Record):

@@ -24,6 +24,7 @@ from pydantic import (
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
+from dualollama_pipeline.core.protocol import OLLAMA, Protocol, refuse_what_it_cannot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -240,10 +241,14 @@ class Surroundings(Strict):
 
 
 class StudyServer(Surroundings):
-    """A server of the study; its URL may stand in DUALOLLAMA_URL_<NAME> instead."""
+    """A server of the study; its URL may stand in DUALOLLAMA_URL_<NAME> instead.
+
+    `protocol` is what it speaks: Ollama's own, or OpenAI's (llama-server, vLLM, LM Studio).
+    """
 
     name: Annotated[str, Field(pattern=NAME)]
     url: str | None = None
+    protocol: Protocol = OLLAMA
 
 
 OWN_KEYS = {
@@ -361,6 +366,19 @@ class Study(Strict):
             for name in configuration.servers.keys() - set(servers):
                 raise ValueError(unknown(f"server in {configuration.config_id}", name, servers))
         return self
+
+    @model_validator(mode="after")
+    def _what_their_protocol_can(self) -> Study:
+        for configuration in self.configurations:
+            for placed in self.arms.values():
+                asked = [(a, configuration.specs.get(a.name, AgentSpec())) for a in placed]
+                refuse_what_it_cannot(configuration.config_id, asked, self.protocols)
+        return self
+
+    @property
+    def protocols(self) -> dict[str, Protocol]:
+        """The protocol of each server that does not speak Ollama's own."""
+        return {each.name: each.protocol for each in self.servers if each.protocol != OLLAMA}
 
     @property
     def specs_of(self) -> dict[str, StudyAgent]:

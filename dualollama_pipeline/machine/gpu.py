@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 DEADLINE_S = 10.0
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-SERVER_PROCESS = "ollama"  # a tunnel or a container's proxy listens too, and proves nothing
+SERVER_PROCESSES = (
+    "ollama",
+    "llama-server",
+    "vllm",
+)  # a tunnel or a container's proxy listens too, and proves nothing
 BYTES_PER_MIB = 1024**2
 WITNESSED_SHARE = 0.8
 PCI_VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}
@@ -89,7 +93,7 @@ def is_here(url: str) -> bool:
 
 
 def server_process(url: str) -> psutil.Process | None:
-    """Return the `ollama` process that listens at a loopback URL.
+    """Return the process of a model server that listens at a loopback URL.
 
     None if the URL leads elsewhere, if something else listens there (a tunnel, a container's
     proxy), or if the system does not tell.
@@ -105,7 +109,7 @@ def server_process(url: str) -> psutil.Process | None:
             port = getattr(connection.laddr, "port", None)
             if listens and port == parts.port and connection.pid:
                 process = psutil.Process(connection.pid)
-                return process if process.name().startswith(SERVER_PROCESS) else None
+                return process if process.name().lower().startswith(SERVER_PROCESSES) else None
     return None
 
 
@@ -175,3 +179,21 @@ def judge_placement(
         return "claimed"
     others_mib = sum(use.used_mib for use in seen.uses or ()) - own_mib
     return "contradicted" if seen.used_mib - others_mib < needed_mib else "claimed"
+
+
+async def witnessed(url: str, claimed_bytes: int, gpus: GpuWatch) -> dict[str, Any]:
+    """Return what the machine says of the process behind a URL, as fields of a server's identity.
+
+    `claimed_bytes` is the GPU memory that the server says it holds, 0 where it says none.
+    """
+    process = server_process(url)
+    if process is None:  # elsewhere, so this machine's GPUs say nothing
+        return {"placement": "claimed" if claimed_bytes else None}
+    seen = await gpus.look()
+    own = uses_of(process, seen.uses or ())
+    return {
+        "pid": process.pid,
+        "process_started_s": process.create_time(),
+        "gpu_uuids": None if seen.uses is None else tuple(sorted({use.gpu_uuid for use in own})),
+        "placement": judge_placement(claimed_bytes, own, seen) if claimed_bytes else None,
+    }

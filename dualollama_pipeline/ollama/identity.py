@@ -10,14 +10,13 @@ from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.model_name import same_model
 from dualollama_pipeline.core.records import ServerIdentity
 from dualollama_pipeline.core.units import MS_PER_S
-from dualollama_pipeline.machine.gpu import GpuWatch, judge_placement, server_process, uses_of
+from dualollama_pipeline.machine.gpu import GpuWatch, witnessed
+from dualollama_pipeline.transport.client import SIMULATOR_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dualollama_pipeline.ollama.client import OllamaClient
-
-SIMULATOR_HEADER = "X-Simulated"
+    from dualollama_pipeline.transport.client import Client
 
 
 def _entry(models: object, model: str) -> dict[str, Any] | None:
@@ -29,7 +28,7 @@ def _entry(models: object, model: str) -> dict[str, Any] | None:
 
 
 async def snapshot(
-    client: OllamaClient, server: str, model: str, gpus: GpuWatch | None = None, tries: int = 1
+    client: Client, server: str, model: str, gpus: GpuWatch | None = None, tries: int = 1
 ) -> ServerIdentity:
     """Ask one server for its identity; four small requests, no model is loaded.
 
@@ -39,7 +38,7 @@ async def snapshot(
     Raises:
         ServerError: the server does not answer, or does not have the model.
     """
-    version = await client.version(tries)
+    version = await client.greet(tries)
     tags = await client.json("GET", "/api/tags", tries=tries)
     available = _entry(tags.get("models"), model)
     if available is None:
@@ -54,7 +53,7 @@ async def snapshot(
     with suppress(ServerError):
         show = await client.json("POST", "/api/show", {"model": model}, tries)
     loaded = await _loaded(client, model, tries)
-    simulated_by = await _simulator(client, version.headers.get(SIMULATOR_HEADER))
+    simulated_by = await client.simulator(version.headers.get(SIMULATOR_HEADER))
     return ServerIdentity(
         server=server,
         url=client.url,
@@ -69,12 +68,16 @@ async def snapshot(
         context_length=None if loaded is None else _count(loaded.get("context_length")),
         expires_at=None if loaded is None else _expiry(loaded),
         thinks=_thinks(show.get("capabilities")),
-        **({} if simulated_by else await _witnessed(client.url, loaded, gpus or GpuWatch())),
+        **(
+            {}
+            if simulated_by
+            else await witnessed(client.url, _claimed(loaded), gpus or GpuWatch())
+        ),
         round_trip_ms=None if simulated_by else version.elapsed.total_seconds() * MS_PER_S,
     )
 
 
-async def _loaded(client: OllamaClient, model: str, tries: int = 1) -> dict[str, Any] | None:
+async def _loaded(client: Client, model: str, tries: int = 1) -> dict[str, Any] | None:
     return _entry((await client.json("GET", "/api/ps", tries=tries)).get("models"), model)
 
 
@@ -85,7 +88,7 @@ def _expiry(loaded: dict[str, Any]) -> str | None:
 
 
 async def moves_together(
-    first: OllamaClient, second: OllamaClient, model: str, touch: Mapping[str, Any]
+    first: Client, second: Client, model: str, touch: Mapping[str, Any]
 ) -> bool:
     """Say whether a request to one server moves the expiry that the other shows.
 
@@ -102,20 +105,8 @@ async def moves_together(
     return shown[1] is not None and shown[0] != shown[1] and shown[1] == shown[2]
 
 
-async def _witnessed(url: str, loaded: dict[str, Any] | None, gpus: GpuWatch) -> dict[str, Any]:
-    """Ask the machine about the process behind a URL, and what it holds on which GPUs."""
-    claimed_bytes = _count((loaded or {}).get("size_vram")) or 0
-    process = server_process(url)
-    if process is None:  # elsewhere, so this machine's GPUs say nothing
-        return {"placement": "claimed" if claimed_bytes else None}
-    seen = await gpus.look()
-    own = uses_of(process, seen.uses or ())
-    return {
-        "pid": process.pid,
-        "process_started_s": process.create_time(),
-        "gpu_uuids": None if seen.uses is None else tuple(sorted({use.gpu_uuid for use in own})),
-        "placement": judge_placement(claimed_bytes, own, seen) if claimed_bytes else None,
-    }
+def _claimed(loaded: dict[str, Any] | None) -> int:
+    return _count((loaded or {}).get("size_vram")) or 0
 
 
 class Twins(NamedTuple):
@@ -146,14 +137,6 @@ def same_process(identities: Sequence[ServerIdentity]) -> Twins | None:
         if loaded and (first.digest, first.expires_at) == (second.digest, second.expires_at):
             return Twins(names, urls, first.model, by_expiry=True)
     return None
-
-
-async def _simulator(client: OllamaClient, announced: str | None) -> str | None:
-    """Name and profile of a simulator that announced itself; a real server announces nothing."""
-    if announced is None:
-        return None
-    profile = await client.json("GET", "/simulator/profile")
-    return f"{announced} profile {profile.get('name')} {profile.get('fingerprint')}"
 
 
 def _part(entry: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One /api/generate answer on the wire: headers with the first record, then chunk by chunk.
+"""One answer on the wire: headers with the first record, then chunk by chunk.
 
 Here: sending, and noticing that the client is gone. What is sent was decided in `outlet.py`.
 """
@@ -62,7 +62,8 @@ class CallAnswer(Response):
     def _start(self) -> dict[str, object]:
         outlet = self._outlet
         is_stream = outlet.is_ndjson and outlet.status == _OK
-        media_type = "application/x-ndjson" if is_stream else "application/json; charset=utf-8"
+        stream_type = "text/event-stream" if outlet.is_openai else "application/x-ndjson"
+        media_type = stream_type if is_stream else "application/json; charset=utf-8"
         headers = [
             (b"content-type", media_type.encode()),
             (RECEIVED_HEADER.lower().encode(), str(outlet.call.received_ns).encode()),

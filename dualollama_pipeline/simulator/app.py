@@ -20,11 +20,13 @@ from dualollama_pipeline.simulator.asked import (
     ProtocolError,
     known_model,
     parse_chat,
+    parse_completion,
     parse_generate,
     parse_object,
 )
 from dualollama_pipeline.simulator.catalog import ps_body, show_body, tags_body
 from dualollama_pipeline.simulator.conductor import Caller, Conductor
+from dualollama_pipeline.simulator.events import error_body, models_body, props_body
 from dualollama_pipeline.simulator.lines import bare_record, said
 from dualollama_pipeline.simulator.profile import SIMULATOR_VERSION, Profile
 from dualollama_pipeline.simulator.trial import NotJoined
@@ -82,6 +84,16 @@ class _Face:
 
     async def chat(self, request: Request) -> Response:
         return await self._answer(request, parse_chat)
+
+    async def completion(self, request: Request) -> Response:
+        return await self._answer(request, parse_completion)
+
+    async def models(self, _request: Request) -> Response:
+        return JSONResponse(models_body(self._profile.cards))
+
+    async def props(self, _request: Request) -> Response:
+        n_slots = self._conductor.world.n_slots(self._server)
+        return JSONResponse(props_body(self._profile.model, OLLAMA_VERSION, n_slots))
 
     async def _answer(self, request: Request, parse: Parse) -> Response:
         body = await request.body()
@@ -143,6 +155,9 @@ def build_app(server: int, conductor: Conductor, profile: Profile) -> Starlette:
         Route("/api/show", face.show, methods=["POST"]),
         Route("/api/generate", face.generate, methods=["POST"]),
         Route("/api/chat", face.chat, methods=["POST"]),
+        Route("/v1/chat/completions", face.completion, methods=["POST"]),
+        Route("/v1/models", face.models, methods=["GET"]),
+        Route("/props", face.props, methods=["GET"]),
         Route("/simulator/join", face.join, methods=["POST"]),
         Route("/simulator/leave", face.leave, methods=["POST"]),
         Route("/simulator/profile", face.profile, methods=["GET"]),
@@ -177,6 +192,8 @@ async def _not_allowed(_request: Request, _error: Exception) -> Response:
     return PlainTextResponse("405 method not allowed", status_code=405)
 
 
-def _refusal(_request: Request, error: Exception) -> Response:
+def _refusal(request: Request, error: Exception) -> Response:
     status = error.status if isinstance(error, ProtocolError) else 409
+    if request.url.path.startswith("/v1/"):
+        return JSONResponse(error_body(status, str(error)), status_code=status)
     return JSONResponse({"error": str(error)}, status_code=status)

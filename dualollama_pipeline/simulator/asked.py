@@ -35,7 +35,7 @@ class ProtocolError(Exception):
 class Asked:
     """A sound generate or chat request. None means: not in the request.
 
-    `is_held`: a JSON schema as `format` keeps the model from stopping early.
+    `is_held`: a JSON schema as `format`, or `ignore_eos`, keeps the model from stopping early.
     """
 
     model: str
@@ -48,6 +48,7 @@ class Asked:
     num_predict: int | None
     is_held: bool = False
     is_chat: bool = False
+    is_openai: bool = False
 
     @property
     def is_unload(self) -> bool:
@@ -77,6 +78,32 @@ def parse_chat(body: bytes, profile: Profile) -> Asked:
     messages = _field(fields, "messages", list, [])
     contents = [_content(message) for message in messages]
     return _asked(fields, "\n".join(contents), profile, is_chat=True)
+
+
+def parse_completion(body: bytes, profile: Profile) -> Asked:
+    """Read the body of /v1/chat/completions; only streams are given.
+
+    Raises:
+        ProtocolError: with llama-server's status and something like its text.
+    """
+    fields = parse_object(body, "ChatCompletionRequest")
+    messages = _field(fields, "messages", list, [])
+    if not messages or not _field(fields, "stream", bool, default=False):
+        raise ProtocolError(400, "messages and stream: true are needed")
+    limit = _field(fields, "max_tokens", int, None)
+    return Asked(
+        model=known_model(fields, profile),
+        prompt="\n".join(_content(message) for message in messages),
+        is_stream=True,
+        is_truncate=False,
+        keep_alive_ns=None,
+        num_ctx=None,
+        num_gpu=None,
+        num_predict=limit,
+        is_held=_field(fields, "ignore_eos", bool, default=False),
+        is_chat=True,
+        is_openai=True,
+    )
 
 
 def _content(message: object) -> str:

@@ -36,14 +36,26 @@ def token_lines(
     opening, closing = (
         ('"message":{"role":"assistant","content":"', '"}') if is_chat else ('"response":"', '"')
     )
+    return dated("", model, instants_ns, texts, (opening, f'{closing},"done":false}}\n'))
+
+
+def dated(
+    prefix: str,
+    model: str,
+    instants_ns: Sequence[int],
+    texts: Sequence[str],
+    around: tuple[str, str],
+) -> list[str]:
+    """One record per token: model, instant, and `around` its text what the protocol has there."""
+    opening, closing = around
     lines: list[str] = []
     head, head_second = "", -1
-    start = f'{{"model":{json.dumps(model)},"created_at":"'
+    start = f'{prefix}{{"model":{json.dumps(model)},"created_at":"'
     for instant_ns, text in zip(instants_ns, texts, strict=True):
         second, fraction = divmod(instant_ns, _NS_PER_S)
         if second != head_second:
             head, head_second = f"{start}{_whole_second(second)}.", second
-        lines.append(f'{head}{fraction:09d}Z",{opening}{text}{closing},"done":false}}\n')
+        lines.append(f'{head}{fraction:09d}Z",{opening}{text}{closing}')
     return lines
 
 

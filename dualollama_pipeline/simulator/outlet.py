@@ -5,10 +5,12 @@ empties it at the network's pace. Statuses are chosen here; bytes are sent in `a
 """
 
 import asyncio
+import json
 from collections import deque
 
 from dualollama_pipeline.simulator.asked import Asked
 from dualollama_pipeline.simulator.call import Call, Ending
+from dualollama_pipeline.simulator.events import as_event, error_body, final_events, token_events
 from dualollama_pipeline.simulator.lines import (
     as_line,
     bare_record,
@@ -33,6 +35,7 @@ class Outlet:
         self.news = asyncio.Event()
         self._model = asked.model
         self._is_chat = asked.is_chat
+        self.is_openai = asked.is_openai
         self._texts: list[str] = []
         self._chunks: deque[bytes] = deque()
 
@@ -51,9 +54,14 @@ class Outlet:
 
     def fail(self, status: int, message: str) -> None:
         """End with an error: a status if nothing was sent yet, a line in the stream otherwise."""
+        is_stream = self.status is not None
         if self.status is None:
             self.status = status
-        self._chunks.append(as_line({"error": message}).encode())
+        said = as_line({"error": message})
+        if self.is_openai:
+            body = json.dumps(error_body(status, message))
+            said = as_event(body) if is_stream else body
+        self._chunks.append(said.encode())
         self.is_closed = True
         self.news.set()
 
@@ -74,12 +82,18 @@ class Outlet:
             return []
         first = self.call.n_emitted - len(instants)
         texts = self._texts[first : self.call.n_emitted]
+        if self.is_openai:
+            return token_events(self._model, instants, texts)
         return token_lines(self._model, instants, texts, is_chat=self._is_chat)
 
     def _last_lines(self, ending: Ending) -> list[str]:
         call, model = self.call, self._model
         text = "" if self.is_ndjson else "".join(self._texts[: call.n_emitted])
         words = said(text, is_chat=self._is_chat)
+        if self.is_openai:
+            refusal = [json.dumps(error_body(400, call.refusal))]
+            events = {Ending.FINAL: final_events(model, call), Ending.REFUSED: refusal}
+            return events.get(ending, [])
         if ending is Ending.REFUSED:
             return [as_line({"error": call.refusal})]
         if ending is Ending.LOADED:

@@ -2,7 +2,8 @@
 
 What the ruler is held against: it writes tokens at planned instants and says in each record when it
 really wrote (`written_ns`) and when the request had arrived (`request_ns`), both of the monotonic
-clock that all processes of one machine share. Speaks just enough of /api/generate and /api/version.
+clock that all processes of one machine share. Speaks just enough of /api/generate, of
+/v1/chat/completions (as llama-server), and of what is asked before.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ MODEL = "paced:latest"
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
-VERSION = b'HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n{"version":"paced"}'
+GREETING = json.dumps({"version": "paced", "data": [{"id": MODEL}]}).encode()
+VERSION = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(GREETING), GREETING)
 # Writes one answer to what the prompt asks for; the instant is when the request had arrived.
 Play = Callable[[asyncio.StreamWriter, dict[str, Any], int], Awaitable[None]]
 SPIN_S = 0.001  # asyncio wakes up to a millisecond late; the last one is waited out
@@ -43,13 +45,36 @@ async def _until(instant_ns: int) -> None:
         pass
 
 
-def chunk(record: dict[str, object]) -> bytes:
+Say = Callable[[dict[str, Any]], bytes]
+
+
+def in_chunk(payload: bytes) -> bytes:
+    """Return bytes as one HTTP chunk."""
+    return b"%x\r\n%s\r\n" % (len(payload), payload)
+
+
+def chunk(record: dict[str, Any]) -> bytes:
     """Return a record as one line in one HTTP chunk."""
-    line = json.dumps(record).encode() + b"\n"
-    return b"%x\r\n%s\r\n" % (len(line), line)
+    return in_chunk(json.dumps(record).encode() + b"\n")
 
 
-async def _play(writer: asyncio.StreamWriter, asked: dict[str, Any], request_ns: int) -> None:
+def event(record: dict[str, Any]) -> bytes:
+    """Return a record as OpenAI's protocol has it, in one HTTP chunk; the last one with the end."""
+    said = {name: record[name] for name in ("model", "request_ns", "written_ns") if name in record}
+    reason = record.get("done_reason")
+    choice = {"index": 0, "delta": {"content": record["response"]}, "finish_reason": reason}
+    data = [json.dumps(said | {"choices": [choice]})]
+    if reason is not None:
+        n_tokens = record["eval_count"]
+        usage = {"prompt_tokens": 1, "completion_tokens": n_tokens}
+        timings = {"predicted_n": n_tokens, "predicted_ms": record["eval_duration"] / 1e6}
+        data += [json.dumps({"choices": [], "usage": usage, "timings": timings}), "[DONE]"]
+    return in_chunk("".join(f"data: {each}\n\n" for each in data).encode())
+
+
+async def _play(
+    writer: asyncio.StreamWriter, asked: dict[str, Any], request_ns: int, say: Say = chunk
+) -> None:
     """Write one answer; a gap of 0 means as fast as the socket takes it."""
     schedule = Schedule(**asked)
     base = {"model": MODEL, "created_at": "2026-01-01T00:00:00Z", "request_ns": request_ns}
@@ -59,7 +84,7 @@ async def _play(writer: asyncio.StreamWriter, asked: dict[str, Any], request_ns:
         if schedule.gap_ms > 0 or number == 0:
             await _until(first_ns + int(number * schedule.gap_ms * 1e6))
         written = {"response": " token", "done": False, "written_ns": time.perf_counter_ns()}
-        writer.write(chunk(base | written))
+        writer.write(say(base | written))
         if schedule.gap_ms == 0:
             await writer.drain()
     ended_ns = time.perf_counter_ns()
@@ -74,7 +99,7 @@ async def _play(writer: asyncio.StreamWriter, asked: dict[str, Any], request_ns:
         "eval_count": schedule.tokens,
         "eval_duration": max(ended_ns - first_ns, 1),
     }
-    writer.write(chunk(base | final) + b"0\r\n\r\n")
+    writer.write(say(base | final) + b"0\r\n\r\n")
     await writer.drain()
 
 
@@ -87,8 +112,12 @@ async def _connection(
             _, _, length = head.partition(b"content-length:")
             body = await reader.readexactly(int(length.split()[0])) if length else b""
             request_ns = time.perf_counter_ns()
-            if body:
-                await play(writer, json.loads(json.loads(body)["prompt"]), request_ns)
+            asked = json.loads(body) if body else {}
+            if "messages" in asked:
+                schedule = json.loads(asked["messages"][0]["content"])
+                await _play(writer, schedule, request_ns, event)
+            elif asked:
+                await play(writer, json.loads(asked["prompt"]), request_ns)
             else:
                 writer.write(VERSION)
     except (asyncio.IncompleteReadError, ConnectionError):

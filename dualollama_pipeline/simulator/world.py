@@ -52,6 +52,10 @@ class World:
 
     # --- what the outside may do at the present instant
 
+    def n_slots(self, server: int) -> int:
+        """The calls that one of a server's models answers at a time."""
+        return self._slots[server]
+
     def submit(self, request: Request) -> Call:
         """Receive a request now. It takes part as soon as time passes."""
         draws = draw(self.profile, request.key, is_first=request.is_first)

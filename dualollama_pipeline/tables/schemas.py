@@ -116,7 +116,8 @@ CALL_TABLE = table(
         lambda df: (
             df["status"].ne("ok")
             | df[["n_tokens", "total_ms"]].notna().all(axis=1)
-            & (df["eval_ms"].notna() | df["n_tokens"].eq(1))  # Ollama 0.25 leaves it out for one
+            # Ollama 0.25 leaves it out for one token, its /v1 and vLLM tell no times at all
+            & (df["eval_ms"].notna() | df["n_tokens"].eq(1) | df["server_total_ms"].isna())
             & df["failure_kind"].isna()
         ),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isnan
-from statistics import median
+from statistics import median, median_low
 from typing import TYPE_CHECKING, NamedTuple
 
 from dualollama_pipeline.core.study import SHARED
@@ -81,15 +81,35 @@ def warm_limit_ms(median_load_ms: float, prepared_load_ms: float = NAN) -> float
 
 
 def mark_reloads(rows: Sequence[Row], journal: Journal) -> None:
-    """Add is_reload: a load well above what is usual on that server outside `shared`."""
+    """Add is_reload: a load well above what is usual on that server outside `shared`.
+
+    Servers that do not speak Ollama's protocol tell no load: a first token far later than is usual
+    for that agent and stage looks like one; in `shared` it may have queued, so nobody knows.
+    """
     prepared_s = _prepared_loads_s(journal)
+    others = journal.batch.plan.protocols if journal.batch is not None else {}
     for (server,), mine in grouped(rows, "server").items():
+        if server in others:
+            for same in grouped(mine, "agent", "stage").values():
+                _mark_late_first_tokens(same)
+            continue
         usual_ms = _median(row["load_ms"] for row in mine if row["arm"] != SHARED)
         at_home = prepared_s.get((server, mine[0]["agent"]), NAN)
         for row in mine:
             load_s = prepared_s.get((server, row["agent"]), at_home)
             limit_ms = warm_limit_ms(usual_ms, MS_PER_S * load_s)
             row["is_reload"] = None if isnan(row["load_ms"]) else row["load_ms"] > limit_ms
+
+
+def _mark_late_first_tokens(rows: Sequence[Row]) -> None:
+    """Add is_reload to calls of one agent and stage by their first tokens."""
+    known = [row["ttft_ms"] for row in rows if row["arm"] != SHARED and row["ttft_ms"] > 0]
+    usual_ms = median_low(known) if known else NAN  # low: of two calls, one may be cold
+    factor = guards.LATE_TTFT_FACTOR
+    for row in rows:
+        late_ms = row["ttft_ms"] - usual_ms
+        is_late = late_ms > guards.LATE_TTFT_MS and row["ttft_ms"] > factor * usual_ms
+        row["is_reload"] = None if row["arm"] == SHARED or isnan(late_ms) else is_late
 
 
 def _prepared_loads_s(journal: Journal) -> dict[tuple[str, str], float]:

@@ -45,7 +45,9 @@ def _answer(call: Row) -> Iterator[Told]:
     if call["is_degenerate"]:
         yield "WARN", "loop", f"ends in a loop (shortened {call['repetition_ratio']:.0f} x)"
     if call["is_reload"] and call["arm"] != SHARED:
-        yield "ERROR", "warm", f"cold load of {call['load_ms']:.0f} ms"
+        load_ms, ttft_ms = call["load_ms"], call["ttft_ms"]
+        late = f"looks like a load: the first token came after {ttft_ms:.0f} ms, others far sooner"
+        yield "ERROR", "warm", late if math.isnan(load_ms) else f"cold load of {load_ms:.0f} ms"
     if not call["stamps_in_order"]:
         yield "ERROR", "monotonic", "stamps are not in order"
 

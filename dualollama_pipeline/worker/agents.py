@@ -9,20 +9,19 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.design import nonce
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.parity import report_prompt
-from dualollama_pipeline.ollama.client import Exchange, OllamaClient
-from dualollama_pipeline.ollama.stream import Answer, StreamError, read_answer
+from dualollama_pipeline.transport.answer import Answer, StreamError
+from dualollama_pipeline.transport.exchange import Exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import httpx
 
-    from dualollama_pipeline.core.plan import Plan, PlannedAgent, Stage, Turn
+    from dualollama_pipeline.core.plan import Plan, PlannedAgent, Stage
+    from dualollama_pipeline.transport.client import Body, Client
     from dualollama_pipeline.worker.clock import Clock
 
 
@@ -31,7 +30,7 @@ class AgentRun:
     """What an agent was to do, and what it has done so far."""
 
     planned: PlannedAgent
-    client: OllamaClient
+    client: Client
     exchanges: list[Exchange] = field(default_factory=list)
 
 
@@ -49,53 +48,14 @@ class Attempt:
     thinking: frozenset[str] = frozenset()
 
 
-# An answer of this form cannot end within 300 tokens: 80 strings of 10 characters are more.
-ENDLESS = {
-    "type": "array",
-    "items": {"type": "string", "minLength": 10},
-    "minItems": 80,
-}
+def request_body(client: Client, agent: PlannedAgent, stage: Stage, attempt: Attempt) -> Body:
+    """Build the body of a generation.
 
-
-def request_body(agent: PlannedAgent, stage: Stage, attempt: Attempt) -> dict[str, Any]:
-    """Build the body of a generation; an option that is not set is not sent.
-
-    A later attempt gets a nonce of its own: the server may hold the first one's prompt. `parity`
-    sends what TR114's program sent: no nonce, seed, num_predict, keep_alive, truncate or shift.
+    A later attempt gets a nonce of its own: the server may hold the first one's prompt.
     """
-    options: dict[str, int | float] = agent.options.given()
-    if attempt.plan.workload == "parity":
-        return {"model": agent.model, "prompt": stage.prompt, "stream": True, "options": options}
-    prefix = stage.nonce if attempt.number == 1 else nonce(stage.nonce, attempt.number)
-    fixed = {"num_predict": stage.num_predict, "seed": stage.seed}
-    options |= {name: value for name, value in fixed.items() if value is not None}
-    return {
-        "model": agent.model,
-        **asking(attempt.plan, stage.prompt, stage.said, prefix),
-        "stream": True,
-        "options": options,
-        "keep_alive": attempt.plan.keep_alive,
-        **({"think": bool(agent.think)} if agent.model in attempt.thinking else {}),
-        **({"format": ENDLESS} if attempt.plan.hold_length else {}),
-        "truncate": False,  # refuse a prompt that does not fit: Ollama would cut it in silence
-        "shift": False,
-    }
-
-
-def asking(plan: Plan, prompt: str, said: Sequence[Turn] = (), prefix: str = "") -> dict[str, Any]:
-    """Return the field that carries a prompt; an empty one only loads the model.
-
-    `said` goes before it, `prefix` before all.
-    """
-    if plan.api != "chat":
-        return {"prompt": prefix + prompt}
-    if not prompt:
-        return {"messages": []}
-    words = [(("user", turn.user), ("assistant", turn.answer or "")) for turn in said]
-    spoken = [*(pair for turn in words for pair in turn), ("user", prompt)]
-    messages = [{"role": role, "content": text} for role, text in spoken]
-    messages[0]["content"] = prefix + messages[0]["content"]
-    return {"messages": messages}
+    if attempt.number > 1:
+        stage = stage.model_copy(update={"nonce": nonce(stage.nonce, attempt.number)})
+    return client.body(attempt.plan, agent, stage, thinks=agent.model in attempt.thinking)
 
 
 def _filled(agent: PlannedAgent, stage: Stage, answers: dict[str, str]) -> Stage:
@@ -113,7 +73,7 @@ def _filled(agent: PlannedAgent, stage: Stage, answers: dict[str, str]) -> Stage
 def _prepare(run: AgentRun, stage: Stage, attempt: Attempt) -> tuple[httpx.Request, Exchange]:
     exchange = Exchange(url=run.client.url, model=run.planned.model)
     headers = attempt.clock.headers(attempt.trial_id, run.planned.name, stage.name)
-    body = request_body(run.planned, stage, attempt)
+    body = request_body(run.client, run.planned, stage, attempt)
     return run.client.prepare(body, headers, exchange), exchange
 
 
@@ -121,7 +81,7 @@ def _text_of(exchange: Exchange) -> str | None:
     """Return the text of an answer, None if it is none."""
     answer = Answer()
     try:
-        read_answer(answer, exchange.pieces, exchange.stamps.received_ns, exchange.model)
+        exchange.read(answer)
     except StreamError:
         return None
     return "".join(answer.texts)

@@ -22,8 +22,8 @@ from dualollama_pipeline.core.records import (
 from dualollama_pipeline.machine.conditions import look_around
 from dualollama_pipeline.machine.description import describe_machine
 from dualollama_pipeline.machine.gpu import GpuWatch
-from dualollama_pipeline.ollama.failures import may_pass, way_out_of_failure
 from dualollama_pipeline.ollama.identity import moves_together, same_process
+from dualollama_pipeline.transport.failures import may_pass
 from dualollama_pipeline.worker.agents import AgentRun
 from dualollama_pipeline.worker.call import skipped_call
 from dualollama_pipeline.worker.connections import Connections, connect
@@ -200,13 +200,14 @@ class _Batch:
             preparations = await self._residency.ensure(trial)
             for record in preparations:
                 self._writer.append(record)
-            failures = [record.failure for record in preparations if record.failure is not None]
-            if not failures:
+            failed = [(r.server, r.failure) for r in preparations if r.failure is not None]
+            if not failed:
                 return None
-            what = failures[0]
-            if not may_pass(failures):
+            server, what = failed[0]
+            if not may_pass([failure for _, failure in failed]):
                 if not any(self._made.values()):
-                    raise ServerError(f"{what.url}: {what.text}", way_out_of_failure(what))
+                    way_out = self._connections.control[server].way_out(what)
+                    raise ServerError(f"{what.url}: {what.text}", way_out)
                 return what
             if share is None:
                 raise ServerError(f"{what.url} was given up: {what.text}", GO_ON)
@@ -288,5 +289,5 @@ class _Batch:
         if not found.by_expiry:
             return found.urls
         first, second = (self._connections.control[name] for name in found.names)
-        model, touch = found.model, self._residency.touch(found.names[0], found.model)
+        model, touch = found.model, self._residency.touch(found.names[0], found.model) or {}
         return found.urls if await moves_together(first, second, model, touch) else None

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.records import CallRecord, FailureKind, Status
 from dualollama_pipeline.ollama.plausible import contradiction
-from dualollama_pipeline.ollama.stream import Answer, StreamError, read_answer
+from dualollama_pipeline.transport.answer import Answer, StreamError
 
 if TYPE_CHECKING:
     from dualollama_pipeline.core.plan import PlannedAgent, Stage
-    from dualollama_pipeline.ollama.client import Exchange
+    from dualollama_pipeline.transport.exchange import Exchange
     from dualollama_pipeline.worker.clock import Clock
 
 
@@ -81,7 +81,7 @@ def _parse(exchange: Exchange, answer: Answer) -> None:
     if exchange.failure is not None and exchange.phase != "streaming":
         return  # no body, or an error page
     try:
-        read_answer(answer, exchange.pieces, exchange.stamps.received_ns, exchange.model)
+        exchange.read(answer)
     except StreamError as error:
         exchange.fail(error.kind, str(error), error.excerpt)
 

@@ -17,8 +17,9 @@ from dualollama_pipeline.core.units import MS_PER_S, NS_PER_S
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dualollama_pipeline.ollama.client import Exchange, OllamaClient
-    from dualollama_pipeline.ollama.stream import Answer
+    from dualollama_pipeline.transport.answer import Answer
+    from dualollama_pipeline.transport.client import Client
+    from dualollama_pipeline.transport.exchange import Exchange
 
 RECEIVED_HEADER = "X-Simulated-Received-Ns"
 
@@ -58,7 +59,7 @@ class RealClock:
         """Nobody needs to know."""
 
     def headers(self, trial_id: str, agent: str, stage: str) -> Mapping[str, str]:  # noqa: ARG002 the seam's signature
-        """Send nothing that Ollama would not expect."""
+        """Send nothing that a real server would not expect."""
         return {}
 
     def sent_ns(self, exchange: Exchange) -> int | None:
@@ -81,7 +82,7 @@ class RealClock:
 class SimulatedClock:
     """Virtual instants that the simulator writes into its answers (SIMULATOR.md)."""
 
-    def __init__(self, simulator: OllamaClient) -> None:
+    def __init__(self, simulator: Client) -> None:
         self._simulator = simulator
 
     async def begin(self, trial_id: str, agents: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dualollama_pipeline.core.credentials import credentials_of
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.ollama.client import OllamaClient
-from dualollama_pipeline.ollama.identity import snapshot
+from dualollama_pipeline.openai.client import OpenAIClient
 from dualollama_pipeline.worker.agents import Attempt
 from dualollama_pipeline.worker.clock import Clock, RealClock, SimulatedClock
 
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from dualollama_pipeline.core.plan import Plan
+    from dualollama_pipeline.core.protocol import Protocol
     from dualollama_pipeline.core.records import ServerIdentity
     from dualollama_pipeline.machine.gpu import GpuWatch
+    from dualollama_pipeline.transport.client import Client
 
     Pause = Callable[[float], Awaitable[None]]
+
+# The one place that knows which protocols there are.
+CLIENTS: dict[Protocol, type[Client]] = {"ollama": OllamaClient, "openai": OpenAIClient}
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,8 @@ class Connections:
 
     plan: Plan
     clock: Clock
-    control: dict[str, OllamaClient]
-    agents: dict[tuple[str, str], OllamaClient]
+    control: dict[str, Client]
+    agents: dict[tuple[str, str], Client]
     pause: Pause
     thinking: frozenset[str] = frozenset()
 
@@ -41,12 +46,20 @@ class Connections:
         Raises:
             ServerError: a server does not answer, or lacks a model.
         """
-        agents = [agent for trial in self.plan.trials for agent in trial.agents]
-        at_home = {(a.server, a.model) for a in agents if self.plan.agents[a.name] == a.server}
+        wanted: dict[tuple[str, str], set[str]] = {}
+        at_home = set()
+        for trial in self.plan.trials:
+            for agent in trial.agents:
+                asked = wanted.setdefault((agent.server, agent.model), set())
+                asked.update(agent.options.given())
+                asked.update({"hold_length"} if self.plan.hold_length else ())
+                if self.plan.agents[agent.name] == agent.server:
+                    at_home.add((agent.server, agent.model))
         found = []
-        for server, model in sorted({(agent.server, agent.model) for agent in agents}):
+        for (server, model), asked in sorted(wanted.items()):
             try:
-                found.append(await snapshot(self.control[server], server, model, gpus, tries))
+                client = self.control[server]
+                found.append(await client.identity(server, model, asked, gpus, tries))
             except ServerError as error:
                 if (server, model) in at_home:
                     raise
@@ -72,10 +85,10 @@ async def connect(plan: Plan, pause: Pause = asyncio.sleep) -> AsyncIterator[Con
     """
     async with AsyncExitStack() as stack:
 
-        async def client(server: str) -> OllamaClient:
+        async def client(server: str) -> Client:
+            speaks = CLIENTS[plan.protocol_of(server)]
             url, known = plan.servers[server], credentials_of(server)
-            opened = OllamaClient(url, plan.deadlines, known, pause)
-            return await stack.enter_async_context(opened)
+            return await stack.enter_async_context(speaks(url, plan.deadlines, known, pause))
 
         control = {server: await client(server) for server in plan.servers}
         pairs = {(agent.name, agent.server) for trial in plan.trials for agent in trial.agents}

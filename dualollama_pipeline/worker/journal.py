@@ -27,7 +27,7 @@ from dualollama_pipeline.core.records import (
     Status,
     TrialRecord,
 )
-from dualollama_pipeline.ollama.failures import may_pass
+from dualollama_pipeline.transport.failures import may_pass
 
 _RECORD: TypeAdapter[AnyRecord] = TypeAdapter(JournalRecord)
 END_RECORD_BYTES = 4096  # an end record is far shorter

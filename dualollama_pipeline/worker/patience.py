@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.records import Failure, FailureKind, Status
-from dualollama_pipeline.ollama.failures import may_pass
+from dualollama_pipeline.transport.failures import may_pass
 
 if TYPE_CHECKING:
     from dualollama_pipeline.core.plan import Plan, PlannedTrial

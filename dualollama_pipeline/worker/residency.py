@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.design import nonce
 from dualollama_pipeline.core.errors import ServerError
@@ -22,8 +22,8 @@ from dualollama_pipeline.core.records import (
     TrialRecord,
 )
 from dualollama_pipeline.core.units import NS_PER_S
-from dualollama_pipeline.ollama.client import Exchange, OllamaClient
-from dualollama_pipeline.worker.agents import Attempt, asking, request_body
+from dualollama_pipeline.transport.exchange import Exchange
+from dualollama_pipeline.worker.agents import Attempt, request_body
 from dualollama_pipeline.worker.call import Window, call_record
 from dualollama_pipeline.worker.events import notice
 
@@ -31,13 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dualollama_pipeline.core.plan import PlannedAgent, PlannedTrial
+    from dualollama_pipeline.transport.client import Body
     from dualollama_pipeline.worker.connections import Connections
     from dualollama_pipeline.worker.events import Tell
 
 Held = tuple[str, str]  # a server, and the full name of a model on it
 WARM_UP_TOKENS = 32
-UNLOAD_DEADLINE_S = 30.0
-POLL_S = 0.1
 CONTROL_TRIES = 3
 TELL_AFTER_S = 5.0  # a load that takes longer is worth a word
 TOUCH_KEEP_ALIVE = "31m"  # not the plan's: a touch has to move the expiry
@@ -107,7 +106,7 @@ class Residency:
         for agent in agents:
             try:
                 if agent is self._home[agent.server] and self._plan.workload != "parity":
-                    await self._unload_all(self._clients[agent.server])
+                    await self._clients[agent.server].unload_all()
                     self._ready = {held for held in self._ready if held[0] != agent.server}
             except ServerError as error:
                 return [self._refused(agent, trial, error)]
@@ -126,23 +125,22 @@ class Residency:
     async def _is_crowded(self, guest: PlannedAgent) -> bool:
         """Say whether a server has dropped a model for a guest's; forget what it has dropped."""
         try:
-            names = {full_name(name) for name in await self._loaded(self._clients[guest.server])}
+            loaded = await self._clients[guest.server].loaded()
         except ServerError:
             return False  # what is wrong with it, the trial will say
+        if loaded is None:
+            return False
+        names = {full_name(name) for name in loaded}
         gone = {held for held in self._ready if held[0] == guest.server and held[1] not in names}
         self._ready -= gone
         return bool(gone)
 
-    def touch(self, server: str, model: str) -> dict[str, Any]:
+    def touch(self, server: str, model: str) -> Body | None:
         """Return a request that changes nothing of a ready server but when a model expires."""
         agent = self._wanted.get((server, full_name(model)), self._home[server])
-        body = request_body(agent, agent.stages[0], self._connections.attempt("touch", 1))
-        return {
-            **body,
-            **asking(self._plan, ""),
-            "stream": False,
-            "keep_alive": TOUCH_KEEP_ALIVE,
-        }
+        client = self._clients[server]
+        body = request_body(client, agent, agent.stages[0], self._connections.attempt("touch", 1))
+        return client.loading(body, TOUCH_KEEP_ALIVE)
 
     def _refused(
         self, agent: PlannedAgent, trial: PlannedTrial, error: ServerError
@@ -163,7 +161,10 @@ class Residency:
         )
 
     def disturbed_by(self, trial: PlannedTrial, record: TrialRecord) -> None:
-        """Note what a trial left behind: other options on a server, or a failure."""
+        """Note what a trial left behind: other options on a server, or a failure.
+
+        A server that drops models as it likes is warmed before every trial.
+        """
         for agent in trial.agents:
             home = self._home[agent.server]
             wanted = self._wanted.get(_held(agent), home)
@@ -171,52 +172,32 @@ class Residency:
                 self._ready -= {_held(agent), _held(home)}
             elif agent.server in self._crowded and _held(agent) != _held(home):
                 self._ready.discard(_held(home))
-
-    async def _unload_all(self, client: OllamaClient) -> None:
-        """Unload whatever is there and wait until it is gone: num_gpu and num_ctx are sticky.
-
-        Raises:
-            ServerError: a model is still there after 30 s.
-        """
-        try:
-            async with asyncio.timeout(UNLOAD_DEADLINE_S):
-                while loaded := await self._loaded(client):
-                    for name in loaded:
-                        body = {"model": name, "prompt": "", "keep_alive": 0, "stream": False}
-                        await client.json("POST", "/api/generate", body, CONTROL_TRIES)
-                    await asyncio.sleep(POLL_S if await self._loaded(client) else 0)
-        except TimeoutError as error:
-            raise ServerError(
-                f"{client.url}: a model is still loaded {UNLOAD_DEADLINE_S:.0f} s after unloading",
-                "is somebody else using this server? stop them, or restart the server",
-            ) from error
-
-    async def _loaded(self, client: OllamaClient) -> list[str]:
-        models = (await client.json("GET", "/api/ps", tries=CONTROL_TRIES)).get("models")
-        entries = models if isinstance(models, list) else []
-        return [str(entry["name"]) for entry in entries if isinstance(entry, dict)]
+        self._ready = {held for held in self._ready if self._clients[held[0]].holds_models}
 
     async def _prepare(
         self, agent: PlannedAgent, trial: PlannedTrial, attempt: Attempt
     ) -> PreparationRecord:
-        """Load the model, then one discarded warm-up."""
+        """Load the model where that is ours to do, then one discarded warm-up."""
         client, limits = self._clients[agent.server], self._plan.deadlines
         stage = agent.stages[0].model_copy(
             update={"nonce": nonce(attempt.trial_id), "num_predict": WARM_UP_TOKENS}
         )
-        warm_up = request_body(agent, stage, attempt)
-        warm_up["options"]["num_predict"] = WARM_UP_TOKENS  # of any workload; it is discarded
-        loading = {**warm_up, **asking(self._plan, ""), "stream": False}
-        exchange = Exchange(url=client.url, model=agent.model)
-        headers = self._clock.headers(attempt.trial_id, agent.name, "load")
+        warm_up = request_body(client, agent, stage, attempt)
+
+        async def send(name: str, body: Body) -> Exchange:
+            exchange = Exchange(url=client.url, model=agent.model)
+            headers = self._clock.headers(attempt.trial_id, agent.name, name)
+            await client.generate(body, headers, exchange)
+            return exchange
+
+        loading, load_s = client.loading(warm_up), None
         loads = f"server {agent.server} loads {agent.model} (at most {limits.load_s:.0f} s)"
         with self._told_if_slow(loads):
-            await client.generate(loading, headers, exchange)
-        load_s = _wall_s(exchange) if self._plan.clock == "real" else None
-        if exchange.failure is None:
-            exchange = Exchange(url=client.url, model=agent.model)
-            headers = self._clock.headers(attempt.trial_id, agent.name, "warm_up")
-            await client.generate(warm_up, headers, exchange)
+            exchange = await (send("load", loading) if loading else send("warm_up", warm_up))
+        if loading is not None:
+            load_s = _wall_s(exchange) if self._plan.clock == "real" else None
+            if exchange.failure is None:
+                exchange = await send("warm_up", warm_up)
         with suppress(ServerError):  # a server that is gone shows in the exchange
             await self._clock.leave(attempt.trial_id, agent.name)
         call = call_record(agent, stage, exchange, Window(self._clock, 0, interrupted=False))
@@ -227,6 +208,7 @@ class Residency:
             status=call.status,
             failure=call.failure,
             load_s=load_s,
+            by_server=not client.holds_models,
         )
 
     @contextmanager

@@ -16,13 +16,17 @@ from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.plan import Deadlines
+from dualollama_pipeline.core.protocol import OLLAMA
 from dualollama_pipeline.core.records import RulerRecord
 from dualollama_pipeline.core.units import ns_to_ms
-from dualollama_pipeline.ollama.client import Exchange, OllamaClient
+from dualollama_pipeline.transport.exchange import Exchange
+from dualollama_pipeline.worker.connections import CLIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+    from dualollama_pipeline.core.protocol import Protocol
 
 MODEL = "paced:latest"
 STREAMS, REQUESTS = 2, 20
@@ -52,7 +56,7 @@ def paced_server() -> Iterator[str]:
 
 
 async def examine_ruler(
-    server: Callable[[], AbstractContextManager[str]] = paced_server,
+    server: Callable[[], AbstractContextManager[str]] = paced_server, protocol: Protocol = OLLAMA
 ) -> RulerRecord:
     """Hold the ruler against a server with a known schedule, started for it.
 
@@ -61,7 +65,7 @@ async def examine_ruler(
     """
     try:
         with server() as url:
-            return await calibrate(url)
+            return await calibrate(url, protocol)
     except (OSError, ValueError, ArithmeticError, LookupError, ServerError) as error:
         raise ServerError(
             f"the ruler could not be examined ({type(error).__name__}: {error})",
@@ -69,9 +73,9 @@ async def examine_ruler(
         ) from error
 
 
-async def calibrate(url: str) -> RulerRecord:
+async def calibrate(url: str, protocol: Protocol = OLLAMA) -> RulerRecord:
     """Read `REQUESTS` answers on each of two concurrent streams and compare the stamps."""
-    streams = await asyncio.gather(*(_stream(url) for _ in range(STREAMS)))
+    streams = await asyncio.gather(*(_stream(url, protocol) for _ in range(STREAMS)))
     exchanges = [exchange for stream in streams for exchange in stream]
     ttft, gaps, rates = zip(*map(_errors, exchanges), strict=True)
     all_gaps = sorted(gap for some in gaps for gap in some)
@@ -84,11 +88,16 @@ async def calibrate(url: str) -> RulerRecord:
     )
 
 
-async def _stream(url: str) -> list[Exchange]:
-    body = {"model": MODEL, "prompt": json.dumps(SCHEDULE), "stream": True}
+async def _stream(url: str, protocol: Protocol) -> list[Exchange]:
+    schedule = json.dumps(SCHEDULE)
+    asked: dict[Protocol, dict[str, object]] = {
+        "ollama": {"prompt": schedule},
+        "openai": {"messages": [{"role": "user", "content": schedule}]},
+    }
+    body = {"model": MODEL, "stream": True, **asked[protocol]}
     exchanges = []
-    async with OllamaClient(url, Deadlines()) as client:
-        await client.version()
+    async with CLIENTS[protocol](url, Deadlines()) as client:
+        await client.greet()
         for _ in range(REQUESTS):
             exchange = Exchange(url=url, model=MODEL)
             await client.generate(body, {}, exchange)
@@ -98,7 +107,8 @@ async def _stream(url: str) -> list[Exchange]:
 
 def _errors(exchange: Exchange) -> tuple[int, list[int], float]:
     """Return (TTFT error in ns, absolute gap errors in ns, rate error in percent)."""
-    records = [json.loads(line) for line in b"".join(exchange.pieces).splitlines()]
+    lines = [line.removeprefix(b"data: ") for line in b"".join(exchange.pieces).splitlines()]
+    records = [json.loads(line) for line in lines if line.startswith(b"{")]
     written = [record["written_ns"] for record in records if "written_ns" in record]
     received = exchange.stamps.received_ns[: len(written)]
     sent = exchange.stamps.sent_ns or 0

@@ -6,6 +6,7 @@ import asyncio
 import select
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.worker.batch import check_plan, run_batch
@@ -51,7 +52,8 @@ async def _until_stopped(
     plan: Plan, journal: Journal, writer: JournalWriter, tell: Tell, guard: bool
 ) -> None:
     loop = asyncio.get_running_loop()
-    task = asyncio.ensure_future(run_batch(plan, journal, writer, tell, examine_ruler))
+    ruler = partial(examine_ruler, protocol=plan.protocol_of(next(iter(plan.servers))))
+    task = asyncio.ensure_future(run_batch(plan, journal, writer, tell, ruler))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
     if guard:

@@ -75,7 +75,7 @@ async def run_trial(
 async def _run_agents(attempt: Attempt, runs: list[AgentRun]) -> None:
     with suppress(ServerError):  # a server that is gone shows in the exchanges that follow
         for run in runs:
-            await run.client.version()  # opens the connection, off the clock
+            await run.client.greet()  # opens the connection, off the clock
         await attempt.clock.begin(attempt.trial_id, [run.planned.name for run in runs])
     barrier = asyncio.Barrier(len(runs))
     with _no_garbage_collection():

@@ -21,8 +21,9 @@ from dualollama_pipeline.bench.doctor import (
     plans_of,
 )
 from dualollama_pipeline.bench.servers import ServerPair
+from dualollama_pipeline.core.protocol import Protocol
 from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.worker.connections import connect
+from dualollama_pipeline.worker.connections import CLIENTS, connect
 from dualollama_pipeline.worker.lock import pair_lock
 from dualollama_pipeline.worker.ruler import calibrate, paced_server
 from dualollama_pipeline_tests.field.stand_in import stand_ins
@@ -197,10 +198,11 @@ def test_a_warehouse_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert "DUALOLLAMA_WAREHOUSE" in finding.way_out
 
 
-def test_the_ruler_sees_what_the_schedule_says() -> None:
+@pytest.mark.parametrize("protocol", CLIENTS)
+def test_the_ruler_sees_what_the_schedule_says(protocol: Protocol) -> None:
     """Wide limits: this holds the arithmetic, `make bench` the precision."""
     with paced_server() as url:
-        result = asyncio.run(calibrate(url))
+        result = asyncio.run(calibrate(url, protocol))
     assert result.n == 40
     assert 0 < result.ttft_error_median_ms < 10
     assert result.rate_error_pct < 20

@@ -15,6 +15,7 @@ from dualollama_pipeline.core.errors import ServersChangedError
 from dualollama_pipeline.core.plan import Plan
 from dualollama_pipeline.core.records import BatchRecord, EndRecord, TrialRecord
 from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.worker.agents import Attempt, request_body
 from dualollama_pipeline.worker.clock import RealClock
 from dualollama_pipeline.worker.journal import JournalWriter
@@ -79,7 +80,9 @@ def test_a_length_that_is_held_is_asked_of_the_server_and_is_another_plan(tmp_pa
     bodies = []
     for plan in (held.plans[0], held.plans[0].model_copy(update={"hold_length": False})):
         agent = plan.trials[0].agents[0]
-        bodies.append(request_body(agent, agent.stages[0], Attempt("t", 1, plan, RealClock())))
+        client = OllamaClient(PAIR.urls["a"], plan.deadlines)
+        attempt = Attempt("t", 1, plan, RealClock())
+        bodies.append(request_body(client, agent, agent.stages[0], attempt))
     form = bodies[0]["format"]
     # a token is at most some four characters: 80 texts of 10 are more than the 300 asked for
     assert form["minItems"] * form["items"]["minLength"] >= 2 * bodies[0]["options"]["num_predict"]

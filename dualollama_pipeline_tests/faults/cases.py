@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.core.records import FailureKind
@@ -78,7 +79,60 @@ def in_chat(record: bytes) -> bytes:
     return json.dumps(content | {"message": message}, ensure_ascii=False).encode() + b"\n"
 
 
-SHAPES: dict[str, Callable[[bytes], bytes]] = {"generate": lambda record: record, "chat": in_chat}
+def in_events(record: bytes) -> bytes:
+    """Turn a record of /api/generate into events of /v1/chat/completions, the last one into all."""
+    content = json.loads(record)
+    delta = {"content": content["response"]}
+    if "thinking" in content:
+        delta["reasoning_content"] = content["thinking"]
+    if not content["done"]:
+        return chunk_event(content["model"], delta)
+    n, cached = content["eval_count"], content.get("prompt_eval_cached_count") or 0
+    usage = {"prompt_tokens": content.get("prompt_eval_count"), "completion_tokens": n}
+    timings = {
+        "cache_n": cached,
+        "prompt_ms": (content.get("prompt_eval_duration") or 0) / MS,
+        "predicted_n": n,
+        "predicted_ms": (content.get("eval_duration") or 0) / MS,
+    }
+    return last_events(content["model"], content["done_reason"], delta, usage, timings)
+
+
+def event(data: object) -> bytes:
+    """One event, as llama-server writes it."""
+    return b"data: " + json.dumps(data, ensure_ascii=False).encode() + b"\n\n"
+
+
+def chunk_event(model: str | None, delta: object, reason: object = None, **more: Any) -> bytes:
+    """One chunk of a chat completion."""
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    return event({"model": model, "choices": [choice]} | more)
+
+
+DONE = b"data: [DONE]\n\n"
+
+
+def last_events(model: str, reason: object, delta: object, usage: object, timings: object) -> bytes:
+    """What ends a chat completion of llama-server."""
+    counted = {"model": model, "choices": [], "usage": usage, "timings": timings}
+    return chunk_event(model, delta, reason) + event(counted) + DONE
+
+
+Shape = Callable[[bytes], bytes]
+SHAPES: dict[str, Shape] = {"generate": lambda record: record, "chat": in_chat}
+EVENTS = "completions"
+ALL_SHAPES = SHAPES | {EVENTS: in_events}
+# what a failure says of a stream of events, where that of records says something else
+SAID_OF_EVENTS = {
+    "final record": "[DONE]",
+    "JSON": "server-sent event",
+    "None": "server-sent event",
+}
+
+
+def words_for(api: str, text: str) -> str:
+    """Return what a failure must say in this API."""
+    return SAID_OF_EVENTS.get(text, text) if api == EVENTS else text
 
 
 # -- ways of sending ---------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def _one_byte_chunks(records: Sequence[bytes]) -> list[Step]:
     return in_shreds(records, size=1)
 
 
-def _framings(body: bytes, lines: list[bytes]) -> dict[str, list[Step]]:
+def framings(body: bytes, lines: list[bytes]) -> dict[str, list[Step]]:
     """The same body by every legal way of sending it."""
     extended = b"".join(b'%x;ext=1;x="y"\r\n%s\r\n' % (len(line), line) for line in lines)
     odd_head = b"HTTP/1.1 200 ok\r\ncOnTeNt-tYpE:x\r\ntRANSFER-eNCODING:  Chunked \r\n\r\n"
@@ -138,7 +138,7 @@ def legal() -> list[Case]:
             body = odd.edit(b"".join(shape(record) for record in odd.records))
             lines = [line for line in body.splitlines(keepends=True) if line]
             base = Case(name, api, (), None, odd.text, odd.thinking)
-            for framing, steps in _framings(body, lines).items():
+            for framing, steps in framings(body, lines).items():
                 cases.append(replace(base, name=f"{name}@{framing}", steps=steps))
         records = [shape(record) for record in (*TOKENS, final())]
         plain = Case("", api, (), None, ODD_TEXT)
@@ -155,12 +155,12 @@ def legal() -> list[Case]:
                 name="final-of-10-mb@length",
                 steps=answer("200 OK", b"".join([*records[:-1], shape(HUGE_FINAL)])),
             ),
-            *_slow(api, shape),
+            *slow(api, shape),
         ]
     return cases
 
 
-def _slow(api: str, shape: Callable[[bytes], bytes]) -> Iterator[Case]:
+def slow(api: str, shape: Callable[[bytes], bytes]) -> Iterator[Case]:
     """Time passes, but less than the deadlines allow; or the server says why."""
     first, *others = [shape(token(word)) for word in WORDS]
     # a wait under the one deadline may be longer than the other allows

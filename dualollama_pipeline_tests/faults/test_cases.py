@@ -19,12 +19,15 @@ import pytest
 from dualollama_pipeline.core.plan import PlannedAgent, Stage
 from dualollama_pipeline.core.records import CallRecord, FailureKind, Status
 from dualollama_pipeline.core.study import AgentOptions
-from dualollama_pipeline.ollama.client import MAX_LINE_BYTES, Exchange, OllamaClient
+from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.ollama.stream import split_lines
+from dualollama_pipeline.openai.client import OpenAIClient
+from dualollama_pipeline.transport.client import MAX_LINE_BYTES
+from dualollama_pipeline.transport.exchange import Exchange
 from dualollama_pipeline.worker.call import Window, call_record
 from dualollama_pipeline.worker.clock import RealClock
 from dualollama_pipeline_tests.faults.broken import faults
-from dualollama_pipeline_tests.faults.cases import PATIENT, SHAPES, Case
+from dualollama_pipeline_tests.faults.cases import EVENTS, PATIENT, SHAPES, Case
 from dualollama_pipeline_tests.faults.odd import legal
 from dualollama_pipeline_tests.faults.scripted import (
     END,
@@ -40,6 +43,7 @@ from dualollama_pipeline_tests.faults.scripted import (
     token,
 )
 
+CLIENTS = {"generate": OllamaClient, "chat": OllamaClient, EVENTS: OpenAIClient}
 GRACE_S = 2.0
 AT_ONCE = {True: 24, False: 12}  # exchanges that wait may be many, the others would wait
 STAGE = Stage(name="analysis", prompt="p", nonce="n", num_predict=40, seed=1)
@@ -68,8 +72,9 @@ class Outcome:
 
 
 def body_of(api: str, prompt: str) -> dict[str, Any]:
-    asked = {"messages": [{"role": "user", "content": prompt}]} if api == "chat" else {}
-    return {"model": MODEL, "stream": True, **(asked or {"prompt": prompt})}
+    asked = {"prompt": prompt}
+    said = {"messages": [{"role": "user", "content": prompt}]}
+    return {"model": MODEL, "stream": True, **(asked if api == "generate" else said)}
 
 
 async def send(url: str, case: Case, prompt: str) -> Outcome:
@@ -77,7 +82,7 @@ async def send(url: str, case: Case, prompt: str) -> Outcome:
     outcome = Outcome(url, Exchange(url=url, model=MODEL))
     started = time.monotonic()
     try:
-        async with OllamaClient(url, case.deadlines) as client:
+        async with CLIENTS[case.api](url, case.deadlines) as client:
             await client.generate(body_of(case.api, prompt), {}, outcome.exchange)
     except Exception as error:  # noqa: BLE001 the test of this case shows it
         outcome.raised = error
@@ -105,7 +110,7 @@ def play(cases: Sequence[Case]) -> list[Outcome]:
 
     def script(request: Request) -> Sequence[Step]:
         body = json.loads(request.body)
-        prompt = body["messages"][0]["content"] if request.path == "/api/chat" else body["prompt"]
+        prompt = body["messages"][0]["content"] if "messages" in body else body["prompt"]
         assert cases[int(prompt)].api == request.path.rsplit("/", 1)[-1]
         return cases[int(prompt)].steps
 
@@ -289,7 +294,7 @@ def test_a_kept_connection_that_dies_is_no_second_request(api: str) -> None:
 
     async def act() -> Exchange:
         async with serve(script) as (url, _), OllamaClient(url, PATIENT) as client:
-            await client.version()
+            await client.greet()
             exchange = Exchange(url=url, model=MODEL)
             await client.generate(body_of(api, "p"), {}, exchange)
             return exchange

@@ -27,7 +27,8 @@ from typing import Any
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from dualollama_pipeline.ollama.stream import Answer, StreamError, read_answer
+from dualollama_pipeline.ollama.stream import read_answer
+from dualollama_pipeline.transport.answer import Answer, StreamError
 from dualollama_pipeline_tests.faults.cases import SHAPES
 from dualollama_pipeline_tests.faults.scripted import MODEL, final, token
 

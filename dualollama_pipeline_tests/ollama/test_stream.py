@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dualollama_pipeline.core.records import FailureKind
-from dualollama_pipeline.ollama.stream import Answer, StreamError, read_answer
+from dualollama_pipeline.ollama.stream import read_answer
+from dualollama_pipeline.transport.answer import Answer, StreamError
 from dualollama_pipeline_tests.faults.scripted import MODEL, final, token
 
 

@@ -20,8 +20,10 @@ from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.plan import PlannedAgent, Stage
 from dualollama_pipeline.core.records import CallRecord, FailureKind, ServerIdentity, Status
 from dualollama_pipeline.core.study import AgentOptions
-from dualollama_pipeline.ollama.client import MAX_LINE_BYTES, Exchange, OllamaClient
+from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.ollama.identity import snapshot
+from dualollama_pipeline.transport.client import MAX_LINE_BYTES
+from dualollama_pipeline.transport.exchange import Exchange
 from dualollama_pipeline.transport.stamps import _Connection
 from dualollama_pipeline.worker.call import Window, call_record
 from dualollama_pipeline.worker.clock import RealClock

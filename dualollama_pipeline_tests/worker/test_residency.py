@@ -56,11 +56,12 @@ class RoomForOne:
         self.held = [body["model"]]
         await self.client.generate(body, *rest)
 
-    async def json(self, method: str, path: str, *rest: Any, **more: Any) -> dict[str, Any]:
-        if path == "/api/ps":
-            return {"models": [{"name": name} for name in self.held]}
+    async def loaded(self) -> list[str]:
+        return self.held
+
+    async def unload_all(self) -> None:
         self.held = []
-        return await self.client.json(method, path, *rest, **more)
+        await self.client.unload_all()
 
 
 def ensured(plan: Plan, *arms: str, crowded: bool = False) -> list[list[PreparationRecord]]:

@@ -7,6 +7,7 @@ import dagster as dg
 from dualollama_pipeline.core.credentials import credentials_of
 from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.plan import Deadlines
+from dualollama_pipeline.core.protocol import OLLAMA
 from dualollama_pipeline.core.records import ServerIdentity
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.study import Agent
@@ -23,11 +24,12 @@ def _simulated_version() -> dg.DataVersion:
 
 
 async def _identity(url: str, server: str, model: str) -> ServerIdentity:
-    from dualollama_pipeline.ollama.client import OllamaClient  # noqa: PLC0415 imports httpx
-    from dualollama_pipeline.ollama.identity import snapshot  # noqa: PLC0415
+    from dualollama_pipeline.machine.gpu import GpuWatch  # noqa: PLC0415
+    from dualollama_pipeline.worker.connections import CLIENTS  # noqa: PLC0415 imports httpx
 
-    async with OllamaClient(url, Deadlines(), credentials_of(server)) as client:
-        return await snapshot(client, server, model)
+    speaks = CLIENTS[MATRIX.protocols.get(server, OLLAMA)]
+    async with speaks(url, Deadlines(), credentials_of(server)) as client:
+        return await client.identity(server, model, (), GpuWatch())
 
 
 def _observe(settings: Settings, server: str, model: str) -> dg.ObserveResult:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.plan import Deadlines
-from dualollama_pipeline.ollama.client import Exchange, OllamaClient
-from dualollama_pipeline.ollama.stream import Answer, read_answer, split_lines
+from dualollama_pipeline.ollama.client import OllamaClient
+from dualollama_pipeline.ollama.stream import read_answer, split_lines
+from dualollama_pipeline.transport.answer import Answer
+from dualollama_pipeline.transport.exchange import Exchange
 from dualollama_pipeline_tests.benchmarks.reading import MODEL, Reading, told
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ class OurReader:
         self._exchanges: list[Exchange] = []
         self._answers: list[Answer] = []
         for client in self._clients:
-            await client.version()  # as trial.py does: opens the connection, off the clock
+            await client.greet()  # as trial.py does: opens the connection, off the clock
 
     def read(self, stream: int, body: Mapping[str, Any]) -> Coroutine[Any, Any, None]:
         """Build the request at once, as agents.py does before the barrier; return the exchange."""

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import ssl
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,7 +14,7 @@ import httpx
 from dualollama_pipeline.core.records import Failure, FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 EXCERPT_CHARS = 400
 
@@ -32,7 +33,7 @@ _AFTER_HEAD: tuple[tuple[type[Exception], FailureKind], ...] = (
     (httpx.TransportError, FailureKind.PROTOCOL),
 )
 
-# What Ollama says when it is short of memory, in any status and in mid-stream.
+# What a server says when it is short of memory, in any status and in mid-stream.
 _OUT_OF_MEMORY = re.compile(
     r"out.of.memory|memory layout cannot be allocated|requires more system memory", re.IGNORECASE
 )
@@ -112,7 +113,7 @@ def kind_of_message(text: str) -> FailureKind:
 
 
 def kind_of_status(status: int, text: str) -> FailureKind:
-    """Classify an HTTP status other than 200, with Ollama's words."""
+    """Classify an HTTP status other than 200, with the server's words."""
     if kind_of_message(text) is FailureKind.OOM:
         return FailureKind.OOM
     if status == HTTP_NOT_FOUND and "model" in text:
@@ -126,61 +127,46 @@ def kind_of_status(status: int, text: str) -> FailureKind:
     return FailureKind.HTTP_3XX if status >= HTTP_REDIRECT else FailureKind.PROTOCOL
 
 
-WAYS_OUT = {
-    401: "the server wants credentials: set DUALOLLAMA_TOKEN, or DUALOLLAMA_BASIC=USER:PASSWORD "
-    "(_A or _B behind it for one server alone)",
-    404: "is this an Ollama server, and does it have the model (`ollama list`, `ollama pull`)? The "
-    "URL may need the path that a proxy adds",
-    429: "the server or its proxy limits requests: wait, or raise the limit",
-    500: "read the server's log (`ollama serve` prints it)",
-    503: "the server is starting, loading a model, or busy: wait until it answers, then try again",
-}
-WAYS_OUT[403] = (
-    WAYS_OUT[401] + "; without a proxy, OLLAMA_HOST and OLLAMA_ORIGINS decide whose requests a "
-    "server takes"
-)
-WAYS_OUT[502] = WAYS_OUT[504] = "the proxy does not reach its server: is `ollama serve` running?"
-REFUSED = "is `ollama serve` running there? start it, or correct its URL"
+# What to do about a status or a kind of failure; the words of the servers of one protocol.
+Ways = Mapping[int | FailureKind, str]
 UNTRUSTED = (
     "this machine does not trust the server's certificate: put its authority into a file and name "
     "that in SSL_CERT_FILE, or use http"
 )
 NO_TLS = "is the server behind http, not https? correct its URL"
 SLOW = "the server takes connections but does not answer: does it load, or hang? see its log"
-
-
-def way_out_of_status(status: int) -> str:
-    """Say what to do about an HTTP status other than 200."""
-    known = WAYS_OUT.get(status) or WAYS_OUT.get(status // 100 * 100)
-    return known or "is this an Ollama server? correct its URL"
-
-
-WAYS_OUT_OF_KINDS = {
-    FailureKind.MODEL_MISSING: "`ollama pull` the model on that server, or name another",
-    FailureKind.OOM: "free GPU memory (`ollama ps`, `ollama stop`), lower num_gpu or num_ctx, or "
-    "use a smaller model or quantization",
-    FailureKind.CONNECT: REFUSED,
+ANY_SERVER: Ways = {
+    401: "the server wants credentials: set DUALOLLAMA_TOKEN, or DUALOLLAMA_BASIC=USER:PASSWORD "
+    "(_A or _B behind it for one server alone)",
+    429: "the server or its proxy limits requests: wait, or raise the limit",
+    503: "the server is starting, loading a model, or busy: wait until it answers, then try again",
     FailureKind.CONFIG: "name a model that runs on this machine",
     FailureKind.TIMEOUT_FIRST: SLOW,
     FailureKind.TIMEOUT_TOTAL: f"{SLOW}; DUALOLLAMA_LOAD_S and _TOTAL_S set the deadlines",
 }
 
 
-def way_out_of_failure(failure: Failure) -> str:
+def way_out_of_status(status: int, ways: Ways) -> str:
+    """Say what to do about an HTTP status other than 200."""
+    return ways.get(status) or ways.get(status // 100 * 100) or ways[FailureKind.PROTOCOL]
+
+
+def way_out_of_failure(failure: Failure, ways: Ways) -> str:
     """Say what to do about a request that failed."""
-    known = WAYS_OUT_OF_KINDS.get(failure.kind)
     status = failure.http_status
-    return known or way_out_of_status(500 if status in {None, HTTP_OK} else status or 500)
+    # a stream that went wrong under 200 is explained by the server's log, as a 500 is
+    at_last = way_out_of_status(500 if status in {None, HTTP_OK} else status or 500, ways)
+    return at_last if failure.kind is FailureKind.PROTOCOL else ways.get(failure.kind) or at_last
 
 
-def way_out_of(error: httpx.HTTPError) -> str:
+def way_out_of(error: httpx.HTTPError, ways: Ways) -> str:
     """Say what to do about an exchange that failed before any status."""
     cause = error.__cause__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return UNTRUSTED
     if isinstance(cause, ssl.SSLError):
         return NO_TLS
-    return SLOW if isinstance(error, httpx.ReadTimeout) else REFUSED
+    return SLOW if isinstance(error, httpx.ReadTimeout) else ways[FailureKind.CONNECT]
 
 
 # A second attempt may succeed where the server was busy, away or restarted; it cannot where the

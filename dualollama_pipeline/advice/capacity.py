@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dualollama_pipeline.core.study import ServiceLevels
+    from dualollama_pipeline.core.specs import ServiceLevels
     from dualollama_pipeline.tables.build import Tables
 
     Row = dict[str, Any]

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from dualollama_pipeline.core.study import AgentSpec, Configuration, Study
+    from dualollama_pipeline.core.specs import AgentSpec
+    from dualollama_pipeline.core.study import Configuration, Study
 
 URLS = ("http://localhost:11434", "http://localhost:11435")  # section 7.1
 EXPECTED = ("weighted_speedup", "ttft_ms", "balance_efficiency_pct", "balance_contention_pct")

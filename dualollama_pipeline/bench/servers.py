@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dualollama_pipeline.core.settings import Settings
-    from dualollama_pipeline.core.study import Surroundings
+    from dualollama_pipeline.core.specs import Surroundings
 
 START_DEADLINE_S = 20.0
 SLOTS = "OLLAMA_NUM_PARALLEL"

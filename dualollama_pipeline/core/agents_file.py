@@ -14,13 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.study import (
-    PAIR,
-    AgentSpec,
-    Configuration,
-    Strict,
-    derive_scenario,
-)
+from dualollama_pipeline.core.specs import AgentSpec, Strict
+from dualollama_pipeline.core.study import PAIR, Configuration, derive_scenario
 
 if TYPE_CHECKING:
     from pathlib import Path

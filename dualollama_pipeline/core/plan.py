@@ -20,14 +20,8 @@ from pydantic import (
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
 from dualollama_pipeline.core.protocol import OLLAMA, Protocol
-from dualollama_pipeline.core.study import (
-    SAFE_ID,
-    AgentOptions,
-    Strict,
-    Surroundings,
-    former,
-    of_former,
-)
+from dualollama_pipeline.core.specs import SAFE_ID, AgentOptions, Strict, Surroundings
+from dualollama_pipeline.core.study import former, of_former
 
 if TYPE_CHECKING:
     from pathlib import Path

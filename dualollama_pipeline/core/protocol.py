@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dualollama_pipeline.core.study import Agent, AgentSpec
+    from dualollama_pipeline.core.specs import AgentSpec
+    from dualollama_pipeline.core.study import Agent
 
 Protocol = Literal["ollama", "openai"]
 OLLAMA: Protocol = "ollama"
@@ -47,6 +48,7 @@ def refuse_what_it_cannot(
             told = ", ".join(f"{name}: {model or 'no model'}" for name, model in wanted.items())
             msg = (
                 f"{config_id}: server {server!r} (protocol openai) has one model, and `shared` "
-                f"needs {told}; write one model for all agents, or use servers of protocol ollama"
+                f"needs {told}; write one model for all agents, or leave `shared` out "
+                "(`arms: [apart]`)"
             )
             raise ValueError(msg)

@@ -21,7 +21,8 @@ from pydantic import (
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
 from dualollama_pipeline.core.plan import Deadlines
-from dualollama_pipeline.core.study import GPUS, Strict, Surroundings, unknown
+from dualollama_pipeline.core.specs import GPUS, Strict, Surroundings
+from dualollama_pipeline.core.study import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

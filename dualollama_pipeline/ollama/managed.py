@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from dualollama_pipeline.core.study import Surroundings
+    from dualollama_pipeline.core.specs import Surroundings
 
 READY_DEADLINE_S = 60.0  # a server listens before it has found its GPUs, and answers only then
 POLL_S = 0.05

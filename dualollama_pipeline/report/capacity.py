@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from dualollama_pipeline.advice.capacity import Option
-    from dualollama_pipeline.core.study import ServiceLevels
+    from dualollama_pipeline.core.specs import ServiceLevels
     from dualollama_pipeline.report.model import Cell
     from dualollama_pipeline.tables.rows import Row
 

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.records import Status
-from dualollama_pipeline.core.study import AgentOptions
+from dualollama_pipeline.core.specs import AgentOptions
 from dualollama_pipeline.report.model import (
     AgentDescription,
     FailureCount,

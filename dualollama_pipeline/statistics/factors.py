@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dualollama_pipeline.core.study import AgentSpec
+from dualollama_pipeline.core.specs import AgentSpec
 from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, BALANCE, BY_NAME, SHARED_SPEEDUP
 from dualollama_pipeline.statistics.comparison import Comparison, columns_with, compare
 from dualollama_pipeline.statistics.contrasts import batches_of, labelled, unlike_prompts

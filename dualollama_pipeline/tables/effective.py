@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dualollama_pipeline.core.records import ServerIdentity
-    from dualollama_pipeline.core.study import Surroundings
+    from dualollama_pipeline.core.specs import Surroundings
     from dualollama_pipeline.worker.journal import Journal
 
 AUTO = -1

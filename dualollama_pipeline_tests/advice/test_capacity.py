@@ -15,7 +15,8 @@ from dualollama_pipeline.advice.capacity import OPTIONS, in_words, limits
 from dualollama_pipeline.bench.capacity import write_studies
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.core.study import ServiceLevels, load_study
+from dualollama_pipeline.core.specs import ServiceLevels
+from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.tables.conform import conform
 
 APART, AS_IT_IS, SLOTS = OPTIONS

@@ -14,11 +14,11 @@ from pydantic import ValidationError
 
 from dualollama_pipeline.core.design import BatchSettings, arm_orders, build_plan, nonce, williams
 from dualollama_pipeline.core.plan import Plan, PlannedTrial, Stage
+from dualollama_pipeline.core.specs import AgentSpec
 from dualollama_pipeline.core.study import (
     APART,
     PAIR,
     SHARED,
-    AgentSpec,
     Configuration,
     arms_of,
     derive_scenario,

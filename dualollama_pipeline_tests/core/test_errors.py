@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from dualollama_pipeline.core import errors
 from dualollama_pipeline.core.errors import DualOllamaError, InputError
-from dualollama_pipeline.core.study import AgentSpec
+from dualollama_pipeline.core.specs import AgentSpec
 
 
 def validation_error(**values: object) -> ValidationError:

@@ -17,7 +17,7 @@ from dualollama_pipeline.core.parity import (
     report_prompt,
 )
 from dualollama_pipeline.core.plan import PlannedAgent, Stage
-from dualollama_pipeline.core.study import AgentOptions
+from dualollama_pipeline.core.specs import AgentOptions
 
 ANSWER = """Okay, here is my analysis.
 

@@ -13,13 +13,8 @@ import pytest
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.settings import PROJECT_ROOT
-from dualollama_pipeline.core.study import (
-    AgentSpec,
-    Configuration,
-    Study,
-    derive_scenario,
-    load_study,
-)
+from dualollama_pipeline.core.specs import AgentSpec
+from dualollama_pipeline.core.study import Configuration, Study, derive_scenario, load_study
 
 # config_id: agent A / agent B as num_gpu num_ctx temperature; `-` is the server's default
 PUBLISHED = """

@@ -47,6 +47,7 @@ GROUPS = {
         "tr114_report",
     },
     "report": {"comparison_report"},
+    "advice": {"capacity"},
 }
 
 
@@ -88,7 +89,8 @@ def test_lineage_leads_from_the_servers_to_the_report(graph: dg.AssetGraph) -> N
     ancestors = {
         key.path[-1] for key in graph.get_ancestor_asset_keys(dg.AssetKey("comparison_report"))
     }
-    others = {"comparison_report", "cost_inputs", "service_levels"} | GROUPS["tr114"]
+    apart = GROUPS["tr114"] | GROUPS["advice"]  # nothing of them is in the report
+    others = {"comparison_report", "cost_inputs", "service_levels"} | apart
     assert ancestors == set().union(*GROUPS.values()) - others
 
 
@@ -117,5 +119,5 @@ def test_the_two_jobs_share_no_asset() -> None:
 
 def test_every_table_asset_has_a_schema() -> None:
     """A table without a schema would be published unchecked."""
-    tables = GROUPS["tables"] | GROUPS["statistics"] | GROUPS["tr114"]
+    tables = GROUPS["tables"] | GROUPS["statistics"] | GROUPS["tr114"] | GROUPS["advice"]
     assert set(schemas()) == tables - {"run_reports", "tr114_report"}

@@ -18,7 +18,7 @@ import pytest
 
 from dualollama_pipeline.core.plan import PlannedAgent, Stage
 from dualollama_pipeline.core.records import CallRecord, FailureKind, Status
-from dualollama_pipeline.core.study import AgentOptions
+from dualollama_pipeline.core.specs import AgentOptions
 from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.ollama.stream import split_lines
 from dualollama_pipeline.openai.client import OpenAIClient

@@ -16,7 +16,8 @@ import pytest
 
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.settings import Settings
-from dualollama_pipeline.core.study import Surroundings, study_of
+from dualollama_pipeline.core.specs import Surroundings
+from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.machine.gpu import server_process
 from dualollama_pipeline.ollama.managed import (
     ManagedServer,

@@ -19,7 +19,7 @@ import pytest
 from dualollama_pipeline.core.errors import ServerError
 from dualollama_pipeline.core.plan import PlannedAgent, Stage
 from dualollama_pipeline.core.records import CallRecord, FailureKind, ServerIdentity, Status
-from dualollama_pipeline.core.study import AgentOptions
+from dualollama_pipeline.core.specs import AgentOptions
 from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.ollama.identity import snapshot
 from dualollama_pipeline.transport.client import MAX_LINE_BYTES

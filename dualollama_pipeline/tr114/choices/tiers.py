@@ -29,7 +29,8 @@ from dualollama_pipeline.tr114.schemas_decided import CONFIGURATION_TIERS, TIERS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dualollama_pipeline.core.study import AgentSpec, Study
+    from dualollama_pipeline.core.specs import AgentSpec
+    from dualollama_pipeline.core.study import Study
 
 PUBLISHED_PICKS = {  # sections 7.1, 7.2
     "maximum_efficiency": "test011",

@@ -20,7 +20,8 @@ from pydantic import (
 )
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.study import AgentOptions, Scenario
+from dualollama_pipeline.core.specs import AgentOptions
+from dualollama_pipeline.core.study import Scenario
 from dualollama_pipeline.tr114.imported.float32 import as_meant
 from dualollama_pipeline.tr114.imported.strict_json import parse
 

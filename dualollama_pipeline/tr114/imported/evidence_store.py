@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 
 from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import InputError, TableError
-from dualollama_pipeline.core.study import Strict
+from dualollama_pipeline.core.specs import Strict
 from dualollama_pipeline.tr114.imported.folder import RunFolder, RunReader, read_folder
 from dualollama_pipeline.tr114.imported.run_files import SUMMARY, read_bytes
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.study import SAFE_ID, Scenario
+from dualollama_pipeline.core.specs import SAFE_ID
+from dualollama_pipeline.core.study import Scenario
 from dualollama_pipeline.tr114.imported.artifacts import (
     RunArtifact,
     one_spelling,

@@ -57,6 +57,7 @@ def outside(evidence: Evidence, summary: dict[str, Any]) -> dict[str, Any]:
         each = found.get("estimates", summary["population"])
         assert set(map(key_of, each)) == {*RATIOS, *FAIRNESS, *LINEAR, *RATES}
     return {
+        "n_agents": len(evidence.current[0].plan["servers"]),
         "population": pooled(evidence, summary["population"], evidence.values),
         "scenarios": [
             {

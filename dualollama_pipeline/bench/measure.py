@@ -45,18 +45,19 @@ class Measurement:
     def plan(self, configuration: Configuration, batch_id: str) -> Plan:
         """Lay out the trials of a configuration in a batch."""
         study = study_of(self.settings)
-        workload = WORKLOADS[self.settings.workload](self.settings.data / "corpus")
+        settings = self.settings.within(study)
+        workload = WORKLOADS[settings.workload](settings.data / "corpus")
         campaign = BatchSettings(
             batch_id,
-            self.settings.blocks,
-            self.settings.model,
+            settings.blocks,
+            settings.model,
             self.pair.urls,
             self.pair.clock,
             study.agents,
             self.pair.environments,
-            self.settings.hold_length,
+            settings.hold_length,
             study.together,
-            deadlines=self.settings.deadlines,
+            deadlines=settings.deadlines,
             protocols=study.protocols,
         )
         try:

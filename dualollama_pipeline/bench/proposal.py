@@ -17,7 +17,7 @@ import yaml
 from dualollama_pipeline.core.credentials import credentials_of
 from dualollama_pipeline.core.errors import InputError, ServerError
 from dualollama_pipeline.core.model_name import same_model
-from dualollama_pipeline.core.plan import Deadlines
+from dualollama_pipeline.core.specs import Deadlines
 from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.ollama.identity import snapshot
 from dualollama_pipeline.transport.exchange import Exchange

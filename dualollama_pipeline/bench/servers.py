@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from dualollama_pipeline.core.credentials import credentials_of
 from dualollama_pipeline.core.errors import InputError, ServerError
-from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.core.protocol import OLLAMA
+from dualollama_pipeline.core.specs import Deadlines
 from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.ollama.managed import environments_of, managed_servers
 
@@ -108,6 +108,7 @@ def open_pair(
         ServerError: servers that are to be started do not start.
     """
     study = study_of(settings)
+    settings = settings.within(study)
     made = settings.surroundings(study, changed)
     if settings.servers == "external":
         if changed:

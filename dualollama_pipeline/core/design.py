@@ -10,9 +10,9 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from dualollama_pipeline.core.plan import Deadlines, Plan, PlannedAgent, PlannedTrial, Stage, Turn
+from dualollama_pipeline.core.plan import Plan, PlannedAgent, PlannedTrial, Stage, Turn
 from dualollama_pipeline.core.protocol import Protocol
-from dualollama_pipeline.core.specs import AgentOptions, AgentSpec, StudyAgent
+from dualollama_pipeline.core.specs import AgentOptions, AgentSpec, Deadlines, StudyAgent
 from dualollama_pipeline.core.study import PAIR, TOGETHER, Agent, Configuration, arms_of, former
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 

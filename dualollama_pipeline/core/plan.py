@@ -20,7 +20,7 @@ from pydantic import (
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
 from dualollama_pipeline.core.protocol import OLLAMA, Protocol
-from dualollama_pipeline.core.specs import SAFE_ID, AgentOptions, Strict, Surroundings
+from dualollama_pipeline.core.specs import SAFE_ID, AgentOptions, Deadlines, Strict, Surroundings
 from dualollama_pipeline.core.study import former, of_former
 
 if TYPE_CHECKING:
@@ -28,24 +28,9 @@ if TYPE_CHECKING:
 
 
 ArmName = Annotated[str, Field(pattern=SAFE_ID), AfterValidator(of_former)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 NOT_MEASURED = {"plan_id", "batch_id", "deadlines", "servers", "ingest_s", "max_attempts"}
-
-
-class Deadlines(Strict):
-    """How long the worker waits, in seconds of the wall clock, whatever clock it measures with.
-
-    `return_s`: for a server that does not answer any more to come back, in three pauses.
-    """
-
-    connect_s: Seconds = 5.0
-    load_s: Seconds = 900.0
-    first_token_s: Seconds = 300.0
-    idle_s: Seconds = 60.0
-    total_s: Seconds = 900.0
-    return_s: Seconds = 100.0
 
 
 class Turn(Strict):

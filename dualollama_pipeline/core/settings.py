@@ -20,8 +20,7 @@ from pydantic import (
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
-from dualollama_pipeline.core.plan import Deadlines
-from dualollama_pipeline.core.specs import GPUS, Strict, Surroundings
+from dualollama_pipeline.core.specs import GPUS, Deadlines, Strict, Surroundings
 from dualollama_pipeline.core.study import unknown
 
 if TYPE_CHECKING:
@@ -164,6 +163,14 @@ class Settings(Strict):
                 "start one server for each agent, each on a port of its own",
             )
         return urls
+
+    def within(self, study: Study) -> Settings:
+        """Return the settings with what the study says where no variable and no option does."""
+        told = study.model_dump(include={"blocks", "workload", "hold_length"}, exclude_none=True)
+        if study.deadlines is not None:
+            told |= study.deadlines.model_dump(exclude_unset=True)
+        missing = {name: value for name, value in told.items() if name not in self.model_fields_set}
+        return self.model_copy(update=missing)
 
     def refuse_others(self, study: Study) -> None:
         """Refuse a variable of a server that the study does not have."""

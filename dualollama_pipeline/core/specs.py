@@ -188,3 +188,20 @@ class ServiceLevels(Strict):
 
     ttft_p95_ms: Annotated[float, Field(gt=0)] = 2000.0
     tok_per_s: Annotated[float, Field(gt=0)] = 10.0
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Deadlines(Strict):
+    """How long the worker waits, in seconds of the wall clock, whatever clock it measures with.
+
+    `return_s`: for a server that does not answer any more to come back, in three pauses.
+    """
+
+    connect_s: Seconds = 5.0
+    load_s: Seconds = 900.0
+    first_token_s: Seconds = 300.0
+    idle_s: Seconds = 60.0
+    total_s: Seconds = 900.0
+    return_s: Seconds = 100.0

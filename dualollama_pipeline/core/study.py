@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,7 @@ from dualollama_pipeline.core.specs import (
     OWN_KEYS,
     SAFE_ID,
     AgentSpec,
+    Deadlines,
     ServiceLevels,
     Strict,
     StudyAgent,
@@ -169,6 +170,10 @@ class Study(Strict):
     together: Annotated[
         tuple[TogetherArm, ...], Field(strict=False, alias="arms", min_length=1)
     ] = TOGETHER
+    blocks: Annotated[int, Field(ge=1, le=1000)] | None = None
+    workload: Literal["standard", "parity"] | None = None
+    hold_length: bool | None = None
+    deadlines: Deadlines | None = None
     service_levels: ServiceLevels = ServiceLevels()
 
     @model_validator(mode="before")
@@ -330,6 +335,7 @@ def _permitted(loc: tuple[int | str, ...]) -> list[str]:
         "agents": StudyTurn if "conversation" in loc else StudyAgent,
         "servers": StudyServer,
         "service_levels": ServiceLevels,
+        "deadlines": Deadlines,
     }
     if loc[0] == "configurations" and "servers" in loc:
         return list(Surroundings.model_fields)

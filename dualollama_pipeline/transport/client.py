@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
     from types import TracebackType
 
-    from dualollama_pipeline.core.plan import Deadlines, Plan, PlannedAgent, Stage
+    from dualollama_pipeline.core.plan import Plan, PlannedAgent, Stage
     from dualollama_pipeline.core.records import Failure, ServerIdentity
+    from dualollama_pipeline.core.specs import Deadlines
     from dualollama_pipeline.machine.gpu import GpuWatch
     from dualollama_pipeline.transport.exchange import Exchange, Reader
     from dualollama_pipeline.transport.failures import Ways

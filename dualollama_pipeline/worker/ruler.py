@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.errors import ServerError
-from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.core.protocol import OLLAMA
 from dualollama_pipeline.core.records import RulerRecord
+from dualollama_pipeline.core.specs import Deadlines
 from dualollama_pipeline.core.units import ns_to_ms
 from dualollama_pipeline.transport.exchange import Exchange
 from dualollama_pipeline.worker.connections import CLIENTS

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.plan import Deadlines, Plan, load_plan
+from dualollama_pipeline.core.plan import Plan, load_plan
+from dualollama_pipeline.core.specs import Deadlines
 
 
 def stage(**changes: Any) -> dict[str, Any]:

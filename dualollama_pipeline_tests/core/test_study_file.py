@@ -14,7 +14,7 @@ import yaml
 from dualollama_pipeline.core.design import BatchSettings, build_plan
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.plan import Plan
-from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.settings import PROJECT_ROOT, Settings
 from dualollama_pipeline.core.study import Study, load_study
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.core.workload import StageTemplate, Workload
@@ -199,3 +199,15 @@ def test_the_studies_that_are_shipped_are_sound(name: str) -> None:
     study = load_study(PROJECT_ROOT / "data" / "studies" / name / "study.yaml")
     assert study.name == name
     assert plan_of(study, study.config_ids[0]).config_id == study.config_ids[0]
+
+
+def test_what_the_study_says_holds_where_nobody_says_otherwise(tmp_path: Path) -> None:
+    """A night of 15 blocks must not depend on who remembers to ask for them."""
+    path = written(tmp_path, blocks=15, hold_length=True, deadlines={"load_s": 60})
+    study = load_study(path)
+    plain = Settings.from_environment({}).within(study)
+    assert (plain.blocks, plain.hold_length, plain.load_s, plain.idle_s) == (15, True, 60.0, 60.0)
+    told = {"DUALOLLAMA_BLOCKS": "5", "DUALOLLAMA_LOAD_S": "30"}  # their defaults or not: they win
+    asked = Settings.from_environment(told).within(study)
+    assert (asked.blocks, asked.load_s) == (5, 30.0)
+    assert Settings.from_environment({}, blocks=2).within(study).blocks == 2

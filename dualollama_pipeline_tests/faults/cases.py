@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.core.records import FailureKind
+from dualollama_pipeline.core.specs import Deadlines
 from dualollama_pipeline_tests.faults.scripted import (
     HEAD,
     Pause,

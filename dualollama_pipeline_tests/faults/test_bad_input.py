@@ -74,7 +74,9 @@ class Bad:
             elif len(inner) <= int(key):
                 inner.append({})
             inner = inner[key]
-        if self.value is MISSING:
+        if isinstance(inner, list) and len(inner) <= int(self.path[-1]):
+            inner.append(self.value)
+        elif self.value is MISSING:
             inner.pop(self.path[-1], None)
         else:
             inner[self.path[-1]] = self.value

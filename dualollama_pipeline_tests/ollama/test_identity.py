@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from dualollama_pipeline.core.errors import ServerError
-from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.core.records import ServerIdentity
+from dualollama_pipeline.core.specs import Deadlines
 from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.ollama.identity import moves_together, same_process, snapshot
 from dualollama_pipeline_tests.faults.scripted import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dualollama_pipeline.core.design import BatchSettings, build_plan
-from dualollama_pipeline.core.plan import Deadlines, Plan
+from dualollama_pipeline.core.plan import Plan
+from dualollama_pipeline.core.specs import Deadlines
 from dualollama_pipeline.core.study import Configuration
 from dualollama_pipeline.core.workload import StageTemplate, Workload
 from dualollama_pipeline_tests.faults.cases import PATIENT

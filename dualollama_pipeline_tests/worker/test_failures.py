@@ -17,8 +17,8 @@ import pytest
 
 from dualollama_pipeline.bench.launch import WorkerError, run_worker
 from dualollama_pipeline.bench.servers import ServerPair
-from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.core.records import FailureKind, Status, TrialRecord
+from dualollama_pipeline.core.specs import Deadlines
 from dualollama_pipeline.worker.batch import run_batch
 from dualollama_pipeline.worker.journal import Journal, JournalWriter, read_journal
 from dualollama_pipeline_tests.faults.cases import FIRST, IDLE, TOTAL

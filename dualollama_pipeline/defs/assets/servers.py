@@ -6,10 +6,10 @@ import dagster as dg
 
 from dualollama_pipeline.core.credentials import credentials_of
 from dualollama_pipeline.core.errors import DualOllamaError
-from dualollama_pipeline.core.plan import Deadlines
 from dualollama_pipeline.core.protocol import OLLAMA
 from dualollama_pipeline.core.records import ServerIdentity
 from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.core.specs import Deadlines
 from dualollama_pipeline.core.study import Agent
 from dualollama_pipeline.defs.observed import observed
 from dualollama_pipeline.defs.partitions import MATRIX

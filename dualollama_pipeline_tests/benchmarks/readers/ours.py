@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dualollama_pipeline.core.plan import Deadlines
+from dualollama_pipeline.core.specs import Deadlines
 from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.ollama.stream import read_answer, split_lines
 from dualollama_pipeline.transport.answer import Answer

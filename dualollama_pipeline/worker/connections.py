@@ -68,7 +68,18 @@ class Connections:
         return tuple(found)
 
     def knowing(self, servers: tuple[ServerIdentity, ...]) -> Connections:
-        """Return this bench, with what its servers said of their models."""
+        """Return this bench, with what its servers said of their models.
+
+        Raises:
+            ServerError: an agent is to think, and its model cannot.
+        """
+        cannot = {server.model for server in servers if server.thinks is False}
+        for agent in (agent for trial in self.plan.trials for agent in trial.agents):
+            if agent.think and agent.model in cannot:
+                raise ServerError(
+                    f"{agent.name}: model {agent.model!r} cannot think before it answers",
+                    "leave `think` out of the study, or name a model that can",
+                )
         return replace(self, thinking=frozenset(s.model for s in servers if s.thinks))
 
     def attempt(self, trial_id: str, number: int) -> Attempt:

@@ -343,3 +343,14 @@ def test_a_journal_without_trials_is_refused(batch: bool) -> None:
         build_calls(empty)
     assert "journal.jsonl" in caught.value.problem
     assert "benchmark_trials" in caught.value.way_out
+
+
+def test_tokens_of_thinking_are_counted_apart() -> None:
+    """The server counts them with those of the answer; a model that thinks seems to write more."""
+    # 30 of 120 records come before the first of the answer
+    record = call(total=6_000, ttft=50, tokens=120, thinking="hm")
+    thinking = record.model_copy(update={"first_answer_ns": record.chunk_ns[30]})
+    assert one(thinking)["n_thinking_tokens"] == 30
+    assert one(thinking)["ttfo_ms"] > one(thinking)["ttft_ms"]  # type: ignore[operator]
+    # nothing but thinking
+    assert one(record.model_copy(update={"first_answer_ns": None}))["n_thinking_tokens"] == 120

@@ -342,7 +342,7 @@ def test_a_long_line_in_small_pieces_takes_time_in_proportion() -> None:
 
     def seconds(pieces: int) -> float:
         best = float("inf")
-        for _ in range(2):
+        for _ in range(7):  # a busy machine lengthens some, and the best is what it takes
             started = time.perf_counter()
             list(split_lines([b"x" * 64] * pieces, range(pieces)))
             best = min(best, time.perf_counter() - started)

@@ -18,16 +18,20 @@ from dualollama_pipeline.metrics.catalog import (
     SHARED_SPEEDUP,
     key_of,
 )
+from dualollama_pipeline.report.first import blocks_that_count, in_seconds
+from dualollama_pipeline.report.summary import estimate_of
 from dualollama_pipeline.statistics.estimate import config_statistics
 from dualollama_pipeline.statistics.samples import collect_samples
 from dualollama_pipeline.tables.build import agents_of, build_tables
 from dualollama_pipeline.tables.guards import GUARDS
+from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
+    from dualollama_pipeline.tables.rows import Row
     from dualollama_pipeline.worker.journal import Journal
 
 MOST_ABREAST = 2  # agents: 80 columns hold no more
@@ -51,7 +55,7 @@ def print_arms(journal: Journal) -> int:
     if journal.origin == "simulated":
         console.print("SIMULATED: these numbers come from a simulator", style="bold")
     console.print(_arms(runs, agents, agents_of(journal)))
-    for line in (*_reasons(runs), *_estimates(runs, agents, blocks)):
+    for line in (*_reasons(runs), *_answer(runs, agents, blocks)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if blocks.empty:  # one agent, alone
         console.print("one agent: there is nobody to compare it with")
@@ -119,15 +123,20 @@ def _reasons(runs: pd.DataFrame) -> Iterator[str]:
             yield f"  way out ({guard}): {GUARDS[guard].advice}"
 
 
-def _estimates(runs: pd.DataFrame, agents: pd.DataFrame, blocks: pd.DataFrame) -> Iterator[str]:
+def _answer(runs: pd.DataFrame, agents: pd.DataFrame, blocks: pd.DataFrame) -> Iterator[str]:
+    """Say the estimates, then the answer in seconds and how many blocks count."""
     if blocks.empty:
         return
-    for _, row in config_statistics(collect_samples(runs, agents, blocks)).iterrows():
+    rows = plain_rows(config_statistics(collect_samples(runs, agents, blocks)))
+    for row in rows:
         if key_of(row) in SHOWN:
             yield _sentence(row)
+    if seconds := in_seconds(blocks, [estimate_of(row) for row in rows]):
+        yield seconds
+    yield blocks_that_count(blocks)
 
 
-def _sentence(row: pd.Series) -> str:
+def _sentence(row: Row) -> str:
     name = (
         f"{row['metric']}, {row['arm']} [{row['unit']}], n {row['n']}, {row['n_left_out']} left out"
     )

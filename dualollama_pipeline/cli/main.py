@@ -126,7 +126,12 @@ def _run(arguments: argparse.Namespace) -> int:
     summary = json.loads((page.parent / "summary.json").read_text(encoding="utf-8"))
     if "simulated" in summary["origins"]:
         _print("SIMULATED: the numbers come from a simulator, not from Ollama servers")
+    if summary["seconds"]:
+        _print(summary["seconds"])
     _print(summary["headline"])
+    _print(summary["advice"][0])
+    for line in summary["counted"]:
+        _print(line)
     _print(f"report: {page}")
     validity = summary["validity"]
     left_out = min(validity["n_left_out"].values())

@@ -110,10 +110,8 @@ def _where_it_reloads(inputs: ReportInputs, reloading: Collection[str]) -> tuple
     return (
         (
             f"In {len(reloading)} of {n} configurations the one server loads a model again inside "
-            f"its trials, because the agents ask for different options ({len(loads_s)} loads of "
-            f"{loads_s.min():.1f} to {loads_s.max():.1f} s, median {loads_s.median():.1f} s)."
-            f"{_range_against_one(inputs)} A second server may pay there even if the agents take "
-            "turns: turns on one server, which may have to load as well, are measured by no arm."
+            f"its trials, because the agents ask for different options (median "
+            f"{loads_s.median():.1f} s).{_range_against_one(inputs)} A second server may pay there."
         ),
     )
 
@@ -144,9 +142,8 @@ def _equal_enough(inputs: ReportInputs, shared: Verdict) -> tuple[str, ...]:
             margin = 100 * (row["margin"] - 1)
             return (
                 (
-                    "Starting both at once on one server costs nothing that matters: the "
-                    "difference to one after the other is within the tested margin of "
-                    f"{margin:.0f} % (where no model has to be reloaded)."
+                    "Both at once on one server is equivalent to one after the other: the "
+                    f"difference is within {margin:.0f} % (where no model has to be reloaded)."
                 ),
             )
     return ()
@@ -165,12 +162,11 @@ def _which(inputs: ReportInputs, apart: Verdict) -> tuple[str, ...]:
         and not math.isnan(row["rank"])
         and not math.isnan(row["ci_low"])
     ]
-    if len(ranked) < 2 or apart == "undetermined":  # noqa: PLR2004 one alone is no choice
-        return ()
+    if len(ranked) < 2 or apart != "faster":  # noqa: PLR2004 one alone is no choice
+        return ()  # what is advised against has no best
     best = min(ranked, key=lambda row: (row["rank"], row["config_id"]))
-    better = "gains most" if apart == "faster" else "loses least"
     said = (
-        f"On two servers {best['config_id']} {better} ({best['value']:.3f}×, "
+        f"On two servers {best['config_id']} gains most ({best['value']:.3f}×, "
         f"{100 * best['level']:.0f} % interval {best['ci_low']:.3f} to {best['ci_high']:.3f}, "
         f"n {best['n']:.0f} blocks)"
     )

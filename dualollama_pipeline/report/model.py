@@ -180,10 +180,14 @@ class Cell(Part):
 
 
 class Column(Part):
-    """A column's heading; numbers are set to the right and sorted by their value."""
+    """A column's heading; numbers are set to the right and sorted by their value.
+
+    `axis`: the ends of an axis on which intervals are drawn as bars.
+    """
 
     label: str
     is_number: bool = False
+    axis: tuple[float, float] | None = None
 
 
 class TableRow(Part):
@@ -195,13 +199,17 @@ class TableRow(Part):
 
 
 class Table(Part):
-    """A table of a section; the first cell of a row names it."""
+    """A table of a section; the first cell of a row names it.
+
+    In a brief one, what belongs to a number is shown when somebody points at it.
+    """
 
     name: str
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[TableRow, ...]
     is_sortable: bool = False
+    is_brief: bool = False
 
 
 class Plot(Part):
@@ -237,6 +245,11 @@ class Summary(Part):
     origins: tuple[str, ...]
     verdict: Verdict
     headline: str
+    strip: tuple[str, ...] = ()
+    seconds: str = ""
+    since: str = ""
+    counted: tuple[str, ...] = ()
+    picture: Plot | None = None
     explanation: tuple[str, ...]
     advice: tuple[str, ...]
     population: tuple[PooledEstimate, ...]

@@ -24,17 +24,18 @@ from dualollama_pipeline.metrics.catalog import (
 from dualollama_pipeline.report import prose, wording
 from dualollama_pipeline.report.counted import for_agents
 from dualollama_pipeline.report.model import find
+from dualollama_pipeline.report.sections.chapter import Chapter
 from dualollama_pipeline.report.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dualollama_pipeline.report.model import Summary
-    from dualollama_pipeline.report.sections.chapter import Chapter
+    from dualollama_pipeline.report.model import Section, Summary, Table
     from dualollama_pipeline.report.summary import Report
 
 TEMPLATES = Path(__file__).parent / "templates"
 MARKDOWN_SIGNS = re.compile(r"([\\`*_\[\]#|~$])")
+NUMBER_AND_UNIT = re.compile(r"(\d) (s|ms|%)")
 MOST_OPEN_ROWS = 30  # a longer table is folded: the page stays one that can be scrolled through
 HEADLINE_KEYS = (APART_SPEEDUP, SHARED_SPEEDUP, APART_AGAINST_SHARED, APART_SECONDS)
 
@@ -46,9 +47,50 @@ class Link(NamedTuple):
     title: str
 
 
+ON_THE_PAGE = ("overview", "delays", "factors", "nights")  # sections; the others are evidence
+EVIDENCE = Link("evidence.html", "The evidence: every table, what was left out, how it is computed")
+EVIDENCE_LEAD = "What the answer rests on: tables, reasons, formulas. Every number has its n."
+
+
 def render_html(report: Report, beside: Sequence[Link] = ()) -> str:
-    """Render the page: one file that needs nothing else but for the pages beside it."""
-    return _rendered("page.html.j2", report.drawings, **_context(report.summary), beside=beside)
+    """Render the page: one file that needs nothing else but for the pages beside it.
+
+    Of its sections those in ON_THE_PAGE; their tables stand in the evidence.
+    """
+    drawings = {name: svg for name, svg in report.drawings.items() if name in _plots(report)}
+    return _rendered("page.html.j2", drawings, **_context(report.summary), beside=beside)
+
+
+def _plots(report: Report) -> set[str]:
+    sections = (section for section in report.summary.sections if section.id in ON_THE_PAGE)
+    return {"lanes", *(plot.name for section in sections for plot in section.plots)}
+
+
+def in_brief(section: Section) -> Section:
+    """Return a section as the page shows it: its first sentence, its pictures, brief tables."""
+    tables = tuple(table for table in section.tables if table.is_brief)
+    first = section.paragraphs[:1] if not section.plots else ()
+    return section.model_copy(update={"tables": tables, "paragraphs": first})
+
+
+def _further(section: Section) -> tuple[Table, ...]:
+    """Return the tables of a section that the page does not show."""
+    return tuple(table for table in section.tables if not table.is_brief)
+
+
+def render_evidence(report: Report) -> str:
+    """Render all that the page does not show: whole sections, and what it leaves of the others."""
+    chapters = []
+    for section in report.summary.sections:
+        rest = section
+        if section.id in ON_THE_PAGE:
+            rest = section.model_copy(update={"tables": _further(section), "plots": ()})
+        if rest.tables or rest.plots or section.id not in ON_THE_PAGE:
+            drawn = {plot.name: report.drawings[plot.name] for plot in rest.plots}
+            chapters.append(Chapter(rest, drawn))
+    simulated = "SIMULATED: the numbers come from a simulator. "
+    lead = simulated if report.summary.origin == "simulated" else ""
+    return render_chapters(EVIDENCE.title, f"{lead}{EVIDENCE_LEAD}", chapters)
 
 
 def render_chapters(title: str, lead: str, chapters: Sequence[Chapter]) -> str:
@@ -65,6 +107,7 @@ def _rendered(template: str, drawings: Mapping[str, str], **context: Any) -> str
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     environment = _environment(autoescape=True)
     environment.filters["coded"] = mark_code
+    environment.filters["unbroken"] = lambda text: NUMBER_AND_UNIT.sub("\\1\u00a0\\2", text)
     # script and drawings are our own markup; plots/canvas.py escapes the text inside drawings
     return environment.get_template(template).render(
         **context,
@@ -118,6 +161,10 @@ def _environment(*, autoescape: bool) -> Environment:
 def _context(summary: Summary) -> dict[str, Any]:
     return {
         "summary": summary,
+        "sections": [
+            in_brief(section) for section in summary.sections if section.id in ON_THE_PAGE
+        ],
+        "with_evidence": [each.id for each in summary.sections if _further(each)],
         "headline_keys": HEADLINE_KEYS,
         "most_open_rows": MOST_OPEN_ROWS,
         "find": find,

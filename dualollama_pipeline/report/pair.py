@@ -6,10 +6,11 @@ plots/course.py's.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from dualollama_pipeline.core.records import Status
+from dualollama_pipeline.core.records import Origin, Status
 from dualollama_pipeline.core.study import APART, SHARED, TOGETHER
 from dualollama_pipeline.core.units import NS_PER_S
 from dualollama_pipeline.report.wording import ARM_WORDS
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dualollama_pipeline.core.records import CallRecord, TrialRecord
+    from dualollama_pipeline.worker.journal import Journal
+
+MIB_PER_GIB = 1024
 
 
 class Choice(NamedTuple):
@@ -67,6 +71,7 @@ class PairBlock:
     origin: str
     lanes: tuple[Lane, ...]
     arrivals_s: dict[str, tuple[float, ...]]
+    facts: tuple[str, ...] = ()  # models with their quantization, GPUs with memory and driver
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -128,7 +133,31 @@ def load_pair(warehouse: Path, blocks: pd.DataFrame, calls: pd.DataFrame) -> Pai
             agent: tuple(at / NS_PER_S for call in _of(apart, agent) for at in call.chunk_ns)
             for agent in _agents(apart)
         },
+        facts=(*_models(journal), *_gpus(journal)),
     )
+
+
+def _models(journal: Journal) -> list[str]:
+    """Name each model with its quantization, as the servers told them."""
+    servers = journal.identities[0].servers if journal.identities else ()
+    return list(
+        dict.fromkeys(" ".join(filter(None, (each.model, each.quantization))) for each in servers)
+    )
+
+
+def _gpus(journal: Journal) -> list[str]:
+    """Name each GPU that the servers use with its memory and driver; of servers elsewhere none."""
+    if journal.origin == Origin.SIMULATED:
+        return ["simulated GPU"]
+    servers = journal.identities[0].servers if journal.identities else ()
+    used = {uuid for server in servers for uuid in server.gpu_uuids or ()}
+    gpus = (journal.machines[-1].gpus if journal.machines else None) or ()
+    named = (
+        f"{gpu.name}, {gpu.memory_mib / MIB_PER_GIB:.0f} GiB, driver {gpu.driver}"
+        for gpu in gpus
+        if gpu.uuid in used
+    )
+    return [f"{n} x {gpu}" if n > 1 else gpu for gpu, n in Counter(named).items()]
 
 
 def _one_after_the_other(trials: dict[str, TrialRecord]) -> list[Lane]:

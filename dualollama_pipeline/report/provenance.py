@@ -89,7 +89,7 @@ def describe_agents(calls: Sequence[Row]) -> tuple[AgentDescription, ...]:
 
 def _options_in_words(call: Row) -> str:
     given = pick(call, tuple(AgentOptions.model_fields))
-    layers = "GPU layers fitted" if given["num_gpu"] < 0 else f"{given['num_gpu']:.0f} GPU layers"
+    layers = "layers fitted" if given["num_gpu"] < 0 else f"{given['num_gpu']:.0f} layers"
     words = {
         "num_gpu": layers,
         "num_ctx": f"context {given['num_ctx']:.0f}",

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import TableError
-from dualollama_pipeline.report.page import render_answer, render_html, render_markdown
+from dualollama_pipeline.report.page import (
+    EVIDENCE,
+    render_answer,
+    render_evidence,
+    render_html,
+    render_markdown,
+)
 from dualollama_pipeline.report.summary import compose
 
 if TYPE_CHECKING:
@@ -42,7 +48,8 @@ def publish_report(
     contents = {  # the page last: whoever sees it new finds the other two new as well
         folder / "summary.json": report.summary.model_dump_json(indent=1) + "\n",
         folder / "report.md": render_markdown(report.summary),
-        page: render_html(report, beside),
+        folder / EVIDENCE.file: render_evidence(report),
+        page: render_html(report, [EVIDENCE, *beside]),
     }
     for path, text in contents.items():
         write_page(path, text)

@@ -13,6 +13,13 @@ from dualollama_pipeline.core.study import SHARED, TOGETHER
 from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.report.advice import advise
 from dualollama_pipeline.report.counted import WRITTEN_FOR, drawings_for, summary_for
+from dualollama_pipeline.report.first import (
+    driven_by_length,
+    how_much_counts,
+    in_seconds,
+    since_last_night,
+    strip,
+)
 from dualollama_pipeline.report.headline import answer, how_often_stopped
 from dualollama_pipeline.report.model import (
     BlockNote,
@@ -26,6 +33,8 @@ from dualollama_pipeline.report.model import (
     ValidityCounts,
 )
 from dualollama_pipeline.report.nothing import nothing_compared
+from dualollama_pipeline.report.plots.canvas import to_svg
+from dualollama_pipeline.report.plots.course import draw_lanes, lanes_in_words
 from dualollama_pipeline.report.provenance import describe_agents, describe_provenance
 from dualollama_pipeline.report.wording import one_line, shorten
 from dualollama_pipeline.statistics.samples import BLOCK, reloading_configurations
@@ -56,6 +65,8 @@ def summarize(inputs: ReportInputs) -> Summary:
     nothing = nothing_compared(inputs)
     words = answer(population, origin, len(reloading), nothing.headline if nothing else "")
     advice = nothing.reasons if nothing else advise(inputs, population, origin, reloading)
+    source = describe_provenance(inputs.calls, inputs.runs)
+    seconds = "" if nothing else in_seconds(inputs.blocks, population)
     return Summary(
         title=f"SIMULATED: {TITLE}" if origin == "simulated" else TITLE,
         n_agents=int(inputs.runs["n_agents"].max()) if len(inputs.runs) else WRITTEN_FOR,
@@ -63,6 +74,13 @@ def summarize(inputs: ReportInputs) -> Summary:
         origins=origins,
         verdict=words.verdict,
         headline=words.headline,
+        strip=tuple(map(one_line, strip(inputs, source))),
+        seconds=seconds,
+        since=one_line(since_last_night(inputs)),
+        counted=(
+            *how_much_counts(inputs),
+            *driven_by_length(words.verdict, seconds, inputs.blocks),
+        ),
         explanation=(*words.explanation, *how_often_stopped(inputs.calls, inputs.blocks)),
         advice=tuple(map(one_line, advice)),
         population=population,
@@ -71,7 +89,7 @@ def summarize(inputs: ReportInputs) -> Summary:
         validity=_count_validity(plain_rows(inputs.blocks)),
         missing={one_line(name): one_line(why) for name, why in inputs.missing.items()},
         equal_groups=tuple(tuple(map(one_line, group)) for group in inputs.equal_groups),
-        provenance=describe_provenance(inputs.calls, inputs.runs),
+        provenance=source,
         glossary=_glossary(),
         sections=(),
     )
@@ -224,5 +242,9 @@ def compose(inputs: ReportInputs, builders: Sequence[Builder]) -> Report:
     chapters = [build(inputs, summary) for build in builders]
     drawings = {name: svg for chapter in chapters for name, svg in chapter.drawings.items()}
     sections = tuple(chapter.section for chapter in chapters)
-    whole = summary.model_copy(update={"sections": sections})
+    pair = inputs.pair
+    picture = None if pair is None else lanes_in_words(pair)
+    if pair is not None and picture is not None:
+        drawings["lanes"] = to_svg(draw_lanes(pair), picture)
+    whole = summary.model_copy(update={"sections": sections, "picture": picture})
     return Report(summary_for(whole), drawings_for(drawings, summary.n_agents))

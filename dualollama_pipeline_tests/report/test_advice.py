@@ -77,7 +77,7 @@ def test_equivalence_is_said_only_if_it_was_tested():
         0.999, 0.9985, 0.9988, 0.9992, 0.9989,
     ]  # fmt: skip
     with_single = with_statistics(replace(inputs, blocks=blocks), with_contrasts=True)
-    assert "within the tested margin of 2 %" in " ".join(summarize(with_single).advice)
+    assert "the difference is within 2 %" in " ".join(summarize(with_single).advice)
 
 
 def _reloading(inputs, *config_ids: str):
@@ -103,7 +103,7 @@ def test_one_server_is_enough_only_where_nothing_reloads():
     told = summarize(with_statistics(replace(inputs, blocks=blocks), with_contrasts=True)).advice
     assert told[0].endswith("a second does not pay, where no model has to be loaded again.")
     (apart,) = [line for line in told if line.startswith("In 1 of 2 configurations")]
-    assert "(3 loads of 2.0 to 9.0 s, median 4.0 s)" in apart
+    assert "(median 4.0 s)" in apart
     assert "0.820× to 0.820× in 1 group of equal options" in apart
 
 

@@ -12,9 +12,12 @@ from html.parser import HTMLParser
 import pytest
 
 from dualollama_pipeline.report.page import (
+    ON_THE_PAGE,
     escape_markdown,
+    in_brief,
     mark_code,
     render_answer,
+    render_evidence,
     render_html,
     render_markdown,
 )
@@ -53,9 +56,15 @@ def _parse(html):
     return parser
 
 
-def test_page_is_well_formed_and_needs_nothing_else(slower):
+def _both(report):
+    """The page and its evidence."""
+    return render_html(report) + render_evidence(report)
+
+
+@pytest.mark.parametrize("render", [render_html, render_evidence])
+def test_page_is_well_formed_and_needs_nothing_else(slower, render):
     """Trap: a font, a script or a picture from elsewhere: the page is blank on a train."""
-    page = _parse(render_html(compose(slower, SECTIONS)))
+    page = _parse(render(compose(slower, SECTIONS)))
     assert "svg" in page.seen
     assert not {"link", "img", "iframe", "object"} & set(page.seen)
     assert page.seen.count("script") == 1
@@ -64,16 +73,18 @@ def test_page_is_well_formed_and_needs_nothing_else(slower):
         for name, value in page.attributes
         if name in {"src", "href", "xlink:href"} and not value.startswith("#")
     ]
-    assert foreign == []
-    assert "url(http" not in render_html(compose(slower, SECTIONS))
+    beside = ("index.html", "evidence.html", "summary.json", "report.md")
+    assert [value for _, value in foreign if value.split("#")[0] not in beside] == []
+    assert "url(http" not in render(compose(slower, SECTIONS))
 
 
 def test_hostile_text_stays_text_in_html(with_invalid_block):
     """Trap: a model's name or a server's error text runs as a script in the reader's browser."""
-    html = render_html(compose(with_invalid_block, SECTIONS))
-    assert html.count("<script") == 1
+    report = compose(with_invalid_block, SECTIONS)
+    for html in (render_html(report), render_evidence(report)):
+        assert html.count("<script") == 1
+        _parse(html)
     assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in html
-    _parse(html)
 
 
 def test_hostile_text_stays_in_its_cell_in_markdown(with_invalid_block):
@@ -81,15 +92,15 @@ def test_hostile_text_stays_in_its_cell_in_markdown(with_invalid_block):
     markdown = render_markdown(compose(with_invalid_block, SECTIONS).summary)
     assert "<script" not in markdown
     assert "\n# not" not in markdown
-    (line,) = [line for line in markdown.splitlines() if line.startswith("| server\\_error")]
-    assert len(re.findall(r"(?<!\\)\|", line)) == 4
-    assert not re.search(r"(?<!\\)`", line)
+    rows = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in rows[:4]}) == 1
+    assert not any(re.search(r"(?<!\\)`", line) for line in rows)
 
 
 def test_hostile_scenario_stays_text_in_the_plot(slower):
     """Trap: a name in the plot is read as a formula (`$`) or as markup."""
     statistics = slower.config_statistics.replace({"scenario": {"chimera_homo": "<b>$\\x$"}})
-    html = render_html(compose(replace(slower, config_statistics=statistics), SECTIONS))
+    html = _both(compose(replace(slower, config_statistics=statistics), SECTIONS))
     assert "<b>$" not in html
     assert "&lt;b&gt;$\\x$" in html
 
@@ -106,18 +117,22 @@ def test_simulated_says_so_in_title_and_page(simulated, slower):
     html, markdown = render_html(report), render_markdown(report.summary)
     assert "SIMULATED" in re.search(r"<title>(.*?)</title>", html).group(1)
     assert markdown.startswith("# SIMULATED")
-    assert 'class="banner"' in html
+    assert 'class="ribbon"' in html
+    assert "SIMULATED" in render_evidence(report)
     measured = compose(slower, SECTIONS)
     assert "simulated" not in render_markdown(measured.summary).lower().replace("simulated by", "")
-    assert 'class="banner"' not in render_html(measured)
+    assert 'class="ribbon"' not in render_html(measured)
 
 
 def test_excluded_block_is_marked_with_its_reason(with_invalid_block):
     """Trap: n 4 without a word about the fifth."""
     report = compose(with_invalid_block, SECTIONS)
+    evidence = render_evidence(report)
+    assert "block 3 INVALID, left out (two servers and one server): apart: collector" in evidence
+    assert evidence.count('class="flagged noted">') == 1
     for text in (render_html(report), render_markdown(report.summary)):
-        assert "block 3 INVALID, left out (two servers and one server): apart: collector" in text
-    assert render_html(report).count('<tbody class="flagged noted">') == 1
+        assert re.search(r"\b\d+ of \d+ blocks count\.", text)
+        assert "Left out (2 times): apart: collector" in text
 
 
 def test_missing_and_equal_are_named(slower):
@@ -130,16 +145,18 @@ def test_missing_and_equal_are_named(slower):
         ),
         SECTIONS,
     )
+    evidence = render_evidence(report)
+    assert "Not in this report, 2 of the matrix: test099 (not measured yet);" in evidence
+    assert "test100 (damaged)." in evidence
+    assert "test013 = test200" in evidence
     for text in (render_html(report), render_markdown(report.summary)):
-        assert "Not in this report, 2 of the matrix: test099 (not measured yet);" in text
-        assert "test100 (damaged)." in text
-        assert "test013 = test200" in text
+        assert "Not in this report: test099, test100." in text
 
 
 def test_null_shows_its_reason_never_nan_or_zero():
     """Trap: `nan×`, `None`, or 0.000."""
     report = compose(build({"test001": SLOWER[:2]}), SECTIONS)
-    for text in (render_html(report), render_markdown(report.summary)):
+    for text in (_both(report), render_markdown(report.summary)):
         assert "an interval needs 5 blocks, there are 2" in text
         assert not re.search(r"\bnan\b|\bNone\b|0\.000", text)
 
@@ -147,23 +164,26 @@ def test_null_shows_its_reason_never_nan_or_zero():
 def test_page_markdown_and_json_say_every_number(slower):
     """Trap: page and Markdown drift apart from summary.json, or a section is in one of them."""
     report = compose(slower, SECTIONS)
-    html = unescape(render_html(report))
+    html = unescape(_both(report))
     markdown = render_markdown(report.summary)
-    cells = [
-        cell
-        for section in report.summary.sections
-        for table in section.tables
-        for row in table.rows
-        for cell in row.cells
-    ]
-    assert len([cell for cell in cells if cell.ci_low is not None]) > 20
-    for cell in cells:
+    shown = [in_brief(each) for each in report.summary.sections if each.id in ON_THE_PAGE]
+    assert len([c for c in _cells(report.summary.sections) if c.ci_low is not None]) > 20
+    for cell in _cells(report.summary.sections):
         for text in filter(None, (cell.text, cell.reason, *cell.detail.split("; "))):
             assert text in html
+    for cell in _cells(shown):
+        for text in filter(None, (cell.text, cell.reason)):
             assert escape_markdown(text) in markdown
     for section in report.summary.sections:
         assert f'<h2 id="{section.id}">' in html
+    for section in shown:
         assert f"## {section.title}" in markdown
+
+
+def _cells(sections):
+    return [
+        c for each in sections for table in each.tables for row in table.rows for c in row.cells
+    ]
 
 
 def test_every_number_with_an_interval_prints_it_with_n_and_unit(slower):
@@ -187,9 +207,10 @@ def test_script_runs_under_the_policy_and_nothing_else_does(slower):
     )
 
 
-def test_ids_are_unique_and_every_reference_has_its_target(slower):
+@pytest.mark.parametrize("render", [render_html, render_evidence])
+def test_ids_are_unique_and_every_reference_has_its_target(slower, render):
     """Trap: two plots share an id, and one borrows the other's marks or description."""
-    html = render_html(compose(slower, SECTIONS))
+    html = render(compose(slower, SECTIONS))
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
     wanted = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', html)
@@ -197,6 +218,14 @@ def test_ids_are_unique_and_every_reference_has_its_target(slower):
         (name, "") for names in re.findall(r'labelledby="([^"]+)"', html) for name in names.split()
     ]
     assert {a or b for a, b in wanted} <= set(ids)
+
+
+def test_links_into_the_evidence_lead_to_something(slower):
+    """Trap: a row leads to its evidence, and the reader lands at the top of forty screens."""
+    report = compose(slower, SECTIONS)
+    wanted = re.findall(r'href="evidence.html#([^"]+)"', render_html(report))
+    assert {"c-test001", "delays"} <= set(wanted)
+    assert set(wanted) <= set(re.findall(r'\bid="([^"]+)"', render_evidence(report)))
 
 
 def test_the_answer_alone_is_harmless_markdown_and_says_what_to_run(with_invalid_block, simulated):

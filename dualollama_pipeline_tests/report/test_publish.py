@@ -11,12 +11,12 @@ from dualollama_pipeline.report.publish import publish_report
 from dualollama_pipeline.report.sections.contents import SECTIONS
 
 
-def test_three_files_and_nothing_else(slower, tmp_path):
+def test_four_files_and_nothing_else(slower, tmp_path):
     """Trap: a half-written or temporary file is left behind."""
     page = publish_report(slower, tmp_path / "report", SECTIONS).page
     assert page == tmp_path / "report" / "index.html"
     names = sorted(path.name for path in page.parent.iterdir())
-    assert names == ["index.html", "report.md", "summary.json"]
+    assert names == ["evidence.html", "index.html", "report.md", "summary.json"]
     content = json.loads((page.parent / "summary.json").read_text(encoding="utf-8"))
     assert content["headline"] in page.read_text(encoding="utf-8")
 

@@ -69,7 +69,7 @@ def test_every_section_has_content(summary):
     """Trap: a table is computed and its section still says that it is not there."""
     bare = [section.id for section in summary.sections if not section.tables]
     assert bare == []
-    assert len(summary.sections) == 15
+    assert len(summary.sections) == 16
 
 
 def test_simulated_sections_say_illustration(summary, folder):
@@ -77,8 +77,8 @@ def test_simulated_sections_say_illustration(summary, folder):
     evidence = {section.id: section.evidence for section in summary.sections}
     honest = {"ruler": "measured", "appendix-c": "none", "appendix-d": "none"}
     assert evidence == dict.fromkeys(evidence, "illustration") | honest
-    page = (folder / "index.html").read_text(encoding="utf-8")
-    assert page.count("illustration: simulated") == len(evidence) - len(honest)
+    page = (folder / "evidence.html").read_text(encoding="utf-8")
+    assert page.count("illustration: simulated") == len(evidence) - len(honest) - 1  # the overview
     by_name = {table.name: table for section in summary.sections for table in section.tables}
     for name in ("contrasts", "factors", "scenario_contrasts"):
         verdict = [column.label for column in by_name[name].columns].index("Verdict")

@@ -117,4 +117,4 @@ def test_statuses_add_up(with_invalid_block):
 def test_options_are_described_by_what_was_asked(summary):
     """Trap: an option that was not sent reads as `nan GPU layers`."""
     words = {agent.agent: agent.options for agent in _of(summary, "test001").agents}
-    assert words == {"collector": "server defaults", "insight": "80 GPU layers, context 512"}
+    assert words == {"collector": "server defaults", "insight": "80 layers, context 512"}

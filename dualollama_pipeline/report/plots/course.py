@@ -16,20 +16,38 @@ from dualollama_pipeline.report.plots.canvas import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import Figure
 
     from dualollama_pipeline.report.pair import CallSpan, Lane, PairBlock
     from dualollama_pipeline.report.plots.canvas import Palette
 
-TOKENS_IN, LANE_IN = 2.3, 0.33
+TOKENS_IN, LANE_IN, AXIS_IN = 2.3, 0.33, 0.5
 MOST_IN_LEGEND = 3
 DASHES: tuple[Any, ...] = ("solid", (0, (4, 2)), (0, (1, 1.5)))
 COLOURS = ("two", "one", "ink")
 
 
+def draw_lanes(pair: PairBlock, palette: Palette = PAGE) -> Figure:
+    """Draw who ran when in each arm, with the end of each lane."""
+    lanes = [lane for lane in pair.lanes if lane.calls]
+    height_in = LANE_IN * len(lanes) + AXIS_IN
+    left = margin([f"{lane.label}......" for lane in lanes])
+    with canvas(height_in) as figure:
+        axes = figure.add_axes((left, AXIS_IN / height_in, 0.93 - left, 1 - AXIS_IN / height_in))
+        _lanes(axes, lanes, pair, palette)
+        for y, lane in enumerate(lanes):
+            end_s = lane.calls[-1].end_s
+            axes.text(end_s, y, f"  {end_s:.3g} s", va="center", color=palette.ink)
+        axes.set_xlabel("seconds")
+        axes_style(axes, palette, sides=("bottom",))
+    return figure
+
+
 def draw_course(pair: PairBlock, palette: Palette = PAGE) -> Figure:
     """Draw lanes above, tokens of the pair over time below, on one time axis."""
-    colour = {agent: COLOURS[index % len(COLOURS)] for index, agent in enumerate(pair.agents)}
+    colour = _colours(pair)
     lanes = [lane for lane in pair.lanes if lane.calls]
     lanes_in = LANE_IN * len(lanes)
     whole_in = lanes_in + TOKENS_IN
@@ -38,16 +56,7 @@ def draw_course(pair: PairBlock, palette: Palette = PAGE) -> Figure:
         share = lanes_in / whole_in
         above = figure.add_axes((left, 1 - 0.99 * share, 0.98 - left, 0.97 * share))
         below = figure.add_axes((left, 0.5 / whole_in, 0.98 - left, 1.6 / whole_in), sharex=above)
-        for y, lane in enumerate(lanes):
-            above.text(
-                -0.015, y, plain(cut(lane.label)), transform=above.get_yaxis_transform(),
-                ha="right", va="center", color=palette.ink, parse_math=False,
-            )  # fmt: skip
-            for call in lane.calls:
-                _bar(above, y, call, getattr(palette, colour[call.agent]), palette)
-        above.set_ylim(len(lanes) - 0.4, -0.6)
-        above.set_yticks([])
-        above.set_xlim(0, max(call.end_s for lane in lanes for call in lane.calls) * 1.02)
+        _lanes(above, lanes, pair, palette)
         above.tick_params(labelbottom=False)
         for index, (agent, arrivals) in enumerate(pair.arrivals_s.items()):
             below.step(
@@ -62,6 +71,24 @@ def draw_course(pair: PairBlock, palette: Palette = PAGE) -> Figure:
         if len(pair.agents) <= MOST_IN_LEGEND:  # of more, the lanes above tell the colours
             legend(below, palette, loc="upper left")
     return figure
+
+
+def _colours(pair: PairBlock) -> dict[str, str]:
+    return {agent: COLOURS[index % len(COLOURS)] for index, agent in enumerate(pair.agents)}
+
+
+def _lanes(axes: Any, lanes: Sequence[Lane], pair: PairBlock, palette: Palette) -> None:
+    colour = _colours(pair)
+    for y, lane in enumerate(lanes):
+        axes.text(
+            -0.015, y, plain(cut(lane.label)), transform=axes.get_yaxis_transform(), ha="right",
+            va="center", color=palette.ink, parse_math=False,
+        )  # fmt: skip
+        for call in lane.calls:
+            _bar(axes, y, call, getattr(palette, colour[call.agent]), palette)
+    axes.set_ylim(len(lanes) - 0.4, -0.6)
+    axes.set_yticks([])
+    axes.set_xlim(0, max(call.end_s for lane in lanes for call in lane.calls) * 1.02)
 
 
 def _bar(axes: Any, y: int, call: CallSpan, colour: str, palette: Palette) -> None:
@@ -102,4 +129,16 @@ def _lane_in_words(lane: Lane) -> str:
     return (
         f"{lane.label}: {len(lane.calls)} calls from {lane.calls[0].sent_s:.2f} s to "
         f"{lane.calls[-1].end_s:.2f} s."
+    )
+
+
+def lanes_in_words(pair: PairBlock) -> Plot:
+    """Put the first screen's picture into words."""
+    spans = [_lane_in_words(lane) for lane in pair.lanes if lane.calls]
+    return Plot(
+        name="lanes",
+        title=f"One block in time: {pair.config_id}",
+        description=" ".join(spans),
+        caption="Hatched: waiting for the first token. Filled: the answer. The block whose true "
+        "speedup is the median one.",
     )

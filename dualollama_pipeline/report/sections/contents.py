@@ -13,6 +13,7 @@ from dualollama_pipeline.report.sections import (
     factors,
     nights,
     outliers,
+    overview,
     rankings,
     ruler,
     scenarios,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.sections.chapter import Builder
 
 SECTIONS: tuple[Builder, ...] = (
+    overview.build,
     configurations.build,
     rankings.build,
     scenarios.build,

@@ -26,7 +26,8 @@
   addEventListener("beforeprint", () => {
     for (const details of document.querySelectorAll("main details")) details.open = true;
   });
-  document.querySelector("nav details").open = matchMedia("(min-width: 100rem)").matches;
+  const contents = document.querySelector("nav details");
+  if (contents) contents.open = matchMedia("(min-width: 100rem)").matches;
   document.body.classList.add("scripted");
   for (const table of document.querySelectorAll("table.sortable")) {
     const headings = [...table.tHead.rows[0].cells];

@@ -11,6 +11,10 @@ TRUE, SINGLE, AGAINST = (
 RANKING = ("Configuration", "Scenario", "Place", "Mean")
 
 HEADINGS: dict[str, tuple[str, ...]] = {
+    "overview": (
+        "Configuration", "What it is", TRUE, SINGLE, "Together", "In turn", "Tokens/s", "TTFT",
+        "Blocks",
+    ),
     "configurations": (
         "Configuration", "Scenario", TRUE, "Place", "Balance efficiency (published)", SINGLE,
         AGAINST, "Blocks",

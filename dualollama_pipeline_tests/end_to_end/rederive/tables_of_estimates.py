@@ -14,6 +14,7 @@ from dualollama_pipeline_tests.end_to_end.rederive.arithmetic import (
     strata_of,
 )
 from dualollama_pipeline_tests.end_to_end.rederive.evidence import Evidence, in_words
+from dualollama_pipeline_tests.end_to_end.rederive.journals import tokens, ttft_ms, wall_s
 from dualollama_pipeline_tests.end_to_end.rederive.ledger import ANY, Number, Row, number
 from dualollama_pipeline_tests.end_to_end.rederive.ratios import (
     AGAINST,
@@ -24,6 +25,7 @@ from dualollama_pipeline_tests.end_to_end.rederive.ratios import (
     SHARED_SPEEDUP,
     SPEEDUP,
     Key,
+    in_turn,
     named,
 )
 from dualollama_pipeline_tests.end_to_end.rederive.samples import Value
@@ -74,6 +76,35 @@ def configurations(evidence: Evidence) -> list[Row]:
         n_counting = number(blocks - left_out, blocks)
         words = in_words(scenario)
         rows.append([name, words, speedup, place[name], balance, single, against, n_counting])
+    return rows
+
+
+def overview(evidence: Evidence) -> list[Row]:
+    """A line for each configuration: both speedups, then means over the blocks that count."""
+    rows: list[Row] = []
+    for name, _ in evidence.by_scenario():
+        batch = next(each for each in evidence.current if each.config_id == name)
+        counts = evidence.validity([name])
+        counting = counts["n_blocks"] - max(counts["n_left_out"].values())
+        sound = {v.block for v in evidence.counting(SPEEDUP, config_id=name)}
+        blocks = [
+            {arm: trial.calls for arm, trial in block.items()}
+            for number, block in batch.blocks.items()
+            if number in sound
+        ]
+        walls = [wall_s(block["apart"]) for block in blocks]
+        means = (
+            walls,
+            [sum(in_turn(block, "apart")) for block in blocks],
+            [tokens(block["apart"]) / wall for block, wall in zip(blocks, walls, strict=True)],
+            [fmean(map(ttft_ms, block["apart"])) for block in blocks],
+        )
+        speedups = (
+            of_values(evidence.counting(metric, config_id=name), metric)
+            for metric in (SPEEDUP, SHARED_SPEEDUP)
+        )
+        shown_means = (number(fmean(each) if each else None, len(each)) for each in means)
+        rows.append([name, ANY, *speedups, *shown_means, number(counting, counts["n_blocks"])])
     return rows
 
 

@@ -1,0 +1,146 @@
+"""The first screen: on what, the answer in seconds, since last night, and how much counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from dualollama_pipeline.core.study import APART
+from dualollama_pipeline.metrics.catalog import APART_SECONDS, APART_SPEEDUP, key_of
+from dualollama_pipeline.report.model import find
+from dualollama_pipeline.report.wording import number, percent, shorten
+from dualollama_pipeline.statistics.samples import BLOCK
+from dualollama_pipeline.tables.rows import plain_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+
+    from dualollama_pipeline.report.inputs import ReportInputs
+    from dualollama_pipeline.report.model import Estimate, Provenance, Verdict
+
+MOST_REASONS = 2
+SIDES: dict[Verdict, str] = {"faster": "sooner", "slower": "later"}
+
+
+def strip(inputs: ReportInputs, source: Provenance) -> tuple[str, ...]:
+    """Say on what it was measured: models, machine, servers, when, how much."""
+    facts = inputs.pair.facts if inputs.pair is not None else ()
+    models = ", ".join(dict.fromkeys(server.model for server in source.servers))
+    versions = ", ".join(dict.fromkeys(server.version for server in source.servers))
+    n_nights = _n_nights(inputs)
+    night = f", night {n_nights}" if n_nights > 1 else ""
+    n_blocks = len(inputs.blocks[BLOCK].drop_duplicates())
+    n = inputs.blocks["config_id"].nunique()
+    return tuple(
+        filter(
+            None,
+            (
+                *(facts or (models,)),
+                f"server {versions}" if versions else "",
+                f"{(source.last_started_at or '')[:10]}{night}",
+                f"{n} configuration{'s' if n != 1 else ''}, {n_blocks} blocks" if n_blocks else "",
+            ),
+        )
+    )
+
+
+def _n_nights(inputs: ReportInputs) -> int:
+    trend = inputs.table("trend")
+    return 0 if trend is None else int(trend["n_nights"].max())
+
+
+def mean_seconds(blocks: pd.DataFrame) -> tuple[float, float] | None:
+    """Return the mean wall seconds together and one after the other, of blocks that count.
+
+    The mean of the configurations' means, so that none weighs more for having more blocks.
+    """
+    apart = blocks[blocks["arm"].eq(APART) & blocks["counts"] & blocks["in_turn_s"].notna()]
+    if apart.empty:
+        return None
+    means = apart.groupby("config_id", observed=True)[["wall_s", "in_turn_s"]].mean().mean()
+    return float(means["wall_s"]), float(means["in_turn_s"])
+
+
+def in_seconds(blocks: pd.DataFrame, population: Sequence[Estimate]) -> str:
+    """Return the answer in seconds: the time together, in turn, and what that is in percent.
+
+    Empty where nothing has both times. The interval is the true speedup's, where it has one.
+    """
+    found, true = mean_seconds(blocks), find(population, APART_SECONDS)
+    if found is None or true is None or true.value is None:
+        return ""
+    together, in_turn = (number(each, "s") for each in found)
+    said = f"Together {together}, one after the other {in_turn}"
+    if true.ci_low is None or true.ci_high is None:
+        gain = found[0] / found[1] - 1
+        return f"{said}: {percent(abs(gain))} {'later' if gain > 0 else 'sooner'}."
+    ends = sorted((1 / true.ci_low - 1, 1 / true.ci_high - 1), key=abs)
+    gain = 1 / true.value - 1
+    low, high = (percent(abs(end)).removesuffix(" %") for end in ends)
+    if ends[0] * ends[1] < 0:
+        return f"{said}: the difference is not sure ({100 * true.level:.0f} %: up to {high} %)."
+    side = "later" if gain > 0 else "sooner"
+    return f"{said}: {percent(abs(gain))} {side} ({100 * true.level:.0f} %: {low} to {high})."
+
+
+def driven_by_length(verdict: Verdict, seconds: str, blocks: pd.DataFrame) -> tuple[str, ...]:
+    """Say so where answers of different length drive seconds and rates apart (METHOD section 2)."""
+    side = SIDES.get(verdict)
+    if side is None or not seconds or f" {side}" in seconds:
+        return ()
+    counting = blocks[blocks["counts"] & blocks["arm"].eq(APART)]
+    share = 1 - float(counting["window_share"].mean())
+    said = f"Answers differ in length: {percent(share)} of the time not all agents were running, "
+    return (said + "which moves the seconds and not the rates that the verdict rests on.",)
+
+
+def since_last_night(inputs: ReportInputs) -> str:
+    """Say what the last night changed over all configurations; empty with one night."""
+    trend = inputs.table("trend")
+    if trend is None:
+        return ""
+    rows = [
+        row
+        for row in plain_rows(trend)
+        if row["scope"] == "all" and key_of(row) == APART_SPEEDUP and row["n_nights"] > 1
+    ]
+    if not rows:
+        return ""
+    (row,) = rows
+    nights = f"the {int(row['n_nights']) - 1} nights before"
+    if row["change"] != row["change"]:
+        return f"Since {nights}: not known ({row['null_reason']})."
+    change = f"{row['change']:+.1f} %"
+    if row["change_low"] == row["change_low"]:
+        change += f", 95 %: {row['change_low']:+.1f} to {row['change_high']:+.1f} %"
+    word = "something changed" if row["alarm"] else "nothing"
+    return f"Since {nights}: {word} (weighted speedup {change})."
+
+
+def blocks_that_count(blocks: pd.DataFrame) -> str:
+    """Say how many blocks count in every arm."""
+    each = blocks.groupby(BLOCK, observed=True)["counts"].all()
+    n, counting = len(each), int(each.sum())
+    return f"All {n} blocks count." if counting == n else f"{counting} of {n} blocks count."
+
+
+def how_much_counts(inputs: ReportInputs) -> tuple[str, ...]:
+    """Say how many blocks count, and the commonest reasons why the others do not."""
+    blocks = inputs.blocks
+    if blocks.empty:
+        return ()
+    lines = [blocks_that_count(blocks)]
+    lines += _reasons(blocks)
+    if inputs.missing:
+        names = list(inputs.missing)
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004
+        lines.append(f"Not in this report: {', '.join(names[:3])}{more}.")
+    return tuple(map(shorten, lines))
+
+
+def _reasons(blocks: pd.DataFrame) -> Iterator[str]:
+    why = Counter(filter(None, blocks["exclusion_reason"]))
+    for reason, n in why.most_common(MOST_REASONS):
+        yield f"Left out ({n} times): {reason}."

@@ -130,7 +130,7 @@ class Made:
 
     @cached_property
     def pages(self) -> tuple[str, str]:
-        names = ("index.html", "report.md")
+        names = ("evidence.html", "summary.json")
         html, markdown = ((self.folder / name).read_text(encoding="utf-8") for name in names)
         return unescape(html), markdown.replace("\\", "")
 

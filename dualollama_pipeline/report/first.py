@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.study import APART
-from dualollama_pipeline.metrics.catalog import APART_SECONDS, APART_SPEEDUP, key_of
+from dualollama_pipeline.metrics.catalog import APART_SECONDS
 from dualollama_pipeline.report.model import find
 from dualollama_pipeline.report.wording import number, percent, shorten
 from dualollama_pipeline.statistics.samples import BLOCK
-from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.model import Estimate, Provenance, Verdict
 
 MOST_REASONS = 2
+DAY = re.compile(r"\b(20\d\d)(\d\d)(\d\d)\b")
 SIDES: dict[Verdict, str] = {"faster": "sooner", "slower": "later"}
 
 
@@ -97,26 +98,22 @@ def driven_by_length(verdict: Verdict, seconds: str, blocks: pd.DataFrame) -> tu
 
 
 def since_last_night(inputs: ReportInputs) -> str:
-    """Say what the last night changed over all configurations; empty with one night."""
-    trend = inputs.table("trend")
-    if trend is None:
+    """Say what changed since the night before, over the configurations of both; else nothing."""
+    if inputs.since is None:
         return ""
-    rows = [
-        row
-        for row in plain_rows(trend)
-        if row["scope"] == "all" and key_of(row) == APART_SPEEDUP and row["n_nights"] > 1
-    ]
-    if not rows:
-        return ""
-    (row,) = rows
-    nights = f"the {int(row['n_nights']) - 1} nights before"
-    if row["change"] != row["change"]:
-        return f"Since {nights}: not known ({row['null_reason']})."
-    change = f"{row['change']:+.1f} %"
-    if row["change_low"] == row["change_low"]:
-        change += f", 95 %: {row['change_low']:+.1f} to {row['change_high']:+.1f} %"
-    word = "something changed" if row["alarm"] else "nothing"
-    return f"Since {nights}: {word} (weighted speedup {change})."
+    before, change = inputs.since
+    night = f"Since the night before ({_dated(before)})"
+    if change.ratio.reason:
+        return f"{night}: not known, {change.ratio.reason}."
+    percents = [f"{100 * (each - 1):+.1f}" for each in change.ratio[:3]]
+    word = "the weighted speedup changed" if change.is_shown else "nothing changed that matters"
+    return f"{night}: {word} ({percents[0]} %, 95 %: {percents[1]} to {percents[2]} %)."
+
+
+def _dated(batch_id: str) -> str:
+    """Return the day in a batch's name, else the name."""
+    found = DAY.search(batch_id)
+    return "-".join(found.groups()) if found else batch_id
 
 
 def blocks_that_count(blocks: pd.DataFrame) -> str:

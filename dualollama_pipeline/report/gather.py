@@ -16,6 +16,7 @@ from dualollama_pipeline.metrics.catalog import BY_NAME
 from dualollama_pipeline.report.inputs import ReportInputs
 from dualollama_pipeline.report.pair import load_pair
 from dualollama_pipeline.statistics.estimate import scenario_statistics
+from dualollama_pipeline.statistics.nights import compare_nights
 from dualollama_pipeline.statistics.samples import BLOCK, WHERE, collect_samples
 from dualollama_pipeline.tables.conform import empty
 from dualollama_pipeline.tables.history import history_files
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.core.settings import Settings
     from dualollama_pipeline.report.pair import PairBlock
+    from dualollama_pipeline.statistics.nights import Change
 
 NIGHT_METRIC = BY_NAME["weighted_speedup"]
 BLOCK_COLUMNS = (
@@ -52,7 +54,7 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
     missing = _reasons(settings, missing) | _outside(settings, store, matrix.config_ids)
     runs, blocks, calls = (tables[name] for name in ("run_table", "block_table", "call_table"))
     order = _order(tables.get("trend"))
-    nights, nights_left_out = estimate_nights(store, matrix.config_ids, order, runs)
+    samples, nights_left_out = samples_of_nights(store, matrix.config_ids, order, runs)
     return ReportInputs(
         config_statistics=tables["config_statistics"],
         scenario_statistics=tables["scenario_statistics"],
@@ -64,7 +66,8 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
         equal_groups=tuple(matrix.equal_groups()),
         more=tables,
         pair=_pair(settings, blocks, calls),
-        nights=nights,
+        nights=None if samples is None else estimate_nights(samples, order),
+        since=None if samples is None else _since(samples, order),
         nights_left_out=nights_left_out,
         bench=_bench(settings.data.parent / "docs" / "benchmarks.json"),
     )
@@ -104,13 +107,13 @@ def _outside(settings: Settings, store: TableStore, config_ids: Sequence[str]) -
     }
 
 
-def estimate_nights(
+def samples_of_nights(
     store: TableStore, config_ids: Sequence[str], order: Sequence[str], runs: pd.DataFrame
 ) -> tuple[pd.DataFrame | None, dict[str, str]]:
-    """Estimate the weighted speedups of every batch by itself; None with fewer than two batches.
+    """Collect the weighted speedups of the batches in `order`; None with fewer than two batches.
 
-    Columns of population_statistics and batch_id, batches in `order`. `runs` only lends its
-    columns: these metrics are those of blocks. Beside it {file: why it was left out}.
+    `runs` only lends its columns: these metrics are those of blocks. Beside it {file: why it was
+    left out}.
     """
     if len(order) < 2:  # noqa: PLR2004 one night has no course
         return None, {}
@@ -118,12 +121,26 @@ def estimate_nights(
     blocks = blocks[blocks["batch_id"].isin(order)].reset_index(drop=True)
     if blocks.empty:
         return None, left_out
-    samples = collect_samples(runs.iloc[:0], empty("agent_table"), blocks, metrics=[NIGHT_METRIC])
+    agents = empty("agent_table")
+    return collect_samples(runs.iloc[:0], agents, blocks, metrics=[NIGHT_METRIC]), left_out
+
+
+def estimate_nights(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """Estimate every batch by itself: columns of population_statistics and batch_id, in `order`."""
     # a night is to its blocks what a scenario is: one estimate over several configurations
     made = scenario_statistics(samples.assign(scenario=samples["batch_id"]))
     made = made.rename(columns={"scenario": "batch_id"})
     place = {batch: index for index, batch in enumerate(order)}
-    return made.sort_values("batch_id", key=lambda ids: ids.map(place), kind="stable"), left_out
+    return made.sort_values("batch_id", key=lambda ids: ids.map(place), kind="stable")
+
+
+def _since(samples: pd.DataFrame, order: Sequence[str]) -> tuple[str, Change] | None:
+    """Compare the last two batches that have blocks; None where there is one."""
+    there = set(samples["batch_id"].unique())
+    batches = [batch for batch in order if batch in there]
+    if len(batches) < 2:  # noqa: PLR2004 nothing to compare with
+        return None
+    return batches[-2], compare_nights(samples, batches[-2], batches[-1])
 
 
 def _order(trend: pd.DataFrame | None) -> list[str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dualollama_pipeline.report.pair import PairBlock
+    from dualollama_pipeline.statistics.nights import Change
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class ReportInputs(TablesByName):
     """Tables in their schemas' types; `missing` says why a config_id is not in them.
 
     `pair` is the block whose course is drawn,
+    `since` is the night before the last with what has changed since,
     `nights` the population's estimates night by night (columns of population_statistics and
     batch_id), `nights_left_out` {file of the history: why it is in no course}, `bench` what
     `make bench` found out about the ruler (docs/benchmarks.json).
@@ -50,5 +52,6 @@ class ReportInputs(TablesByName):
     equal_groups: tuple[tuple[str, ...], ...]
     pair: PairBlock | None = None
     nights: pd.DataFrame | None = None
+    since: tuple[str, Change] | None = None
     nights_left_out: Mapping[str, str] = field(default_factory=dict)
     bench: Mapping[str, Any] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
@@ -12,10 +13,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dualollama_pipeline.report.first import driven_by_length, how_much_counts, in_seconds
+from dualollama_pipeline.report.first import (
+    driven_by_length,
+    how_much_counts,
+    in_seconds,
+    since_last_night,
+)
 from dualollama_pipeline.report.page import render_html, render_markdown
 from dualollama_pipeline.report.sections.contents import SECTIONS
 from dualollama_pipeline.report.summary import compose
+from dualollama_pipeline.statistics.intervals import Interval
+from dualollama_pipeline.statistics.nights import Change
 from dualollama_pipeline_tests.report.hand_made import FASTER, SLOWER, build
 
 MOST_WORDS, MOST_WORDS_AS_TEXT, MOST_SCREENS = 2_500, 3_000, 8
@@ -84,6 +92,23 @@ def test_what_does_not_count_is_said_with_its_commonest_reason(slower):
         "Left out (2 times): shared: cold.",
         "Not in this report: test100, test101, test102 and 2 more.",
     )
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (Interval(1.05, 1.03, 1.07, ""), "changed (+5.0 %, 95 %: +3.0 to +7.0 %)."),
+        (Interval(1.0, 0.99, 1.01, ""), "nothing changed that matters (+0.0 %"),
+        (Interval(math.nan, math.nan, math.nan, "no block counts"), "not known, no block counts."),
+    ],
+)
+def test_what_changed_since_the_night_before_is_dated(slower, ratio, said):
+    """Trap: `last night` is three weeks ago."""
+    since = ("run-20261129-020000-123", Change(ratio, 2))
+    told = since_last_night(replace(slower, since=since))
+    assert told.startswith("Since the night before (2026-11-29): ")
+    assert said in told
+    assert since_last_night(slower) == ""
 
 
 def words_of(html):

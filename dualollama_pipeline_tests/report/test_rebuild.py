@@ -19,7 +19,7 @@ from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.metrics.catalog import APART_SPEEDUP
 from dualollama_pipeline.pipeline import rebuild_report
-from dualollama_pipeline.report.gather import estimate_nights
+from dualollama_pipeline.report.gather import estimate_nights, samples_of_nights
 from dualollama_pipeline.report.model import Summary, find
 from dualollama_pipeline.report.schema import json_schema
 from dualollama_pipeline.statistics.samples import of_key
@@ -125,15 +125,16 @@ def test_two_nights_have_a_course(summary, settings):
     assert [plot.name for plot in section.plots] == ["nights"]
     store = TableStore(Warehouse(settings.warehouse).tables)
     runs = store.load("run_table", "test007")
-    nights, left_out = estimate_nights(store, CONFIGURATIONS, NIGHTS, runs)
-    assert nights is not None
+    samples, left_out = samples_of_nights(store, CONFIGURATIONS, NIGHTS, runs)
+    assert samples is not None
+    nights = estimate_nights(samples, NIGHTS)
     assert left_out == {}
     dual = of_key(nights, APART_SPEEDUP)
     assert dual["batch_id"].tolist() == list(NIGHTS)
     assert dual["n"].tolist() == [15, 15]
     last = find(summary.population, APART_SPEEDUP)
     assert dual["value"].iloc[-1] == pytest.approx(last.value)  # the headline is the last night
-    assert estimate_nights(store, CONFIGURATIONS, NIGHTS[:1], runs) == (None, {})
+    assert samples_of_nights(store, CONFIGURATIONS, NIGHTS[:1], runs) == (None, {})
 
 
 def test_the_history_is_rebuilt_from_its_journals(settings, tmp_path):

@@ -14,6 +14,7 @@ from dualollama_pipeline.report.plots.canvas import (
     margin,
     plain,
 )
+from dualollama_pipeline.report.wording import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +38,10 @@ def draw_lanes(pair: PairBlock, palette: Palette = PAGE) -> Figure:
     with canvas(height_in) as figure:
         axes = figure.add_axes((left, AXIS_IN / height_in, 0.93 - left, 1 - AXIS_IN / height_in))
         _lanes(axes, lanes, pair, palette)
+        gap_s = 0.01 * axes.get_xlim()[1]
         for y, lane in enumerate(lanes):
             end_s = lane.calls[-1].end_s
-            axes.text(end_s, y, f"  {end_s:.3g} s", va="center", color=palette.ink)
+            axes.text(end_s + gap_s, y, number(end_s, "s"), va="center", color=palette.ink)
         axes.set_xlabel("seconds")
         axes_style(axes, palette, sides=("bottom",))
     return figure

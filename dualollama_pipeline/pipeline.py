@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.publish import Published
     from dualollama_pipeline.tables.step import Step
     from dualollama_pipeline.tables.store import TableStore
+    from dualollama_pipeline.worker.journal import Journal
 
 MEASURED = {
     "call_table": "A row for every call attempt: client stamps, the server's counters, its end.",
@@ -62,6 +63,7 @@ def rebuild_report(settings: Settings) -> Pages:
     from dualollama_pipeline.tables.rebuild import build_lacking
     from dualollama_pipeline.tables.store import TableStore
 
+    Warehouse(settings.warehouse).refuse_another(study_of(settings).name)
     build_lacking(settings)
     store, config_ids = TableStore.of(settings), study_of(settings).config_ids
     tables = {name: store.load_all(name, config_ids)[0] for name in MEASURED}
@@ -97,7 +99,9 @@ def make_page(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Publish
     from dualollama_pipeline.report.sections.contents import SECTIONS
     from dualollama_pipeline.tr114.page import LINK, reserve
 
-    folder = Warehouse(settings.warehouse).report
+    warehouse = Warehouse(settings.warehouse)
+    warehouse.refuse_another(study_of(settings).name)
+    folder = warehouse.report
     reserve(folder)
     beside = [LINK, CAPACITY] if (folder / CAPACITY.file).exists() else [LINK]
     return publish_report(gather_inputs(settings, tables), folder, SECTIONS, beside)
@@ -111,8 +115,8 @@ class Capacity(NamedTuple):
     page: Path
 
 
-def make_capacity(settings: Settings) -> Capacity:
-    """Make the table and the page `capacity` from what `measure_capacity` measured.
+def make_capacity(settings: Settings, journals: Sequence[Journal]) -> Capacity:
+    """Make the table and the page `capacity` from the journals of `measure_capacity`.
 
     Raises:
         InputError: the study cannot be used.
@@ -120,14 +124,14 @@ def make_capacity(settings: Settings) -> Capacity:
         TableError: a table or the page cannot be written.
     """
     from dualollama_pipeline.advice.capacity import capacity_table, in_words, limits
-    from dualollama_pipeline.bench.capacity import latest_journals, slots_of
+    from dualollama_pipeline.bench.capacity import slots_of
     from dualollama_pipeline.report.capacity import publish_capacity
     from dualollama_pipeline.tables.build import build_tables
     from dualollama_pipeline.tables.store import TableStore
-    from dualollama_pipeline.worker.journal import read_journal
 
-    levels = study_of(settings).service_levels
-    journals = map(read_journal, latest_journals(settings))
+    study = study_of(settings)
+    Warehouse(settings.warehouse).belongs_to(study.name)
+    levels = study.service_levels
     measured = ((build_tables(journal), slots_of(journal)) for journal in journals)
     table = TableStore.of(settings).publish("capacity", capacity_table(measured, levels))
     page = publish_capacity(table, levels, Warehouse(settings.warehouse).report)

@@ -162,7 +162,8 @@ class Limit(NamedTuple):
     """Where a way to run agents ends: `fit` agents are within the levels (0: not even one).
 
     `knee`: from this number on one agent more brings no throughput that shows; None if none of
-    those measured does. `most` is the largest number that was measured.
+    those measured does, which `is_known` only where each step has an interval. `most` is the
+    largest number that was measured.
     """
 
     option: Option
@@ -171,6 +172,7 @@ class Limit(NamedTuple):
     most: int
     why: str
     tok_per_s: float  # of all that fit
+    is_known: bool
 
 
 def limits(table: pd.DataFrame) -> list[Limit]:
@@ -194,6 +196,7 @@ def limits(table: pd.DataFrame) -> list[Limit]:
                 int(rows[-1]["n_agents"]),
                 "" if unfit is None else str(unfit["why"]),
                 max([row["tok_per_s"] for row in rows if row["n_agents"] == fit], default=0.0),
+                all(row["gains"] is not None for row in rows[1:]),
             )
         )
     return made
@@ -221,6 +224,8 @@ def in_words(found: Sequence[Limit], levels: ServiceLevels) -> list[str]:
     for limit in found:
         knee = (
             f"throughput still grows with {limit.most}"
+            if limit.knee is None and limit.is_known
+            else "whether throughput still grows is not known (below 5 blocks)"
             if limit.knee is None
             else f"no more throughput than with {limit.knee} shows"
         )

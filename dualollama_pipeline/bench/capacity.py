@@ -16,11 +16,10 @@ from dualollama_pipeline.bench.servers import SLOTS, Servers
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.protocol import OLLAMA
 from dualollama_pipeline.core.study import MOST_AGENTS, study_of
-from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.worker.events import notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from dualollama_pipeline.core.settings import Settings
@@ -60,7 +59,7 @@ def write_studies(settings: Settings, most: int) -> list[Path]:
     servers = []
     for n in range(most):
         name, around = made[n % len(made)]
-        name = name if n < len(made) else f"{name}_{n + 1}"
+        name = name if n < len(made) else _further(n, [each for each, _ in made])
         servers.append({"name": name, **around.model_dump(exclude_none=True)})
         servers[-1] |= {"url": urls[name]} if external else {}
         servers[-1]["protocol"] = study.protocols.get(made[n % len(made)][0], OLLAMA)
@@ -72,6 +71,12 @@ def write_studies(settings: Settings, most: int) -> list[Path]:
         (folder / "study.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
         folders.append(folder)
     return folders
+
+
+def _further(n: int, taken: Sequence[str]) -> str:
+    """Return a name for a server that the study does not have."""
+    name = f"further{n + 1}"
+    return name if name not in taken else f"{name}_"
 
 
 def _study(servers: list[dict[str, Any]], model: str, *, has_slots: bool) -> dict[str, Any]:
@@ -98,9 +103,12 @@ def measure_capacity(settings: Settings, most: int, tell: Tell) -> list[Journal]
         InputError: as `write_studies`.
         DualOllamaError: no trial of a configuration could be attempted.
     """
+    study = study_of(settings)
+    settings = settings.within(study)
     journals = []
     batch_id = f"{NAME}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    plain = {"warehouse": folder_of(settings), "url": {}, "gpu": {}, "env": {}}
+    plain: dict[str, Any] = {key: {} for key in ("url", "gpu", "env", "token", "basic")}
+    plain["warehouse"] = folder_of(settings)  # the rest are of the study's servers
     for folder in write_studies(settings, most):
         own = settings.model_copy(update=plain | {"study": folder})
         with Servers(own) as servers:
@@ -109,12 +117,6 @@ def measure_capacity(settings: Settings, most: int, tell: Tell) -> list[Journal]
                 pair = servers.of(configuration.servers)
                 journals.append(Measurement(own, pair, tell).run(configuration, batch_id))
     return journals
-
-
-def latest_journals(settings: Settings) -> list[Path]:
-    """Return the last journal of each configuration of capacity that was measured."""
-    warehouse = Warehouse(folder_of(settings))
-    return [warehouse.journals(config_id)[-1] for config_id in warehouse.measured]
 
 
 def slots_of(journal: Journal) -> int | None:

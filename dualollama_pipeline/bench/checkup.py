@@ -89,6 +89,13 @@ class Checkup:
         self._tell = tell
         self._wanted = _largest_contexts(plans)
         self._agents = _agents_to_try(plans)
+        self._thinking = {
+            (plan.config_id, agent.model)
+            for plan in plans
+            for trial in plan.trials
+            for agent in trial.agents
+            if agent.think
+        }
 
     async def introduce(self) -> list[str]:
         """Ask what needs no load; return the servers that have all models."""
@@ -114,6 +121,12 @@ class Checkup:
             for first, second in combinations(identities, 2):
                 self._tell(await self._two_servers(first, second))
                 self._tell(_same_software(first, second))
+        cannot = {each.model for each in identities if each.thinks is False}
+        for config_id, model in sorted(self._thinking):
+            if model in cannot:
+                found = f"{model} cannot think before it answers"
+                way_out = "leave `think` out of the study, or name a model that can"
+                self._tell(Diagnosis(State.FAIL, f"configuration {config_id}", found, way_out))
         if identities:
             self._tell(Diagnosis(State.DOING, "streaming", f"{N_TOKENS} tokens, one by one"))
         connections = self._connections.knowing(tuple(identities))

@@ -45,9 +45,18 @@ async def examine(settings: Settings, pair: ServerPair, tell: Tell) -> None:
         sound, machine = await asyncio.gather(checkup.introduce(), examine_machine(pair.urls))
         tell(machine)
         speeds = await checkup.try_out(sound) if sound else {}
+    for plan in plans:
+        if plan.changed and settings.servers == "external":
+            tell(_not_started_here(plan))
     tell(await examine_ruler(plans[0].protocol_of(next(iter(pair.urls)))))
     if speeds.keys() == pair.urls.keys():
         tell(night(plans, speeds))
+
+
+def _not_started_here(plan: Plan) -> Diagnosis:
+    found = f"it changes the surroundings of {', '.join(plan.changed)}, which run already"
+    way_out = "measure it with DUALOLLAMA_SERVERS=managed, or leave it out"
+    return Diagnosis(State.FAIL, f"configuration {plan.config_id}", found, way_out)
 
 
 def plans_of(settings: Settings, pair: ServerPair) -> list[Plan]:

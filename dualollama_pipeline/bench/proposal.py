@@ -17,6 +17,7 @@ import yaml
 from dualollama_pipeline.core.credentials import credentials_of
 from dualollama_pipeline.core.errors import InputError, ServerError
 from dualollama_pipeline.core.model_name import same_model
+from dualollama_pipeline.core.settings import by_number
 from dualollama_pipeline.core.specs import Deadlines
 from dualollama_pipeline.ollama.client import OllamaClient
 from dualollama_pipeline.ollama.identity import snapshot
@@ -88,6 +89,11 @@ async def look(urls: Mapping[str, str], tell: Callable[[str], None]) -> list[Fou
     Raises:
         InputError: none answers, or one of them has no model that can write.
     """
+    if len({by_number(url) for url in urls.values()}) < len(urls):
+        raise InputError(
+            f"--url {' '.join(urls.values())}: two of them are one server",
+            "name each server once; start a second one on a port of its own",
+        )
     found = []
     for name, url in urls.items():
         async with OllamaClient(url, Deadlines(), credentials_of(name)) as client:

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Self
 
 from dualollama_pipeline.core.credentials import credentials_of
@@ -73,6 +73,8 @@ class Servers:
         kind = self._settings.servers
         clock: Clock = "simulated" if kind == "simulated" else "real"
         environments = environments_of(made) if kind == "managed" else {}
+        if kind == "simulated":
+            environments = _known_to_the_simulator(made, changed)
         return ServerPair(dict.fromkeys(names, "http://127.0.0.1:0"), clock, environments)
 
     def unreachable(self) -> list[str]:
@@ -111,11 +113,12 @@ def open_pair(
     settings = settings.within(study)
     made = settings.surroundings(study, changed)
     if settings.servers == "external":
-        if changed:
+        if asked := [name for name, each in made.items() if each.gpu or each.environment]:
             raise InputError(
-                f"servers: the surroundings of {', '.join(changed)} change here, and external "
-                "servers are not started here",
-                "measure this configuration with DUALOLLAMA_SERVERS=managed, or leave it out",
+                f"servers: gpu or environment of {', '.join(asked)} is set, and external servers "
+                "are not started here",
+                "set it where they are started and leave it out here, or measure this "
+                "configuration with DUALOLLAMA_SERVERS=managed",
             )
         yield ServerPair(settings.urls(study), "real")
     elif settings.servers == "managed":
@@ -126,9 +129,34 @@ def open_pair(
                 {name: server.environment for name, server in servers.items()},
             )
     else:
-        slots = {name: each.environment.get(SLOTS, "1") for name, each in made.items()}
+        environments = _known_to_the_simulator(made, changed or {})
+        slots = {name: environments.get(name, {}).get(SLOTS, "1") for name in made}
         with _simulated_pair(settings.workload, slots, [settings.model, *study.models]) as pair:
-            yield pair
+            yield replace(pair, environments=environments)
+
+
+def _known_to_the_simulator(
+    made: Mapping[str, Surroundings], changed: Mapping[str, Surroundings]
+) -> dict[str, dict[str, str]]:
+    """Return by server its slots, where there is more than one: the simulator knows no more.
+
+    Raises:
+        InputError: a configuration changes something else, or the slots are no number.
+    """
+    for name, each in changed.items():
+        if others := [*sorted(each.environment.keys() - {SLOTS}), *(["gpu"] if each.gpu else [])]:
+            raise InputError(
+                f"servers.{name}: the simulator knows {SLOTS} and not {', '.join(others)}",
+                "measure this configuration with DUALOLLAMA_SERVERS=managed, or leave it out",
+            )
+    slots = {name: each.environment.get(SLOTS, "1") for name, each in made.items()}
+    for name, text in slots.items():
+        if not text.isdecimal() or int(text) < 1:
+            raise InputError(
+                f"servers.{name}.environment.{SLOTS} = {text!r}: no whole number from 1",
+                "write how many calls a model answers at a time",
+            )
+    return {name: {SLOTS: text} for name, text in slots.items() if int(text) > 1}
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from dualollama_pipeline.metrics.catalog import (
     SHARED_SPEEDUP,
     key_of,
 )
-from dualollama_pipeline.report.first import blocks_that_count, in_seconds
+from dualollama_pipeline.report.first import blocks_that_count, in_seconds, without_speedup
 from dualollama_pipeline.report.summary import estimate_of
 from dualollama_pipeline.statistics.estimate import config_statistics
 from dualollama_pipeline.statistics.samples import collect_samples
@@ -134,6 +134,7 @@ def _answer(runs: pd.DataFrame, agents: pd.DataFrame, blocks: pd.DataFrame) -> I
     if seconds := in_seconds(blocks, [estimate_of(row) for row in rows]):
         yield seconds
     yield blocks_that_count(blocks)
+    yield from without_speedup(blocks)
 
 
 def _sentence(row: Row) -> str:

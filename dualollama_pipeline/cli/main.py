@@ -134,8 +134,9 @@ def _run(arguments: argparse.Namespace) -> int:
         _print(line)
     _print(f"report: {page}")
     validity = summary["validity"]
-    left_out = min(validity["n_left_out"].values())
-    return EXIT_NOTHING_COUNTS if left_out == validity["n_blocks"] else 0
+    n_blocks, left_out = validity["n_blocks"], min(validity["n_left_out"].values())
+    n_ok = summary["provenance"]["trials"]["ok"]  # of one agent there are no blocks
+    return EXIT_NOTHING_COUNTS if (left_out == n_blocks if n_blocks else not n_ok) else 0
 
 
 def _chosen(settings: Settings, wanted: Sequence[str] | None) -> list[str]:
@@ -214,8 +215,8 @@ def _capacity(arguments: argparse.Namespace) -> int:
     from dualollama_pipeline.bench.capacity import measure_capacity
     from dualollama_pipeline.pipeline import make_capacity
 
-    measure_capacity(settings, arguments.most, lambda event: _print(progress_line(event)))
-    made = make_capacity(settings)
+    tell = lambda event: _print(progress_line(event))  # noqa: E731 one line says it
+    made = make_capacity(settings, measure_capacity(settings, arguments.most, tell))
     if settings.servers == "simulated":
         _print("SIMULATED: the numbers come from a simulator, not from Ollama servers")
     for line in made.lines:

@@ -24,6 +24,12 @@ def full_name(model: str) -> str:
     return f"{'/'.join([*DEFAULTS[: max(3 - len(parts), 0)], *parts])}:{tag}".casefold()
 
 
+def tagged(model: str) -> str:
+    """Return a name with its tag: `gemma3` is `gemma3:latest`."""
+    path, colon, tag = model.rpartition(":")
+    return model if colon and path and "/" not in tag else f"{model}:latest"
+
+
 def same_model(one: str, other: object) -> bool:
     """Say whether two names are one model to Ollama."""
     return isinstance(other, str) and (one == other or full_name(one) == full_name(other))

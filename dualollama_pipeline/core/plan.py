@@ -175,8 +175,23 @@ class Plan(Strict):
 
     @property
     def work(self) -> str:
-        """The workload as the tables name it: what is never pooled has a name of its own."""
-        return f"{self.workload}, length held" if self.hold_length else self.workload
+        """The workload as the tables name it: what is never pooled has a name of its own.
+
+        Of a study's own work it holds a fingerprint: with other prompts it is other work.
+        """
+        name = f"study {self._asked}" if self.workload == "study" else self.workload
+        return f"{name}, length held" if self.hold_length else name
+
+    @property
+    def _asked(self) -> str:
+        """Return 8 hex digits over who is asked what, whatever the arm, block and options."""
+        asked = {
+            (a.name, s.name, s.prompt, s.num_predict, *(t.model_dump_json() for t in s.said))
+            for trial in self.trials
+            for a in trial.agents
+            for s in a.stages
+        }
+        return hashlib.sha256(repr(sorted(asked, key=repr)).encode()).hexdigest()[:8]
 
     @property
     def plan_hash(self) -> str:

@@ -121,6 +121,9 @@ class Configuration(Strict):
         """In a file an agent's options stand under its name, beside id and scenario."""
         if not isinstance(written, dict) or "specs" in written:
             return written
+        if {"id", "config_id"} <= written.keys():
+            msg = "id and config_id are the same key; write one of them"
+            raise ValueError(msg)
         plain = {OWN_KEYS[key]: value for key, value in written.items() if key in OWN_KEYS}
         specs = {key: value for key, value in written.items() if key not in OWN_KEYS}
         return plain | {"specs": specs}
@@ -221,6 +224,17 @@ class Study(Strict):
         return self
 
     @model_validator(mode="after")
+    def _one_protocol(self) -> Study:
+        if len({server.protocol for server in self.servers}) > 1:
+            told = ", ".join(f"{server.name}: {server.protocol}" for server in self.servers)
+            msg = (
+                f"servers of two protocols are two kinds of software and cannot be compared "
+                f"({told}); write one study for each (Ollama speaks both)"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _what_their_protocol_can(self) -> Study:
         for configuration in self.configurations:
             for placed in self.arms.values():
@@ -248,6 +262,11 @@ class Study(Strict):
         """Who runs where in each arm."""
         every = arms_of(self.places)
         return {arm: who for arm, who in every.items() if arm not in {*TOGETHER} - {*self.together}}
+
+    @property
+    def is_the_documents_pair(self) -> bool:
+        """Whether its agents are those that a file for `measure --agents` describes."""
+        return self.places == PAIR and not any(agent.has_work for agent in self.agents)
 
     @property
     def models(self) -> list[str]:
@@ -279,8 +298,11 @@ class Study(Strict):
         """Groups of config_ids that ask for the same thing under different names."""
         groups: defaultdict[str, list[str]] = defaultdict(list)
         for configuration in self.configurations:
-            asked = configuration.model_dump_json(include={"specs", "servers"})
-            groups[asked].append(configuration.config_id)
+            asked = configuration.model_dump(include={"specs", "servers"}, exclude_none=True)
+            for spec in asked["specs"].values():
+                spec.pop("think", None) if spec.get("think") is False else None
+            servers = {name: each for name, each in asked["servers"].items() if any(each.values())}
+            groups[repr((asked["specs"], servers))].append(configuration.config_id)
         return [tuple(ids) for ids in groups.values() if len(ids) > 1]
 
 

@@ -19,14 +19,23 @@ class Warehouse:
     root: Path
 
     def belongs_to(self, study: str) -> None:
+        """Mark it as this study's; errors as `refuse_another`."""
+        self.refuse_another(study)
+        if not self._mark.exists():
+            write_atomically(self._mark, f"{study}\n".encode())
+
+    @property
+    def _mark(self) -> Path:
+        return self.root / "study"
+
+    def refuse_another(self, study: str) -> None:
         """Refuse results of another study: a mean over two studies is of neither.
 
         Raises:
             InputError: it holds another study's; names both.
         """
-        mark = self.root / "study"
-        if mark.exists():
-            owner = mark.read_text(encoding="utf-8").strip()
+        if self._mark.exists():
+            owner = self._mark.read_text(encoding="utf-8").strip()
         else:  # one of before has no mark, and was TR114's
             owner = "tr114" if self.measured else study
         if owner != study:
@@ -35,8 +44,6 @@ class Warehouse:
                 "set DUALOLLAMA_WAREHOUSE (and DAGSTER_HOME) to folders of their own, or use the "
                 "study that it belongs to",
             )
-        if not mark.exists():
-            write_atomically(mark, f"{study}\n".encode())
 
     def journal(self, config_id: str, batch_id: str) -> Path:
         """The evidence of one configuration in one batch."""

@@ -143,6 +143,7 @@ def run_pipeline(
             ).plan_hash(config_id)
             for config_id in config_ids
         }
+        warehouse.belongs_to(study.name)
         campaign = open_campaign(warehouse.campaigns, hashes, bench.settings.servers)
         tags = {BATCH_TAG: campaign.batch_id, IN_PROCESS_TAG: "true"}
         job = defs.resolve_job_def("trials_job")

@@ -61,9 +61,23 @@ def _campaign(name: str, config_ids: list[str], description: str) -> dg.JobDefin
     return campaign
 
 
+TAKEN = {"trials", "report", "observe", "alarm", "smoke"}  # names of other jobs
+
+
+def _job_name(scenario: str) -> str:
+    """Return a name that Dagster takes and that no other job has."""
+    alike = [each for each in MATRIX.scenarios if _slug(each) == _slug(scenario)]
+    number = f"_{alike.index(scenario) + 1}" if len(alike) > 1 else ""
+    return ("scenario_" if _slug(scenario) in TAKEN else "") + _slug(scenario) + number
+
+
+def _slug(scenario: str) -> str:
+    return scenario.replace("-", "_").casefold()
+
+
 scenario_jobs = [
     _campaign(
-        scenario.replace("-", "_"),
+        _job_name(scenario),
         [entry.config_id for entry in MATRIX.configurations if entry.scenario == scenario],
         f"Measure all configurations of {scenario}.",
     )

@@ -143,5 +143,6 @@ def draw_capacity(table: pd.DataFrame, palette: Palette = PAGE) -> Figure:
         axes.set_xlabel("agents at once")
         axes.set_ylabel("tokens/s of all agents")
         axes_style(axes, palette)
-        legend(axes, palette, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+        if table["n_agents"].max() > 1:
+            legend(axes, palette, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     return figure

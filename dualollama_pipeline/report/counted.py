@@ -18,7 +18,7 @@ REPLACED = (
     (r"\bthe two agents'", "the agents'"),
     (r"\bboth (agents|at once|servers)\b", r"all \1"),
     (r"\bBoth (agents|at once|servers)\b", r"All \1"),
-    (r"\bboth(:| of them)", r"all\1"),
+    (r"\bboth of them", "all of them"),
     (r"\b([Aa]) second server\b", r"\1 server for each"),
     (r"\ba second does not pay\b", "one for each does not pay"),
     (r"\b2 is as if\b", "{n} is as if"),

@@ -129,12 +129,19 @@ def how_much_counts(inputs: ReportInputs) -> tuple[str, ...]:
     if blocks.empty:
         return ()
     lines = [blocks_that_count(blocks)]
-    lines += _reasons(blocks)
+    lines += [*_reasons(blocks), *without_speedup(blocks)]
     if inputs.missing:
         names = list(inputs.missing)
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004
         lines.append(f"Not in this report: {', '.join(names[:3])}{more}.")
     return tuple(map(shorten, lines))
+
+
+def without_speedup(blocks: pd.DataFrame) -> list[str]:
+    """Say why blocks that count have no weighted speedup, the commonest reason first."""
+    bare = blocks[blocks["counts"] & blocks["weighted_speedup"].isna()]
+    why = Counter(filter(None, bare["null_reason"]))
+    return [f"Without a speedup ({n} times): {each}." for each, n in why.most_common(MOST_REASONS)]
 
 
 def _reasons(blocks: pd.DataFrame) -> Iterator[str]:

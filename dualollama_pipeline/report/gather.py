@@ -50,7 +50,7 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
     """
     matrix = study_of(settings)
     store = TableStore.of(settings)
-    _, missing = store.load_all("block_table", matrix.config_ids)
+    _, missing = store.load_all("run_table", matrix.config_ids)  # of one agent there are no blocks
     missing = _reasons(settings, missing) | _outside(settings, store, matrix.config_ids)
     runs, blocks, calls = (tables[name] for name in ("run_table", "block_table", "call_table"))
     order = _order(tables.get("trend"))

@@ -107,8 +107,14 @@ def answer(
             _how_sure(verdict, apart),
             f"Weighted speedup on two servers: {in_a_sentence(apart)}.",
             *_in_seconds(seconds),
-            f"{ONE_SERVER[judge_against_one(shared)]}: {in_a_sentence(shared)}.{aside}",
-            f"{AGAINST[judge_against_one(against)]}: {in_a_sentence(against)}.",
+            *(
+                (
+                    f"{ONE_SERVER[judge_against_one(shared)]}: {in_a_sentence(shared)}.{aside}",
+                    f"{AGAINST[judge_against_one(against)]}: {in_a_sentence(against)}.",
+                )
+                if shared is not None  # a study may leave the one server out
+                else ()
+            ),
             STANDING[origin],
         ),
     )

@@ -38,8 +38,8 @@ def nothing_compared(inputs: ReportInputs) -> Nothing | None:
         return None
     if len(counting):
         ((reason, n),) = Counter(counting["null_reason"]).most_common(1)
-        told = f"In {n} comparisons: {reason}. Delays and slowdown by phase are below."
-        return Nothing(NO_SPEEDUP, (told,))
+        told = f"In {n} comparisons: {reason}. Delays are below; slowdown by phase stands in "
+        return Nothing(NO_SPEEDUP, (f"{told}the table `agent_table`.",))
     if inputs.blocks.empty and inputs.runs["status"].eq("ok").any():
         return Nothing(ONE_AGENT, (MORE_AGENTS,))
     found = (*_tried(inputs), *_reasons(inputs.calls, inputs.runs), *_not_measured(inputs))

@@ -88,7 +88,8 @@ def choose_block(blocks: pd.DataFrame) -> Choice | None:
     apart, shared = (blocks[blocks["arm"].eq(arm)] for arm in (APART, SHARED))
     loads_none = shared[shared["counts"] & shared["n_reloads"].eq(0).fillna(value=False)]
     sound = apart[apart["counts"] & apart["validity"].ne("INVALID")]
-    counting = sound.merge(loads_none[BLOCK], on=BLOCK)
+    # a study may leave the one server out
+    counting = sound.merge(loads_none[BLOCK], on=BLOCK) if len(shared) else sound
     if counting.empty:
         return None
     ordered = counting.sort_values(["true_speedup", "config_id", "block"])

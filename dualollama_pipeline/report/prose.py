@@ -53,7 +53,8 @@ def agents_in_words(agents: tuple[AgentDescription, ...]) -> tuple[str, ...]:
     models = {agent.model for agent in agents}
     asked = {agent.agent: _asked(agent, len(models) > 1) for agent in agents}
     if len(asked) > 1 and len(set(asked.values())) == 1:
-        return (f"both: {next(iter(asked.values()))}",)
+        word = "both" if len(asked) == 2 else "all"  # noqa: PLR2004 a pair
+        return (f"{word}: {next(iter(asked.values()))}",)
     return tuple(f"{agent.agent}: {_asked(agent, len(models) > 1)}" for agent in agents)
 
 

@@ -236,10 +236,22 @@ class Report(NamedTuple):
     drawings: dict[str, str]
 
 
+FOR_A_PAIR = {"appendix-a"}  # the columns of a document about two agents
+FOR_ONE = {"delays", "validity", "ruler", "appendix-c", "appendix-d"}
+
+
+def _is_for(section_id: str, n_agents: int) -> bool:
+    """Say whether a section has something to say of so many agents."""
+    if n_agents == 1:
+        return section_id in FOR_ONE
+    return n_agents == WRITTEN_FOR or section_id not in FOR_A_PAIR
+
+
 def compose(inputs: ReportInputs, builders: Sequence[Builder]) -> Report:
     """Gather everything that the report shows, one section for each of `builders`."""
     summary = summarize(inputs)
-    chapters = [build(inputs, summary) for build in builders]
+    made = (build(inputs, summary) for build in builders)
+    chapters = [each for each in made if _is_for(each.section.id, summary.n_agents)]
     drawings = {name: svg for chapter in chapters for name, svg in chapter.drawings.items()}
     sections = tuple(chapter.section for chapter in chapters)
     pair = inputs.pair

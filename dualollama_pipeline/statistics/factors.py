@@ -139,10 +139,10 @@ def _variables(configuration: Configuration) -> dict[tuple[str, str], Value]:
 
 
 def _value(value: float | str | None) -> Value:
-    if value is None:
+    if value is None or value is False:  # a model is told not to think unless it is told to
         return NOT_GIVEN
     if isinstance(value, bool):
-        value = "on" if value else "off"
+        value = "on"
     return (2, 0.0, value) if isinstance(value, str) else (1, float(value), "")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.core.model_name import tagged
 from dualollama_pipeline.core.study import SHARED
 from dualollama_pipeline.tables.guards import ON_GPU_SHARE
 from dualollama_pipeline.tables.rows import Row
@@ -94,7 +95,7 @@ def _surroundings(changed: Mapping[str, Surroundings]) -> list[str]:
     for name, each in sorted(changed.items()):
         gpu = [] if each.gpu is None else [f"gpu {each.gpu}"]
         told = [*gpu, *(f"{key}={value}" for key, value in sorted(each.environment.items()))]
-        made.append(f"server {name}: {', '.join(told)}")
+        made += [f"server {name}: {', '.join(told)}"] if told else []
     return made
 
 
@@ -114,7 +115,7 @@ def effective_class(rows: Sequence[Row], surroundings: Sequence[str] = ()) -> st
         given += ["thinking"] if row["think"] else []
         sampling = ", ".join(text for text in given if not text.endswith("nan")) or "defaults"
         parts[row["agent"]] = (
-            f"{row['model']}, {row['effective_num_gpu']} layers, "
+            f"{tagged(row['model'])}, {row['effective_num_gpu']} layers, "
             f"context {row['effective_num_ctx']}, {sampling}"
         )
     told = [f"{agent}: {text}" for agent, text in sorted(parts.items())]

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from dualollama_pipeline.bench.batches import last_campaign
 from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import TableError
+from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.tables.conform import check_columns, conform, empty, schema_of
 from dualollama_pipeline.tables.parquet import read_file
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 STANDARD, HELD = "standard", "standard, length held"
-WORK = (STANDARD, HELD, "parity", "study", "study, length held")
+WORK = (STANDARD, HELD, "parity")
 NOT_MEASURED = "not measured yet"
 REBUILD = "rebuild it from the journal: dualollama report --from-journals"
 
@@ -37,14 +38,20 @@ def of_one_kind(
     """Keep rows of one origin and one workload; return (rows, why a configuration lost some).
 
     Where anything has been measured, what was only simulated is left out, and so is what is not
-    `wanted_work` (or the first of WORK that is there): a mean over both would be neither.
+    `wanted_work` (or the first of WORK that is there): a mean over both would be neither. Of a
+    study's own work, which has a name of its own for each state of its prompts, the latest.
     `asked_last` is the batch that real servers were last asked for: where it brought nothing, what
     was simulated before must not stand for it.
     """
     lost: dict[str, str] = {}
     brought_nothing = bool(asked_last) and not rows["batch_id"].str.startswith(asked_last).any()
     present = set(rows["workload"])
-    work = next((each for each in (wanted_work, *WORK) if each in present), wanted_work)
+    own = rows[rows["workload"].str.startswith("study")]
+    latest = max(
+        zip(own["batch_id"].str.partition("-")[2], own["workload"], strict=True), default=None
+    )
+    asked = (wanted_work, *WORK) if latest is None else (latest[1],)
+    work = next((each for each in asked if each in present), wanted_work)
     for column, preferred in (("origin", "measured"), ("workload", work)):
         wanted = rows[column].eq(preferred)
         if wanted.any() or (column == "origin" and brought_nothing):
@@ -75,7 +82,8 @@ class TableStore:
         last = last_campaign(warehouse.campaigns)
         is_real = last is not None and last.servers != "simulated"
         asked_last = last.batch_id if last is not None and is_real else ""
-        return cls(warehouse.tables, asked_last, HELD if settings.hold_length else STANDARD)
+        is_held = settings.within(study_of(settings)).hold_length
+        return cls(warehouse.tables, asked_last, HELD if is_held else STANDARD)
 
     def of_one_kind(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
         """Keep what may be pooled; see the function of this name."""

@@ -141,7 +141,8 @@ def configuration_tiers(
     chosen = tiers.configuration_tiers(candidates, imported_runs, matrix)
     chosen = conform("configuration_tiers", chosen)  # before anybody deploys it
     folder = Warehouse(settings.warehouse).report / "recommended"
-    files = write_recommended(chosen, matrix, folder)
+    # a file says what the document's pair asks for; a study's own agents have more to say
+    files = write_recommended(chosen, matrix, folder) if matrix.is_the_documents_pair else []
     return Made(chosen, lambda: {"files": "\n".join(map(str, files)) or "none"})
 
 

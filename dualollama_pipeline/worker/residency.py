@@ -61,8 +61,10 @@ class Residency:
             for trial in connections.plan.trials
             if all(own[agent.name] == agent.server for agent in trial.agents)
         ]
-        widest = max(at_home, key=lambda trial: len(trial.agents))  # the first of them
-        self._home = {agent.server: agent for agent in widest.agents}
+        self._home: dict[str, PlannedAgent] = {}
+        for trial in sorted(at_home, key=lambda trial: -len(trial.agents)):  # the widest first
+            for agent in trial.agents:
+                self._home.setdefault(agent.server, agent)
         self._wanted = {_held(agent): agent for agent in self._home.values()}
         if connections.plan.workload != "parity":  # which leaves it to the server, as TR114 did
             for trial in connections.plan.trials:

@@ -35,8 +35,7 @@ def capacity(
             context.log.info(event["text"])
 
     try:
-        measure_capacity(bench.settings, config.most, log)
-        made = make_capacity(bench.settings)
+        made = make_capacity(bench.settings, measure_capacity(bench.settings, config.most, log))
     except DualOllamaError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     return dg.MaterializeResult(

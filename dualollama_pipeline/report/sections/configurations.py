@@ -42,7 +42,9 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
         if key_of(row) == APART_SPEEDUP
     }
     each = summary.configurations
-    paragraphs = [prose.WHY_BALANCE_IS_NO_SPEEDUP, prose.HOW_TO_READ]
+    # what the document's own figure is, it says of two agents
+    paragraphs = [prose.WHY_BALANCE_IS_NO_SPEEDUP] if summary.n_agents == 2 else []  # noqa: PLR2004
+    paragraphs.append(prose.HOW_TO_READ)
     paragraphs.append(prose.blocks_in_words(summary.validity))
     paragraphs += [
         _best_of(row)
@@ -70,7 +72,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     )
     section = Section(
         id="configurations",
-        title="The configurations: published figure and weighted speedup",
+        title="The configurations in full",
         evidence=evidence_of(summary.origins),
         paragraphs=tuple(paragraphs),
         plots=tuple(plots),

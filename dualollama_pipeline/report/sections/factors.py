@@ -39,8 +39,8 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     effects = inputs.table("factor_effects")
     if effects is None:
         why = (
-            "No two measured configurations differ in one option only: measure more of the "
-            "matrix (`dualollama run`)."
+            "No two measured configurations of one scenario differ in one thing only: measure more "
+            "of the study (`dualollama run`)."
         )
         return absent(ID, TITLE, why)
     rows = plain_rows(effects)

@@ -6,7 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.advice.lint import lint_configuration
-from dualollama_pipeline.core.study import load_study
+from dualollama_pipeline.core.study import load_study, study_of
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.tables.rows import Row
 from dualollama_pipeline.tables.store import TableStore
@@ -95,7 +95,9 @@ def _found(leaf: Leaf, tiers: pd.DataFrame, vram_gb: float, settings: Settings) 
         expected,
         _memory(chosen, vram_gb),
     ]
-    if leaf.tier and chosen["file"]:
+    if not study_of(settings).is_the_documents_pair:
+        lines.append(f"dualollama measure {chosen['config_id']}")
+    elif leaf.tier and chosen["file"]:
         folder = Warehouse(settings.warehouse).report / "recommended"
         lines.append(f"dualollama measure --agents {folder / str(chosen['file'])}")
     return lines

@@ -16,7 +16,7 @@ from dualollama_pipeline.tables.step import Made, Markdown, Steps
 from dualollama_pipeline.tr114.steps import WING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd

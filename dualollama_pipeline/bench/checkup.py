@@ -122,11 +122,13 @@ class Checkup:
                 self._tell(await self._two_servers(first, second))
                 self._tell(_same_software(first, second))
         cannot = {each.model for each in identities if each.thinks is False}
-        for config_id, model in sorted(self._thinking):
-            if model in cannot:
-                found = f"{model} cannot think before it answers"
-                way_out = "leave `think` out of the study, or name a model that can"
-                self._tell(Diagnosis(State.FAIL, f"configuration {config_id}", found, way_out))
+        refused = sorted(each for each in self._thinking if each[1] in cannot)
+        for config_id, model in refused:
+            found = f"{model} cannot think before it answers"
+            way_out = "leave `think` out of the study, or name a model that can"
+            self._tell(Diagnosis(State.FAIL, f"configuration {config_id}", found, way_out))
+        if refused:
+            return {}
         if identities:
             self._tell(Diagnosis(State.DOING, "streaming", f"{N_TOKENS} tokens, one by one"))
         connections = self._connections.knowing(tuple(identities))

@@ -3,6 +3,9 @@
 One job of measuring and report would render the report once for each partition.
 """
 
+from collections.abc import Iterable
+from itertools import chain, count
+
 import dagster as dg
 
 from dualollama_pipeline.core.warehouse import Warehouse
@@ -61,27 +64,28 @@ def _campaign(name: str, config_ids: list[str], description: str) -> dg.JobDefin
     return campaign
 
 
-TAKEN = {"trials", "report", "observe", "alarm", "smoke"}  # names of other jobs
+TAKEN = ("trials", "report", "observe", "alarm", "smoke")  # names of other jobs
 
 
-def _job_name(scenario: str) -> str:
-    """Return a name that Dagster takes and that no other job has."""
-    alike = [each for each in MATRIX.scenarios if _slug(each) == _slug(scenario)]
-    number = f"_{alike.index(scenario) + 1}" if len(alike) > 1 else ""
-    return ("scenario_" if _slug(scenario) in TAKEN else "") + _slug(scenario) + number
-
-
-def _slug(scenario: str) -> str:
-    return scenario.replace("-", "_").casefold()
+def job_names(scenarios: Iterable[str]) -> dict[str, str]:
+    """Return by scenario a name that Dagster takes and that no other job has."""
+    names: dict[str, str] = {}
+    for scenario in scenarios:
+        wanted = scenario.replace("-", "_").casefold()
+        wanted = f"scenario_{wanted}" if wanted in TAKEN else wanted
+        further = (f"{wanted}_{n}" for n in count(2))
+        taken = set(names.values())
+        names[scenario] = next(name for name in chain([wanted], further) if name not in taken)
+    return names
 
 
 scenario_jobs = [
     _campaign(
-        _job_name(scenario),
+        name,
         [entry.config_id for entry in MATRIX.configurations if entry.scenario == scenario],
         f"Measure all configurations of {scenario}.",
     )
-    for scenario in MATRIX.scenarios
+    for scenario, name in job_names(MATRIX.scenarios).items()
 ]
 smoke_job = _campaign("smoke", MATRIX.config_ids[:1], "Measure the first configuration only.")
 campaign_jobs = [*scenario_jobs, smoke_job]

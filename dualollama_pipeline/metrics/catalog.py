@@ -140,7 +140,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "balance_speedup", "Balance speedup (the report's)", "x", "linear", "run_table",
         "(t_a + t_b) / wall time together",
-        "Time of the agents together / wall time: at least 1 whatever the servers do.", upper="agents",
+        "Time of the agents together / wall time: at least 1 whatever the servers do.",
+        upper="agents",
     ),
     Metric(
         "tok_per_s_delta", "Throughput delta", "tok/s", "linear", "run_table",

@@ -47,10 +47,11 @@ def of_one_kind(
     brought_nothing = bool(asked_last) and not rows["batch_id"].str.startswith(asked_last).any()
     present = set(rows["workload"])
     own = rows[rows["workload"].str.startswith("study")]
-    latest = max(
-        zip(own["batch_id"].str.partition("-")[2], own["workload"], strict=True), default=None
-    )
-    asked = (wanted_work, *WORK) if latest is None else (latest[1],)
+    states = {
+        (str(batch_id).partition("-")[2], str(name))
+        for batch_id, name in zip(own["batch_id"], own["workload"], strict=True)
+    }
+    asked = (max(states)[1],) if states else (wanted_work, *WORK)
     work = next((each for each in asked if each in present), wanted_work)
     for column, preferred in (("origin", "measured"), ("workload", work)):
         wanted = rows[column].eq(preferred)

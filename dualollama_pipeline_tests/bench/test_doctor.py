@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dualollama_pipeline.bench.checkup import Checkup, Diagnosis, Speed, State
 from dualollama_pipeline.bench.doctor import (
+    examine,
     examine_machine,
     examine_warehouse,
     night,
@@ -23,6 +25,7 @@ from dualollama_pipeline.bench.doctor import (
 from dualollama_pipeline.bench.servers import ServerPair
 from dualollama_pipeline.core.protocol import Protocol
 from dualollama_pipeline.core.settings import Settings
+from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.worker.connections import CLIENTS, connect
 from dualollama_pipeline.worker.lock import pair_lock
 from dualollama_pipeline.worker.ruler import calibrate, paced_server
@@ -221,3 +224,50 @@ def test_the_doctor_does_not_disturb_a_measurement() -> None:
         )
     assert waiting.returncode == 1
     assert "in use by plan test013.night" in waiting.stderr
+
+
+def test_a_model_that_cannot_think_is_found_before_the_night(tmp_path: Path) -> None:
+    """Ollama refuses `think` for it, and every call of the configuration fails."""
+    settings = IMPATIENT.model_copy(update={"study": study_with(tmp_path, insight={"think": True})})
+
+    async def act() -> list[Diagnosis]:
+        async with stand_ins(gap_ms=GAP_MS) as urls:
+            return (await check(ServerPair(urls, "real"), settings))[0]
+
+    failed = of(asyncio.run(act()), State.FAIL)
+    assert failed["configuration plain"].found == "gemma3:latest cannot think before it answers"
+
+
+def test_surroundings_of_servers_that_run_already_are_found_before_the_night(
+    tmp_path: Path,
+) -> None:
+    """Nobody can give a running server slots: the configuration would end the night."""
+    slots = {"a": {"environment": {"OLLAMA_NUM_PARALLEL": 2}}}
+    settings = Settings.from_environment(
+        {"DUALOLLAMA_URL_A": "http://127.0.0.1:9", "DUALOLLAMA_URL_B": "http://127.0.0.1:10"},
+        servers="external",
+        study=study_with(tmp_path, servers=slots),
+        warehouse=tmp_path,
+    )
+    told: list[Diagnosis] = []
+    asyncio.run(
+        examine(settings, ServerPair(settings.urls(study_of(settings)), "real"), told.append)
+    )
+    failed = of(told, State.FAIL)["configuration plain"]
+    assert failed.found == "it changes the surroundings of a, which run already"
+    assert "DUALOLLAMA_SERVERS=managed" in failed.way_out
+
+
+def study_with(folder: Path, **configuration: Any) -> Path:
+    """A study of the document's pair with one configuration."""
+    content = {
+        "name": "mine",
+        "servers": [{"name": "a"}, {"name": "b"}],
+        "agents": [
+            {"name": name, "server": server, "prompts": ["Tell me a story."]}
+            for name, server in (("collector", "a"), ("insight", "b"))
+        ],
+        "configurations": [{"id": "plain"} | configuration],
+    }
+    (folder / "study.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    return folder

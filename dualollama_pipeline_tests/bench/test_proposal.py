@@ -111,6 +111,13 @@ def test_without_a_server_the_way_out_is_told() -> None:
     assert "ollama serve" in caught.value.way_out
 
 
+def test_one_server_under_two_names_is_refused() -> None:
+    """Two agents on it would be compared with themselves."""
+    twice = {"one": "http://127.0.0.1:9", "two": "http://localhost:9/"}
+    with pytest.raises(InputError, match="two of them are one server"):
+        asyncio.run(look(twice, lambda _: None))
+
+
 @pytest.mark.parametrize(
     ("entry", "capabilities", "writes"),
     [

@@ -106,6 +106,7 @@ def test_a_prompt_may_lie_in_a_file_beside_the_study(tmp_path: Path) -> None:
         (with_reader(name="servers"), "'servers' has a meaning of its own"),
         ({"arms": ["appart"]}, "arms.0 = 'appart'"),
         ({"arms": []}, "arms = []"),
+        ({"configurations": [{"id": "a", "config_id": "b"}]}, "write one of them"),
     ],
 )
 def test_what_is_wrong_is_named_with_a_way_out(
@@ -211,3 +212,29 @@ def test_what_the_study_says_holds_where_nobody_says_otherwise(tmp_path: Path) -
     asked = Settings.from_environment(told).within(study)
     assert (asked.blocks, asked.load_s) == (5, 30.0)
     assert Settings.from_environment({}, blocks=2).within(study).blocks == 2
+
+
+def test_other_words_are_other_work_and_other_options_are_not(tmp_path: Path) -> None:
+    """Rows of two prompts must not meet in one mean; those of two configurations must."""
+    plans = []
+    for changes in ({}, with_reader(prompts=["Read it."]), with_reader(num_ctx=512)):
+        study = load_study(written(tmp_path, **changes))
+        plan = plan_of(study)
+        plans.append(plan.model_copy(update={"workload": "study"}))
+        plans.append(plan_of(study, "wide").model_copy(update={"workload": "study"}))
+    works = [plan.work for plan in plans]
+    assert works[0].startswith("study ")
+    assert works[0] == works[1] == works[4] == works[5]
+    assert works[2] == works[3] != works[0]
+
+
+def test_configurations_that_ask_for_the_same_are_found_whatever_is_written(tmp_path: Path) -> None:
+    """Not to think is what happens anyway, and no change of a server is none."""
+    written_so = [
+        {"id": "plain"},
+        {"id": "no", "reader": {"think": False}},
+        {"id": "none", "servers": {"left": {}}},
+        {"id": "yes", "reader": {"think": True}},
+    ]
+    study = load_study(written(tmp_path, configurations=written_so))
+    assert study.equal_groups() == [("plain", "no", "none")]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
+from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.warehouse import Warehouse
 
 
@@ -30,3 +33,14 @@ def test_the_journal_written_last_stands_last(tmp_path: Path) -> None:
 def test_a_configuration_without_journals_has_none(tmp_path: Path) -> None:
     """The first run of all has no folder to look into."""
     assert Warehouse(tmp_path).journals("test001") == []
+
+
+def test_another_studys_results_are_refused_before_a_page_is_made_of_them(tmp_path: Path) -> None:
+    """`report` with a forgotten --study would print one study's numbers under another's name."""
+    warehouse = Warehouse(tmp_path)
+    warehouse.refuse_another("mine")
+    assert list(tmp_path.iterdir()) == []  # asking marks nothing
+    warehouse.belongs_to("mine")
+    warehouse.refuse_another("mine")
+    with pytest.raises(InputError, match="holds results of the study 'mine'"):
+        warehouse.refuse_another("tr114")

@@ -46,12 +46,14 @@ def test_two_models_on_one_server_are_refused_for_shared() -> None:
     assert Study.model_validate(written(options={"model": "m:1b"}))
 
 
-def test_an_option_is_refused_where_shared_brings_it_to_such_a_server() -> None:
-    """On its own server the second agent may have it; in `shared` it runs on the first one's."""
-    study = written("ollama", options={}, insight={"num_ctx": 512})
+def test_servers_of_two_protocols_are_refused() -> None:
+    """Apart would be Ollama and llama-server, shared one of the two: a comparison of software."""
+    study = written("ollama", options={}, insight={})
     assert Study.model_validate(study).protocols == {}
     study["servers"][0]["protocol"] = "openai"
-    assert "num_ctx of insight cannot be asked of server 'a'" in refusal(study)
+    said = refusal(study)
+    assert "cannot be compared (a: openai, b: ollama)" in said
+    assert "write one study for each (Ollama speaks both)" in said
 
 
 def test_one_agent_has_no_shared_and_may_have_any_model() -> None:

@@ -208,3 +208,17 @@ def test_measured_and_simulated_rows_are_never_mixed(tmp_path: Path) -> None:
     rows, missing = store.load_all(TABLE, ["test2"])
     assert set(rows["origin"]) == {"simulated"}
     assert missing == {}
+
+
+def test_other_prompts_of_a_study_are_never_pooled_with_the_old_ones(tmp_path: Path) -> None:
+    """A prompt rewritten between two nights: what was measured last is what is wanted."""
+    store = TableStore(tmp_path)
+    for config_id, batch_id, work in (
+        ("test1", "night-20261102-010000", "study 11111111"),
+        ("test2", "night-20261103-010000", "study 00000000"),
+    ):
+        named = calls(batch_id).assign(config_id=config_id, workload=work)
+        store.publish(TABLE, named, config_id)
+    rows, missing = store.load_all(TABLE, ["test1", "test2"])
+    assert set(rows["config_id"]) == {"test2"}
+    assert missing == {"test1": "only study 11111111 so far"}

@@ -119,3 +119,11 @@ def test_a_guest_that_is_not_there_may_be_left_out(simulated_pair: ServerPair) -
     with pytest.raises(ServerError, match="'tiny:1b' is not there") as caught:
         asyncio.run(act())
     assert "arms: [apart]" in caught.value.way_out
+
+
+def test_each_server_is_kept_by_its_own_agent_where_apart_is_left_out(pair: ServerPair) -> None:
+    """With solo arms alone at home, only the first agent's server would be loaded and compared."""
+    plan = two_models(pair)
+    left = tuple(trial for trial in plan.trials if trial.arm != "apart")
+    (prepared,) = ensured(plan.model_copy(update={"trials": left}), "solo_collector")
+    assert {each.server for each in prepared} == {"a", "b"}

@@ -164,12 +164,17 @@ def _gpus(journal: Journal) -> list[str]:
 def _one_after_the_other(trials: dict[str, TrialRecord]) -> list[Lane]:
     """Put the solo trials in sequence: what the pair is compared with."""
     lanes: list[Lane] = []
-    alone = [trial for arm, trial in trials.items() if arm not in TOGETHER]
-    for trial in sorted(alone, key=lambda trial: trial.calls[0].server):
+    for trial in _alone(trials):
         after_s = lanes[-1].calls[-1].end_s if lanes and lanes[-1].calls else 0.0
         agents = ", ".join(_agents(trial))
         lanes.append(Lane(f"one after the other: {agents}", tuple(_spans(trial.calls, after_s))))
     return lanes
+
+
+def _alone(trials: dict[str, TrialRecord]) -> list[TrialRecord]:
+    """Return the solo trials in the order of their servers, in which all lanes stand."""
+    alone = [trial for arm, trial in trials.items() if arm not in TOGETHER]
+    return sorted(alone, key=lambda trial: trial.calls[0].server)
 
 
 def _agents(trial: TrialRecord) -> list[str]:
@@ -178,11 +183,12 @@ def _agents(trial: TrialRecord) -> list[str]:
 
 
 def _together(trials: dict[str, TrialRecord]) -> list[Lane]:
+    order = [agent for trial in _alone(trials) for agent in _agents(trial)]
     return [
         Lane(f"{ARM_WORDS[arm]}: {agent}", tuple(_spans(_of(trials[arm], agent), 0.0)))
         for arm in TOGETHER
         if arm in trials
-        for agent in _agents(trials[arm])
+        for agent in sorted(_agents(trials[arm]), key=lambda agent: [*order, agent].index(agent))
     ]
 
 

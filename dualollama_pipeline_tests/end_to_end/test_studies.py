@@ -79,6 +79,8 @@ def test_three_agents_from_one_command(tmp_path: Path) -> None:
     body = page.split("<footer")[0].lower()
     assert "three agents" in body
     assert "two agents" not in body
+    lanes = [page.index(f"three servers: {agent}") for agent in ("researcher", "writer", "critic")]
+    assert lanes == sorted(lanes)  # as the solo ones above them, not by name
     other = dualollama(tmp_path, "--study", str(STUDIES / "example-two-models"), "measure", "plain")
     assert other.returncode == 2
     assert "holds results of the study 'example-three-agents'" in other.stderr

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import webbrowser
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 EXIT_NOTHING_COUNTS = 3
 EXIT_STOPPED = 130
+PORT = 8114  # of the report, where `--serve` names none
+SERVE_HELP = f"serve it on this machine until Ctrl-C (default port: {PORT}; 0: a free one)"
 SERVER_KINDS = ["simulated", "external", "managed"]
 DISK = (
     "make room on that disk, and see that you may read and write there; DUALOLLAMA_WAREHOUSE and "
@@ -33,6 +36,13 @@ DISK = (
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) < 2**16):
+        msg = f"{text!r} is no port; write a number from 0 to 65535"
+        raise argparse.ArgumentTypeError(msg)
     return int(text)
 
 
@@ -91,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
         "--from-journals", action="store_true", help="rebuild the tables too, from the evidence"
     )
     report.add_argument("--open", action="store_true", help="open it in the browser")
+    report.add_argument(
+        "--serve", metavar="PORT", type=_port, nargs="?", const=PORT, help=SERVE_HELP
+    )
     report.set_defaults(function=_report)
 
     importer = commands.add_parser("import", help="read run folders in the TR114 layout")
@@ -198,7 +211,6 @@ def _doctor(arguments: argparse.Namespace) -> int:
         _print(f"{finding.state:<4}  {finding.name}: {finding.found}")
         if finding.state in {State.NOTE, State.FAIL}:
             _print(f"      way out: {finding.way_out}")
-        sys.stdout.flush()  # whoever reads a pipe waits as well
 
     with (
         open_pair(settings) as pair,
@@ -288,6 +300,13 @@ def _report(arguments: argparse.Namespace) -> int:
     _print(f"report: {page}")
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())
+    if arguments.serve is not None:
+        from dualollama_pipeline.cli.serve import HOST, page_server
+
+        with page_server(page.parent, arguments.serve) as server:
+            _print(f"served at http://{HOST}:{server.server_port}/ until Ctrl-C")
+            with suppress(KeyboardInterrupt):
+                server.serve_forever()
     return 0
 
 
@@ -318,6 +337,7 @@ def _audit(arguments: argparse.Namespace) -> int:
 
 def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()  # whoever reads a pipe waits as well
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -221,9 +221,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _capacity(arguments: argparse.Namespace) -> int:
-    settings = _settings(
-        servers=arguments.servers, blocks=arguments.blocks, model=arguments.model
-    )
+    settings = _settings(servers=arguments.servers, blocks=arguments.blocks, model=arguments.model)
     from dualollama_pipeline.bench.capacity import measure_capacity
     from dualollama_pipeline.pipeline import make_capacity
 

@@ -15,7 +15,7 @@ import pandera.pandas as pa
 
 import dualollama_pipeline
 from dualollama_pipeline.core.errors import TableError
-from dualollama_pipeline.tables.columns import DECLARED
+from dualollama_pipeline.tables.columns import DECLARED, is_sound
 from dualollama_pipeline.tables.rows import NUMBERS
 
 
@@ -92,7 +92,8 @@ def conform(table: str, df: pd.DataFrame, source: str | None = None) -> pd.DataF
     check_columns(table, df, source)
     types = {name: str(column.dtype) for name, column in schema.columns.items()}
     try:
-        return _untyped(table).validate(df[list(types)].astype(types), lazy=True)
+        typed = df[list(types)].astype(types)
+        return typed if is_sound(schema, typed) else _untyped(table).validate(typed, lazy=True)
     except (pa.errors.SchemaErrors, TypeError, ValueError) as error:
         cases = getattr(error, "failure_cases", None)
         if cases is None:

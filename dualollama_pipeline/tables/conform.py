@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pandera.pandas as pa
@@ -17,6 +18,9 @@ import dualollama_pipeline
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.tables.columns import DECLARED, is_sound
 from dualollama_pipeline.tables.rows import NUMBERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @cache
@@ -42,13 +46,13 @@ def schema_of(table: str) -> pa.DataFrameSchema:
     return found
 
 
-def check_columns(table: str, df: pd.DataFrame, source: str) -> None:
+def check_columns(table: str, columns: Iterable[str], source: str) -> None:
     """Refuse missing and unknown columns; `source` says whose rows these are.
 
     Raises:
         TableError: names the columns.
     """
-    wanted, found = set(schema_of(table).columns), set(df.columns)
+    wanted, found = set(schema_of(table).columns), set(columns)
     if found != wanted:
         raise TableError(
             f"{source}: missing columns {sorted(wanted - found)}, "
@@ -89,7 +93,7 @@ def conform(table: str, df: pd.DataFrame, source: str | None = None) -> pd.DataF
     schema = schema_of(table)
     if df.empty and not len(df.columns):
         return empty(table)
-    check_columns(table, df, source)
+    check_columns(table, df.columns, source)
     types = {name: str(column.dtype) for name, column in schema.columns.items()}
     try:
         typed = df[list(types)].astype(types)

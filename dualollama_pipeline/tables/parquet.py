@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read_file(path: Path, way_out: str) -> pd.DataFrame:
+def read_file(path: Path, way_out: str) -> pa.Table:
     """Read one file whole.
 
     Raises:
         TableError: it is missing or damaged; names the file and the way out.
     """
     try:
-        # ParquetFile, not read_table: the latter takes a folder name for a partition column
-        df: pd.DataFrame = pq.ParquetFile(path).read(use_threads=False).to_pandas()
+        # ParquetFile, not read_table: the latter takes a folder name for a partition column;
+        # threads would cost more than there is to do
+        return pq.ParquetFile(path).read(use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise TableError(f"{path}: cannot read the table ({error})", way_out) from error
-    return df
 
 
 def read_many(paths: Iterable[Path], columns: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -56,7 +56,6 @@ def read_parts(
             if lacking:
                 left_out[str(path)] = f"of another version: it has no {', '.join(lacking)}"
             else:
-                # threads would cost more than there is to do
                 parts[path] = file.read(list(columns), use_threads=False).select(list(columns))
         except (OSError, pa.ArrowException) as error:
             left_out[str(path)] = f"damaged: {error}"

@@ -59,6 +59,7 @@ def read_kept(
     entries = [
         _Entry(*now[path], len(part)) for path, part in parts.items() if str(path) not in unfit
     ]
+    table = table.combine_chunks()  # thousands of small ones are slow to write
     _save(kept, table, entries)
     rows = table.to_pandas()
     return rows, left_out | unfit

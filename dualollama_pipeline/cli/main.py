@@ -6,21 +6,20 @@ Imports stand inside the commands, so that none pays for what another needs.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import sys
-import webbrowser
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.core.errors import DualOllamaError, InputError
-from dualollama_pipeline.core.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from dualollama_pipeline.core.settings import Settings
 
 EXIT_NOTHING_COUNTS = 3
 EXIT_STOPPED = 130
@@ -46,6 +45,22 @@ def _port(text: str) -> int:
     return int(text)
 
 
+class _Version(argparse.Action):
+    """argparse's own action needs the version beforehand, of which nothing else has a use."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        _print(f"dualollama {version('dualollama_pipeline')}")
+        parser.exit()
+
+
+def _settings(**given: Any) -> Settings:
+    from dualollama_pipeline.core.settings import Settings  # pydantic: `--help` has no use for it
+
+    return Settings.from_environment(**given)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dualollama",
@@ -54,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--study", metavar="DIR", type=Path, help="a folder with a study.yaml (default: TR114's)"
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is")
     commands = parser.add_subparsers(dest="command", required=True)
 
     run = commands.add_parser("run", help="measure configurations and make the report")
@@ -105,7 +121,11 @@ def _parser() -> argparse.ArgumentParser:
         "--serve", metavar="PORT", type=_port, nargs="?", const=PORT, help=SERVE_HELP
     )
     report.set_defaults(function=_report)
+    _add_those_of_tr114(commands)
+    return parser
 
+
+def _add_those_of_tr114(commands: Any) -> None:
     importer = commands.add_parser("import", help="read run folders in the TR114 layout")
     importer.add_argument("folder", metavar="DIR", type=Path)
     importer.set_defaults(function=_import)
@@ -119,11 +139,10 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="the published figures, recomputed")
     audit.add_argument("--json", action="store_true", help="every figure, as JSON")
     audit.set_defaults(function=_audit)
-    return parser
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    settings = Settings.from_environment(
+    settings = _settings(
         servers=arguments.servers, blocks=arguments.blocks, workload=arguments.workload
     )
     config_ids = _chosen(settings, arguments.configs)
@@ -197,7 +216,9 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    settings = Settings.from_environment(servers=arguments.servers)
+    settings = _settings(servers=arguments.servers)
+
+    import asyncio
 
     from dualollama_pipeline.bench.checkup import Diagnosis, State
     from dualollama_pipeline.bench.doctor import examine, refuse_to_disturb
@@ -221,9 +242,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _capacity(arguments: argparse.Namespace) -> int:
-    settings = Settings.from_environment(
-        servers=arguments.servers, blocks=arguments.blocks, model=arguments.model
-    )
+    settings = _settings(servers=arguments.servers, blocks=arguments.blocks, model=arguments.model)
     from dualollama_pipeline.bench.capacity import measure_capacity
     from dualollama_pipeline.pipeline import make_capacity
 
@@ -247,7 +266,9 @@ def _init(arguments: argparse.Namespace) -> int:
     given = arguments.url or ()
     if len(given) > MOST_AGENTS:
         raise InputError(f"--url: {len(given)} servers, at most {MOST_AGENTS}", "name fewer")
-    urls = dict(zip(NAMES, given, strict=False)) or Settings.from_environment().url
+    urls = dict(zip(NAMES, given, strict=False)) or _settings().url
+    from dualollama_pipeline.core.settings import Settings
+
     urls = Settings(url=urls or dict(zip(NAMES, USUAL_URLS, strict=False))).url  # checked
     text = propose(urls, str(arguments.folder), _print)
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -285,7 +306,7 @@ def _reconcile(_: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    settings = Settings.from_environment()
+    settings = _settings()
 
     from dualollama_pipeline.pipeline import rebuild_report
     from dualollama_pipeline.tables.rebuild import rebuild_tables
@@ -299,6 +320,8 @@ def _report(arguments: argparse.Namespace) -> int:
         _print(f"no page about TR114: {no_wing}")
     _print(f"report: {page}")
     if arguments.open:
+        import webbrowser
+
         webbrowser.open(page.resolve().as_uri())
     if arguments.serve is not None:
         from dualollama_pipeline.cli.serve import HOST, page_server
@@ -313,7 +336,7 @@ def _report(arguments: argparse.Namespace) -> int:
 def _import(arguments: argparse.Namespace) -> int:
     from dualollama_pipeline.tr114.commands import import_folder
 
-    for line in import_folder(Settings.from_environment(), arguments.folder):
+    for line in import_folder(_settings(), arguments.folder):
         _print(line)
     return 0
 
@@ -321,7 +344,7 @@ def _import(arguments: argparse.Namespace) -> int:
 def _recommend(arguments: argparse.Namespace) -> int:
     from dualollama_pipeline.tr114.choices.recommend import recommend_lines
 
-    settings = Settings.from_environment()
+    settings = _settings()
     for line in recommend_lines(settings, arguments.vram_gb, arguments.priority, arguments.needs):
         _print(line)
     return 0
@@ -330,7 +353,7 @@ def _recommend(arguments: argparse.Namespace) -> int:
 def _audit(arguments: argparse.Namespace) -> int:
     from dualollama_pipeline.tr114.commands import audit_lines
 
-    for line in audit_lines(Settings.from_environment(), arguments.json):
+    for line in audit_lines(_settings(), arguments.json):
         _print(line)
     return 0
 
@@ -338,6 +361,12 @@ def _audit(arguments: argparse.Namespace) -> int:
 def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()  # whoever reads a pipe waits as well
+
+
+def _stopped() -> tuple[type[BaseException], ...]:
+    import asyncio  # 30 ms, and there only where something was raised
+
+    return KeyboardInterrupt, asyncio.CancelledError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -354,7 +383,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # who reads, `head` perhaps, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except _stopped():
         sys.stderr.write("stopped; what was measured is kept, run again to go on\n")
         return EXIT_STOPPED
     except DualOllamaError as error:

@@ -80,8 +80,10 @@ def _read_prompt(value: Any, info: ValidationInfo) -> Any:
     if folder is None or list(value) != ["file"] or not isinstance(value["file"], str):
         msg = "write a text, or {file: PATH} with a path from the study's folder"
         raise ValueError(msg)
+    path = folder / value["file"]
+    (info.context or {}).setdefault("read", []).append(path)
     try:
-        text: str = (folder / value["file"]).read_text(encoding="utf-8")
+        text: str = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         msg = f"cannot read the prompt ({error}); correct the path or the file"
         raise ValueError(msg) from error

@@ -337,15 +337,41 @@ def study_of(settings: Settings) -> Study:
     return load_study(settings.study_file)
 
 
+class _Known(NamedTuple):
+    study: Study
+    stamps: dict[Path, object]  # of every file that it was made from
+
+
+_KNOWN: dict[Path, _Known] = {}  # a run asks for its study hundreds of times
+
+
 def load_study(path: Path) -> Study:
     """Read and check a study's file; a prompt may be `{file: PATH}`, from the study's folder.
+
+    Read again only where one of these files has changed.
 
     Raises:
         InputError: the file is missing, is no YAML, or a field is wrong; names field and value.
     """
     from dualollama_pipeline.core.yaml_file import load_yaml  # noqa: PLC0415 a worker reads none
 
-    return load_yaml(path, Study, {"folder": path.parent}, _permitted)
+    known = _KNOWN.get(path)
+    if known is not None and all(_stamp(file) == stamp for file, stamp in known.stamps.items()):
+        return known.study
+    before = _stamp(path)
+    context: dict[str, Any] = {"folder": path.parent, "read": []}
+    study = load_yaml(path, Study, context, _permitted)
+    _KNOWN[path] = _Known(study, {path: before, **{file: _stamp(file) for file in context["read"]}})
+    return study
+
+
+def _stamp(path: Path) -> object:
+    """Return what tells a file from what it was, and from another of its name; None: not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
 def _permitted(loc: tuple[int | str, ...]) -> list[str]:

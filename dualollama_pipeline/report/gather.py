@@ -19,8 +19,7 @@ from dualollama_pipeline.statistics.estimate import scenario_statistics
 from dualollama_pipeline.statistics.nights import compare_nights
 from dualollama_pipeline.statistics.samples import BLOCK, WHERE, collect_samples
 from dualollama_pipeline.tables.conform import empty
-from dualollama_pipeline.tables.history import history_files
-from dualollama_pipeline.tables.parquet import read_many
+from dualollama_pipeline.tables.history import read_history
 from dualollama_pipeline.tables.store import NOT_MEASURED, TableStore
 from dualollama_pipeline.worker.journal import read_journal
 
@@ -117,7 +116,7 @@ def samples_of_nights(
     """
     if len(order) < 2:  # noqa: PLR2004 one night has no course
         return None, {}
-    blocks, left_out = read_many(history_files(store, "block_table", config_ids), BLOCK_COLUMNS)
+    blocks, left_out = read_history(store, "block_table", config_ids, BLOCK_COLUMNS)
     blocks = blocks[blocks["batch_id"].isin(order)].reset_index(drop=True)
     if blocks.empty:
         return None, left_out

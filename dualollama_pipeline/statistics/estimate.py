@@ -103,8 +103,9 @@ def from_scale(metric: Metric, value: float) -> float:
 
 
 def codes(column: pd.Series) -> NDArray[np.int64]:
-    """Return whole numbers from 0 that stand for the texts of a column."""
-    return pd.factorize(column, sort=True)[0].astype(np.int64)
+    """Return whole numbers from 0 that stand for the texts of a column, in their order."""
+    found: NDArray[np.int64] = np.unique(pd.Categorical(column).codes, return_inverse=True)[1]
+    return found
 
 
 def _mean(metric: Metric, counting: pd.DataFrame, level: str) -> Mean:
@@ -288,11 +289,10 @@ def _peak(counting: pd.DataFrame, *, is_rate: bool) -> dict[str, Any]:
     if counting.empty or is_rate:
         return dict.fromkeys(("peak_config_id", "peak_batch_id", "peak_block"))
     place = int(counting["value"].to_numpy().argmax())
-    peak = counting.iloc[place]
     return {
-        "peak_config_id": str(peak["config_id"]),
-        "peak_batch_id": str(peak["batch_id"]),
-        "peak_block": int(peak["block"]),
+        "peak_config_id": str(counting["config_id"].iloc[place]),
+        "peak_batch_id": str(counting["batch_id"].iloc[place]),
+        "peak_block": int(counting["block"].iloc[place]),
     }
 
 

@@ -16,6 +16,8 @@ from dualollama_pipeline.statistics.samples import KEY, by_key
 from dualollama_pipeline.statistics.verdicts import evidence_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from dualollama_pipeline.metrics.catalog import Key, Metric
@@ -69,29 +71,36 @@ def outliers(samples: pd.DataFrame, runs: pd.DataFrame, calls: pd.DataFrame) -> 
     that does not count is judged against those that do.
     """
     found = [
-        _of_configuration(metric, key, group)
+        each
         for metric, key, part in by_key(samples)
         if metric.scale != "rate"
-        for _, group in part[part["value"].notna()].groupby("config_id", observed=True, sort=True)
+        for each in _of_key(metric, key, part[part["value"].notna()])
     ]
-    known = [each for each in found if len(each)]
-    if not known:
+    if not found:
         return pd.DataFrame(columns=COLUMNS)
-    listed = pd.concat(known, ignore_index=True)
+    listed = pd.concat(found, ignore_index=True)
     return listed.assign(**find_causes(listed, runs, calls))[COLUMNS]
 
 
-def _of_configuration(metric: Metric, key: Key, group: pd.DataFrame) -> pd.DataFrame:
-    values, counts = group["value"].to_numpy(dtype=np.float64), group["counts"].to_numpy(dtype=bool)
+def _of_key(metric: Metric, key: Key, known: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield what each configuration has to list: most have nothing, and need no frame for it."""
+    values, counts = known["value"].to_numpy(np.float64), known["counts"].to_numpy(bool)
+    places = known.groupby("config_id", observed=True).indices
+    for config_id in sorted(places, key=str):
+        here = places[config_id]
+        labels = label(values[here], values[here][counts[here]])
+        is_low = (values[here] < REPORT_LIMIT_PCT) & (key == BALANCE)
+        if (labels.is_mad_outlier | labels.is_tukey_outlier | is_low).any():
+            yield _listed(metric, key, known.iloc[here], labels, is_low)
+
+
+def _listed(
+    metric: Metric, key: Key, group: pd.DataFrame, labels: Labels, is_low: NDArray[np.bool_]
+) -> pd.DataFrame:
+    values, counts = group["value"].to_numpy(np.float64), group["counts"].to_numpy(bool)
     usual = values[counts]
-    labels = label(values, usual)
     is_far = labels.is_mad_outlier | labels.is_tukey_outlier
-    is_low = values < REPORT_LIMIT_PCT
-    if key != BALANCE:
-        is_low = np.zeros_like(is_far)
     shown = is_far | is_low
-    if not shown.any():
-        return group.iloc[:0]
     texts = ["origin", "config_id", "scenario", "batch_id"]
     made = group.loc[shown, texts].astype(object)
     return made.assign(

@@ -23,6 +23,11 @@ COLUMNS = [
 ]  # fmt: skip
 BLOCK = ["batch_id", "config_id", "block"]
 USUAL_SHARE = 0.5
+FAST = {
+    **dict.fromkeys([*WHERE, *KEY], "category"),
+    **dict.fromkeys(["counts", "pools", "equal_work"], "bool"),
+    "n_agents": "int64",
+}
 NO_FACTS = {"prompt_share": np.nan, "equal_work": True}
 
 
@@ -189,7 +194,12 @@ def of_key(table: pd.DataFrame, key: Key) -> pd.DataFrame:
 
 
 def by_key(samples: pd.DataFrame) -> Iterator[tuple[Metric, Key, pd.DataFrame]]:
-    """Yield the samples of each key, in the catalog's order."""
+    """Yield the samples of each key, in the catalog's order, in types that are fast to group.
+
+    Looking at texts and at numbers that may be null, of a thousand groups, was half of all
+    statistics. What is typed here holds no null.
+    """
+    samples = samples.astype(FAST)
     places = samples.groupby(KEY, sort=False, observed=True).indices
     agents = [str(agent) for agent in samples["agent"].unique() if agent != ALL]
     for metric in METRICS:

@@ -9,14 +9,18 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pandera.pandas as pa
 
 import dualollama_pipeline
 from dualollama_pipeline.core.errors import TableError
-from dualollama_pipeline.tables.columns import DECLARED
+from dualollama_pipeline.tables.columns import DECLARED, is_sound
 from dualollama_pipeline.tables.rows import NUMBERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @cache
@@ -42,13 +46,13 @@ def schema_of(table: str) -> pa.DataFrameSchema:
     return found
 
 
-def check_columns(table: str, df: pd.DataFrame, source: str) -> None:
+def check_columns(table: str, columns: Iterable[str], source: str) -> None:
     """Refuse missing and unknown columns; `source` says whose rows these are.
 
     Raises:
         TableError: names the columns.
     """
-    wanted, found = set(schema_of(table).columns), set(df.columns)
+    wanted, found = set(schema_of(table).columns), set(columns)
     if found != wanted:
         raise TableError(
             f"{source}: missing columns {sorted(wanted - found)}, "
@@ -89,10 +93,11 @@ def conform(table: str, df: pd.DataFrame, source: str | None = None) -> pd.DataF
     schema = schema_of(table)
     if df.empty and not len(df.columns):
         return empty(table)
-    check_columns(table, df, source)
+    check_columns(table, df.columns, source)
     types = {name: str(column.dtype) for name, column in schema.columns.items()}
     try:
-        return _untyped(table).validate(df[list(types)].astype(types), lazy=True)
+        typed = df[list(types)].astype(types)
+        return typed if is_sound(schema, typed) else _untyped(table).validate(typed, lazy=True)
     except (pa.errors.SchemaErrors, TypeError, ValueError) as error:
         cases = getattr(error, "failure_cases", None)
         if cases is None:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.tables.conform import conform, empty, schema_of
+from dualollama_pipeline.tables.kept import read_kept
 from dualollama_pipeline.tables.parquet import read_many
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def load_history(
     Rows of one origin and one workload only, as of the current tables (`of_one_kind`).
     """
     files = history_files(store, table, config_ids)
-    rows, left_out = read_many(files, list(schema_of(table).columns))
+    rows, left_out = read_kept(_kept(store, table), files, list(schema_of(table).columns))
     try:
         rows = conform(table, rows)
     except TableError:
@@ -73,12 +74,22 @@ def batch_starts(store: TableStore, config_ids: Sequence[str]) -> tuple[pd.Serie
 
     A batch begins with the first `started_at` of its calls.
     """
-    stamps, left_out = read_many(
-        history_files(store, "call_table", config_ids), ["batch_id", "started_at"]
-    )
+    stamps, left_out = read_history(store, "call_table", config_ids, ["batch_id", "started_at"])
     stamps = stamps.drop_duplicates()
     when = pd.to_datetime(stamps["started_at"], utc=True, format="ISO8601")
     return when.groupby(stamps["batch_id"].astype(object)).min().sort_values(), left_out
+
+
+def read_history(
+    store: TableStore, table: str, config_ids: Sequence[str], columns: Sequence[str]
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Read some columns of a table of all batches, unchecked; return (rows, {file: why not})."""
+    files = history_files(store, table, config_ids)
+    return read_kept(_kept(store, f"{table}-{len(columns)}-columns"), files, columns)
+
+
+def _kept(store: TableStore, name: str) -> Path:
+    return store.root / "history" / f"{name}.parquet"
 
 
 def history_files(store: TableStore, table: str, config_ids: Sequence[str]) -> list[Path]:

@@ -149,7 +149,7 @@ class TableStore:
             TableError: it is not there, damaged, or breaks the schema; names the file.
         """
         path = self.path(table, config_id)
-        return conform(table, read_file(path, REBUILD), str(path))
+        return conform(table, read_file(path, REBUILD).to_pandas(), str(path))
 
     def stamps(self, table: str, config_ids: Sequence[str] | None) -> tuple[object, ...]:
         """Return what tells a table's files, or its partitions', from later ones of that name."""
@@ -181,14 +181,14 @@ class TableStore:
         Rows of one origin and one workload only (`of_one_kind`). A damaged partition is left out,
         too, and named like the others; where none can be used, there are no rows.
         """
-        parts: dict[str, pd.DataFrame] = {}
+        parts: dict[str, pa.Table] = {}
         left_out = dict.fromkeys(config_ids, NOT_MEASURED)
         present = set(self.partitions(table))
         for config_id in [name for name in config_ids if name in present]:
             path = self.path(table, config_id)
             try:
                 part = read_file(path, REBUILD)
-                check_columns(table, part, str(path))
+                check_columns(table, part.column_names, str(path))
                 parts[config_id] = part
             except TableError as error:
                 left_out[config_id] = f"damaged: {error.problem}"
@@ -199,21 +199,24 @@ class TableStore:
         return rows, {name: why for name, why in left_out.items() if name not in used}
 
     def _checked_together(
-        self, table: str, parts: dict[str, pd.DataFrame], left_out: dict[str, str]
+        self, table: str, parts: dict[str, pa.Table], left_out: dict[str, str]
     ) -> pd.DataFrame:
         """Join and check partitions; those that break the schema go to `left_out`.
 
-        All at once: one check of all rows is 20 times faster than one for each part.
+        All at once: one frame and one check are 20 times faster than one for each part.
         """
         if not parts:
             return empty(table)
         try:
-            return conform(table, pd.concat(parts.values(), ignore_index=True))
-        except TableError:
+            whole = pa.concat_tables(parts.values(), promote_options="permissive")
+            return conform(table, whole.to_pandas())
+        except (TableError, pa.ArrowException):
             sound = {}
             for config_id, part in parts.items():
                 try:
-                    sound[config_id] = conform(table, part, str(self.path(table, config_id)))
+                    source = str(self.path(table, config_id))
+                    typed = conform(table, part.to_pandas(), source)
+                    sound[config_id] = pa.Table.from_pandas(typed, preserve_index=False)
                 except TableError as error:
                     left_out[config_id] = f"damaged: {error.problem}"
             if len(sound) == len(parts):

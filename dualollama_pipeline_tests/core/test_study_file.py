@@ -78,6 +78,21 @@ def test_a_prompt_may_lie_in_a_file_beside_the_study(tmp_path: Path) -> None:
     assert "ask.md" in refusal(written(tmp_path, **with_reader(prompts=[{"file": "ask.md"}])))
 
 
+def test_a_study_is_read_again_when_a_file_of_it_has_changed(tmp_path: Path) -> None:
+    """A prompt's file, too: Dagster keeps its process, and would go on asking the old question."""
+    ask = tmp_path / "ask.md"
+    ask.write_text("What is this?", encoding="utf-8")
+    path = written(tmp_path, **with_reader(prompts=[{"file": "ask.md"}]))
+    first = load_study(path)
+    assert load_study(path) is first
+    ask.write_text("What was it?", encoding="utf-8")
+    assert load_study(path).agents[0].prompts == ("What was it?",)
+    written(tmp_path, name="other")
+    assert load_study(path).name == "other"
+    path.unlink()
+    assert "study.yaml" in refusal(path)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

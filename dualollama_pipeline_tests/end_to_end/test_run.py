@@ -143,9 +143,10 @@ def test_the_same_campaign_twice_is_bit_identical(home: Path, tmp_path: Path) ->
         pd.testing.assert_frame_equal(first, second, check_exact=True)
 
 
-def test_runs_and_materializations_are_in_the_dagster_instance(home: Path) -> None:
+@pytest.mark.usefixtures("of_home")
+def test_runs_and_materializations_are_in_the_dagster_instance() -> None:
     """`make ui` opens the same instance: what `make run` made must be visible there."""
-    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+    with dg.DagsterInstance.get() as instance:
         for asset in ("benchmark_trials", *TABLES):
             assert instance.get_materialized_partitions(dg.AssetKey(asset)) == set(CONFIGS)
         event = instance.get_latest_materialization_event(dg.AssetKey("comparison_report"))

@@ -102,7 +102,8 @@ def test_one_agent_has_delays_and_no_speedup(home: Path) -> None:
     found = measured(home, study(home, **prompts), "plain", blocks=2)
     assert found["headline"].startswith("One agent was measured, alone")
     assert set(table(home, "run_table", "plain")["arm"]) == {"solo_guide"}
-    assert main(["--study", str(home), "run"]) == 0  # of one agent no block can count
+    done = dualollama(home, "--study", str(home), "run", "--blocks", "2")
+    assert done.returncode == 0, done.stderr  # though of one agent no block can count
 
 
 def test_a_live_conversation_has_delays_and_no_speedup(home: Path) -> None:

@@ -100,10 +100,13 @@ def run_process(journals: Path) -> psutil.Process | None:
 
 
 @pytest.mark.daemons
-def test_a_killed_run_is_retried_and_the_next_one_runs(tmp_path: Path) -> None:
+def test_a_killed_run_is_retried_and_the_next_one_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Killed while it measures; its retry goes on with the same journal."""
+    monkeypatch.setenv("DAGSTER_HOME", environment(tmp_path)["DAGSTER_HOME"])
     with (
-        dg.DagsterInstance.from_config(environment(tmp_path)["DAGSTER_HOME"]) as instance,
+        dg.DagsterInstance.get() as instance,
         dagster_dev(tmp_path, instance) as url,
     ):
         until(lambda: answers(url), "the webserver")

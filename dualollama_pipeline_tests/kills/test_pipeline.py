@@ -45,8 +45,10 @@ def check_home(home: Path, undisturbed: Journal) -> None:
 
 def unfinished_runs(home: Path) -> list[dg.DagsterRun]:
     at_work = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    with dg.DagsterInstance.from_config(environment(home)["DAGSTER_HOME"]) as instance:
-        return list(instance.get_runs(dg.RunsFilter(statuses=at_work)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", environment(home)["DAGSTER_HOME"])
+        with dg.DagsterInstance.get() as instance:
+            return list(instance.get_runs(dg.RunsFilter(statuses=at_work)))
 
 
 @pytest.fixture(scope="module")

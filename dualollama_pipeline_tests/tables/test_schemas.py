@@ -13,7 +13,8 @@ import pytest
 
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.statistics.schemas import ESTIMATE_TABLES
-from dualollama_pipeline.tables.conform import conform, schemas
+from dualollama_pipeline.tables.columns import RULES
+from dualollama_pipeline.tables.conform import conform, schema_of, schemas
 from dualollama_pipeline.tables.schemas import MEASURED_TABLES
 from dualollama_pipeline_tests.statistics.campaign import sound_statistics
 from dualollama_pipeline_tests.tables.journals import block_of, tables_of
@@ -208,3 +209,11 @@ def test_columns_get_their_order_and_types(sound: dict[str, pd.DataFrame]) -> No
 def test_every_column_says_what_it_is(table: str) -> None:
     """The descriptions are what a user of the UI reads."""
     assert all(column.description for column in schemas()[table].columns.values())
+
+
+@pytest.mark.parametrize("table", schemas())
+def test_every_check_has_its_quick_rule(table: str) -> None:
+    """Pandera is only asked where a rule fails: a check that it alone knows would never be made."""
+    schema = schema_of(table)
+    for part in (schema, *schema.columns.values()):
+        assert len(part.checks) == len((part.metadata or {})[RULES]), part.name

@@ -83,12 +83,12 @@ def infrastructure_usd_per_month(inputs: CostInputs, variant: str, basis: Basis)
 
 def development_usd(inputs: CostInputs, variant: str) -> float:
     """Return the sum of the items (section 8.3)."""
-    return float(sum(inputs.variant(variant).development_usd.model_dump().values()))
+    return float(sum(vars(inputs.variant(variant).development_usd).values()))
 
 
 def operation_usd_per_year(inputs: CostInputs, variant: str, basis: Basis) -> float:
     """Return 12 x infrastructure + monitoring + maintenance (section 8.3)."""
-    kept = sum(inputs.variant(variant).yearly_usd.model_dump().values())
+    kept = sum(vars(inputs.variant(variant).yearly_usd).values())
     return MONTHS * infrastructure_usd_per_month(inputs, variant, basis) + float(kept)
 
 

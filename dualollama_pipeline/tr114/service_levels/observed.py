@@ -93,7 +93,11 @@ def observe(
     `population` is population_statistics, `costs` is cost_model.
     """
     origin = origin_of(runs) if len(runs) else "measured"
-    rates = agents.groupby(["batch_id", "trial_id"])["mean_decode_tok_per_s"].agg(_mean_of_all)
+    rates = (
+        agents[agents["arm"].eq(APART)]
+        .groupby(["batch_id", "trial_id"])["mean_decode_tok_per_s"]
+        .agg(_mean_of_all)
+    )
     apart = runs[runs["arm"].eq(APART)].join(
         rates.rename("agent_tok_per_s"), on=["batch_id", "trial_id"]
     )

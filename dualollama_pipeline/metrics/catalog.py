@@ -163,7 +163,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "balance_contention_pct", "Contention by balance (its program's rule)", "%", "rate",
-        "run_table", "trials with balance speedup < 1.5 / trials",
+        "run_table", "trials of two agents with balance speedup < 1.5 / trials",
         "Share of trials in which one agent took more than twice as long as the other.",
         upper=100.0, better="lower", column="balance_contention",
     ),

@@ -85,11 +85,12 @@ def outliers(samples: pd.DataFrame, runs: pd.DataFrame, calls: pd.DataFrame) -> 
 def _of_key(metric: Metric, key: Key, known: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yield what each configuration has to list: most have nothing, and need no frame for it."""
     values, counts = known["value"].to_numpy(np.float64), known["counts"].to_numpy(bool)
+    of_two = known["n_agents"].to_numpy() == (2 if key == BALANCE else 0)  # whom the limit is for
     places = known.groupby("config_id", observed=True).indices
     for config_id in sorted(places, key=str):
         here = places[config_id]
         labels = label(values[here], values[here][counts[here]])
-        is_low = (values[here] < REPORT_LIMIT_PCT) & (key == BALANCE)
+        is_low = (values[here] < REPORT_LIMIT_PCT) & of_two[here]
         if (labels.is_mad_outlier | labels.is_tukey_outlier | is_low).any():
             yield _listed(metric, key, known.iloc[here], labels, is_low)
 

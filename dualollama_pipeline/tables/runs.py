@@ -59,7 +59,8 @@ def build_runs(
         judged = run["status"] == "ok" and run["n_agents"] > 1
         speedup = run["balance_speedup"]
         run["ttft_contention"] = by_ttft.get(trial_id) if judged else None
-        run["balance_contention"] = balance_contention(speedup) if judged else None
+        of_two = judged and run["n_agents"] == 2  # noqa: PLR2004 of three it may be up to 3
+        run["balance_contention"] = balance_contention(speedup) if of_two else None
         run["slowdown_contention"] = by_slowdown.get(trial_id) if judged else None
         runs.append(run)
     return runs

@@ -222,7 +222,7 @@ RUN_TABLE = table(
         "n_reloads": count("calls that loaded the model", null=True),
         "reload_ms": number("load time of those calls"),
         "ttft_contention": flag("TTFT > solo median + 3000 ms (the report)", null=True),
-        "balance_contention": flag("balance speedup < 1.5 (its program)", null=True),
+        "balance_contention": flag("of two agents: balance speedup < 1.5 (its program)", null=True),
         "slowdown_contention": flag("slowdown > 2 x the median", null=True),
     },
     Between(

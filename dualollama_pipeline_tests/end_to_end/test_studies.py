@@ -73,6 +73,7 @@ def test_three_agents_from_one_command(tmp_path: Path) -> None:
     blocks = table(tmp_path, "block_table", "plain")
     assert set(blocks["n_agents"]) == {3}
     assert blocks["counts"].all()
+    assert table(tmp_path, "run_table", "plain")["balance_contention"].isna().all()  # two's rule
     shared = blocks[blocks["arm"].eq("shared")]["weighted_speedup"]
     assert shared.between(0.9, 1.2).all()  # one slot: they take turns
     page = (warehouse / "report" / "index.html").read_text()

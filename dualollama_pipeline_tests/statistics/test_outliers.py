@@ -114,6 +114,12 @@ def test_the_reports_rule_lists_what_is_below_95_pct() -> None:
     assert found["change_pct"] == 0
 
 
+def test_the_reports_rule_is_for_two_agents() -> None:
+    """Of three whose work differs every block is below 95 %: a page of findings about nothing."""
+    samples = rows("a", [60.0, 61.0, 62.0, 63.0, 64.0], BALANCE).assign(n_agents=3)
+    assert outliers(samples, pd.DataFrame([run()]), calls_with()).empty
+
+
 def test_no_outlier_is_an_empty_table() -> None:
     """And a legal one: it is a finding."""
     table = outliers(rows("a", [1.0, 1.1, 1.2, 1.3, 1.4]), pd.DataFrame([run()]), calls_with())

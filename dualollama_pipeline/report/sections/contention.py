@@ -30,8 +30,11 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
         "config_id": inputs.config_statistics,
     }
     rows: list[tuple[str, Row]] = []
+    whole = inputs.population_statistics
+    judging = set(whole.loc[whole["n"].gt(0), "metric"])  # balance is a rule for two agents
+    rules = [name for name in METRICS if name in judging]
     for level, table in tables.items():
-        for row in plain_rows(table[table["metric"].isin(METRICS)]):
+        for row in plain_rows(table[table["metric"].isin(rules)]):
             name = prose.scenario_name(str(row.get(level, level)))
             if level != "config_id" or row["n_events"] > 0:
                 rows.append((name, row))
@@ -48,20 +51,20 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
         evidence=evidence_in(row for _, row in rows),
         paragraphs=(
             (
-                "Trials on two servers. Three rules, because the published study used two and "
-                "reported one; rates are k of n with an exact interval, so a rate of 0 still "
+                "Trials with a server each. More than one rule: the published study used two "
+                "and reported one. Rates are k of n with an exact interval, so a rate of 0 still "
                 "has an upper end."
             ),
-            *(f"{BY_NAME[name].label}: {BY_NAME[name].formula}." for name in METRICS),
+            *(f"{BY_NAME[name].label}: {BY_NAME[name].formula}." for name in rules),
             _left_out(inputs.runs),
         ),
         tables=(
             cells.table(
                 "contention",
                 "All, by scenario, and every configuration in which a rule spoke.",
-                ("Where", *(f"{BY_NAME[name].label}#" for name in METRICS)),
+                ("Where", *(f"{BY_NAME[name].label}#" for name in rules)),
                 [
-                    [Cell(text=name), *(found.get(metric, nothing) for metric in METRICS)]
+                    [Cell(text=name), *(found.get(metric, nothing) for metric in rules)]
                     for name, found in by_name.items()
                 ],
             ),

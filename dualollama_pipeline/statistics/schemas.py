@@ -7,7 +7,7 @@ and Fan, numpy's default). What n cannot support is null, and a reason column sa
 from __future__ import annotations
 
 from dualollama_pipeline.core.records import Origin
-from dualollama_pipeline.tables.columns import Between, count, flag, number, table, text
+from dualollama_pipeline.tables.columns import Relation, count, flag, number, table, text
 
 VERDICTS = ("better", "worse", "equivalent", "no difference shown", "undetermined")
 EVIDENCE = ("illustration", "measured")
@@ -83,7 +83,7 @@ _POOLED = {
     "best_if_equal_p95": number("what it would exceed in 5 % of campaigns, if equal", least=None),
     "p_best_if_equal": number("how often it would be as good as it is, if all were equal"),
 }
-_IN_INTERVAL = Between(
+_IN_INTERVAL = Relation(
     "ci_low <= value <= ci_high",
     lambda df: ~((df["value"] < df["ci_low"]) | (df["value"] > df["ci_high"])),
 )
@@ -121,8 +121,8 @@ CONFIG_STATISTICS = table(
         "n_ranked": count("configurations that were ranked"),
     },
     _IN_INTERVAL,
-    Between("rank_low <= rank", lambda df: ~(df["rank_low"] > df["rank"]).fillna(value=False)),
-    Between("rank <= rank_high", lambda df: ~(df["rank"] > df["rank_high"]).fillna(value=False)),
+    Relation("rank_low <= rank", lambda df: ~(df["rank_low"] > df["rank"]).fillna(value=False)),
+    Relation("rank <= rank_high", lambda df: ~(df["rank"] > df["rank_high"]).fillna(value=False)),
 )
 SCENARIO_STATISTICS = table(
     "scenario_statistics", {"scenario": text("scenario of the report"), **_POOLED}, _IN_INTERVAL

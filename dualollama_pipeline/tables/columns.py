@@ -66,14 +66,14 @@ def flag(description: str, *, null: bool = False) -> pa.Column:
     return _column("boolean", null, description, [])
 
 
-class Between(NamedTuple):
-    """A check between columns; where a value is null, nothing is claimed."""
+class Relation(NamedTuple):
+    """A claim about several columns of each row; where a value is null, nothing is claimed."""
 
     error: str
     rule: Callable[[pd.DataFrame], pd.Series]
 
 
-def table(name: str, columns: dict[str, pa.Column], *checks: Between) -> pa.DataFrameSchema:
+def table(name: str, columns: dict[str, pa.Column], *checks: Relation) -> pa.DataFrameSchema:
     """Declare the schema of a table; one without rows is legal: nothing of its kind was found."""
     schema = pa.DataFrameSchema(
         columns,

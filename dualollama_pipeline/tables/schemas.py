@@ -12,7 +12,7 @@ import pandera.pandas as pa
 from dualollama_pipeline.core.records import FailureKind, Origin, Status
 from dualollama_pipeline.core.study import TOGETHER
 from dualollama_pipeline.metrics.catalog import METRICS
-from dualollama_pipeline.tables.columns import Between, count, flag, near, number, table, text
+from dualollama_pipeline.tables.columns import Relation, count, flag, near, number, table, text
 
 VALIDITIES = ("VALID", "WARN", "INVALID")
 
@@ -110,8 +110,8 @@ CALL_TABLE = table(
         "repetition_ratio": number("zlib ratio of its second half; null below 400 characters"),
         "is_degenerate": flag("the answer ends in a loop (ratio above 8)"),
     },
-    Between("ttft_ms <= total_ms", lambda df: ~(df["ttft_ms"] > df["total_ms"])),
-    Between(
+    Relation("ttft_ms <= total_ms", lambda df: ~(df["ttft_ms"] > df["total_ms"])),
+    Relation(
         "an ok call has its tokens, its times and no failure",
         lambda df: (
             df["status"].ne("ok")
@@ -121,7 +121,7 @@ CALL_TABLE = table(
             & df["failure_kind"].isna()
         ),
     ),
-    Between(
+    Relation(
         "a failed call names its kind",
         lambda df: df["status"].ne("failed") | df["failure_kind"].notna(),
     ),
@@ -158,7 +158,7 @@ CELL_TABLE = table(
         "validity": _JUDGED["validity"],
         "validity_reasons": _JUDGED["validity_reasons"],
     },
-    Between(
+    Relation(
         "n_planned = n_ok + n_failed + n_interrupted + n_skipped",
         lambda df: df["n_planned"].eq(
             df[["n_ok", "n_failed", "n_interrupted", "n_skipped"]].sum(axis=1)
@@ -193,7 +193,7 @@ AGENT_TABLE = table(
         "reload_ms": number("load time of those calls"),
         **_metrics_of("agent_table"),
     },
-    Between(
+    Relation(
         "workflow_s = ingest_s + duration_s",
         lambda df: near(df["workflow_s"], df["ingest_s"] + df["duration_s"]),
     ),
@@ -225,14 +225,14 @@ RUN_TABLE = table(
         "balance_contention": flag("of two agents: balance speedup < 1.5 (its program)", null=True),
         "slowdown_contention": flag("slowdown > 2 x the median", null=True),
     },
-    Between(
+    Relation(
         "balance_efficiency_pct = 100 * balance_speedup / n_agents",
         lambda df: near(
             df["balance_efficiency_pct"],
             100 * df["balance_speedup"] / df["n_agents"].astype("float64"),
         ),
     ),
-    Between(
+    Relation(
         "balance_speedup * wall_s = sequential_s",
         lambda df: near(df["balance_speedup"] * df["wall_s"], df["sequential_s"]),
     ),
@@ -256,11 +256,11 @@ BLOCK_TABLE = table(
         "exclusion_reason": text("why it does not count; empty if it does"),
         "null_reason": text("why a value of what counts is null; empty if none is"),
     },
-    Between(
+    Relation(
         "true_speedup = ideal_speedup * parallel_efficiency",
         lambda df: near(df["true_speedup"], df["ideal_speedup"] * df["parallel_efficiency"]),
     ),
-    Between(
+    Relation(
         "true_speedup * wall_s = in_turn_s",
         lambda df: near(df["true_speedup"] * df["wall_s"], df["in_turn_s"]),
     ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandera.pandas as pa
 
 from dualollama_pipeline.core.records import Origin
-from dualollama_pipeline.tables.columns import Between, count, flag, number, table, text
+from dualollama_pipeline.tables.columns import Relation, count, flag, number, table, text
 
 EVIDENCE = ("illustration", "measured", "imported", "assumed", "none")
 ORIGINS = (*Origin, "published")
@@ -38,7 +38,7 @@ _INTERVAL = {
     "ci_low": number("lower end of its interval", least=None),
     "ci_high": number("upper end of its interval", least=None),
 }
-_IN_INTERVAL = Between(
+_IN_INTERVAL = Relation(
     "ci_low <= value <= ci_high",
     lambda df: ~((df["value"] < df["ci_low"]) | (df["value"] > df["ci_high"])),
 )
@@ -92,7 +92,7 @@ CONFIGURATION_TIERS = table(
         "batches": text("batch ids, separated by spaces"),
         "file": text("its TOML below report/recommended; empty unless recommended"),
     },
-    Between(
+    Relation(
         "weighted_speedup lies in its interval",
         lambda df: (
             ~(
@@ -127,7 +127,7 @@ ANTI_PATTERNS = table(
         "statistical_verdict": text("verdict of that comparison; empty if none"),
     },
     _IN_INTERVAL,
-    Between(
+    Relation(
         "what is simulated supports nothing",
         lambda df: (
             df["evidence"].ne("illustration") | df["verdict"].isin(["illustration", "not testable"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dualollama_pipeline.core.records import FailureKind, Origin, Status
 from dualollama_pipeline.core.study import Scenario
-from dualollama_pipeline.tables.columns import Between, count, flag, near, number, table, text
+from dualollama_pipeline.tables.columns import Relation, count, flag, near, number, table, text
 
 VERDICTS = (
     "reproduced",
@@ -79,7 +79,7 @@ IMPORTED_CALLS = table(
         "is_reload": flag("the model was loaded inside this call", null=True),
         "has_connection_setup": flag("connection set-up inside the TTFT", null=True),
     },
-    Between(
+    Relation(
         "a failed call has no total, tokens or rate",
         lambda df: (
             df["status"].ne("failed") | df[["total_ms", "n_tokens", "tok_per_s"]].isna().all(axis=1)
@@ -123,7 +123,7 @@ IMPORTED_RUNS = table(
         "is_one_sided_reload": flag("only one agent's first call loaded its model"),
         "is_clean": flag("no failed call, no loop, no load: may be compared"),
     },
-    Between(
+    Relation(
         "balance_efficiency_pct = 50 * balance_speedup",
         lambda df: near(df["balance_efficiency_pct"], 50 * df["balance_speedup"]),
     ),
@@ -141,7 +141,7 @@ CLAIM_AUDIT = table(
         "verdict": text("what came out", among=VERDICTS),
         "explanation": text("one line, from the numbers"),
     },
-    Between(
+    Relation(
         "not checkable means no basis",
         lambda df: df["verdict"].ne("not checkable") | df["basis"].eq("none"),
     ),

@@ -32,7 +32,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     rows: list[tuple[str, Row]] = []
     whole = inputs.population_statistics
     judging = set(whole.loc[whole["n"].gt(0), "metric"])  # balance is a rule for two agents
-    rules = [name for name in METRICS if name in judging]
+    rules = [name for name in METRICS if name in judging] or METRICS
     for level, table in tables.items():
         for row in plain_rows(table[table["metric"].isin(rules)]):
             name = prose.scenario_name(str(row.get(level, level)))

@@ -112,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     reconcile.set_defaults(function=_reconcile)
 
+    listing = commands.add_parser("list", help="the study's configurations, and when last measured")
+    listing.set_defaults(function=_list)
+
     report = commands.add_parser("report", help="rebuild the report from what has been measured")
     report.add_argument(
         "--from-journals", action="store_true", help="rebuild the tables too, from the evidence"
@@ -302,6 +305,14 @@ def _reconcile(_: argparse.Namespace) -> int:
 
     for run_id in reconcile_if_alone():
         _print(f"run {run_id}: marked as failed, the process that executed it is gone")
+    return 0
+
+
+def _list(_: argparse.Namespace) -> int:
+    from dualollama_pipeline.cli.listing import listed
+
+    for line in listed(_settings()):
+        _print(line)
     return 0
 
 

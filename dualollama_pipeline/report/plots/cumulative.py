@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HEIGHT_IN = 3.0
 MOST_POINTS = 400
 WIDE = 10
+LINES = ("Solid", "Dashed", "Dotted", "Dashes and dots")  # what DASHES are called
 DASHES: tuple[Any, ...] = ("solid", (0, (4, 2)), (0, (1, 1.5)), (0, (5, 1, 1, 1)))
 COLOURS = ("ink", "two", "one", "ink")
 WIDTHS = (1.2, 2.0, 1.6, 1.0)

@@ -10,7 +10,7 @@ from dualollama_pipeline.core.study import TOGETHER
 from dualollama_pipeline.report import cells
 from dualollama_pipeline.report.model import Plot, Section
 from dualollama_pipeline.report.plots.canvas import to_svg
-from dualollama_pipeline.report.plots.cumulative import Sample, draw_cumulative, is_wide
+from dualollama_pipeline.report.plots.cumulative import LINES, Sample, draw_cumulative, is_wide
 from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_of
 from dualollama_pipeline.report.wording import ARM_WORDS
 from dualollama_pipeline.statistics.description import LEAST_N, percentiles
@@ -78,6 +78,8 @@ def _by_arm(calls: pd.DataFrame, column: str) -> Iterator[tuple[str, NDArray[np.
     is_alone = ~calls["arm"].isin(TOGETHER)
     groups = {ALONE: is_alone, **{ARM_WORDS[arm]: calls["arm"].eq(arm) for arm in TOGETHER}}
     for arm, is_mine in groups.items():
+        if not is_mine.any():  # one agent has no others
+            continue
         mine = calls.loc[is_mine, column].dropna()
         yield arm, mine.to_numpy(dtype=np.float64)
 
@@ -140,8 +142,8 @@ def _in_words(name: str, axis: str, samples: list[Sample]) -> Plot:
             f"Cumulative shares by arm on a {'logarithmic' if is_wide(samples) else 'linear'} "
             f"axis. {medians}."
         ),
-        caption=(
-            "Solid: alone. Dashed: together on two servers. Dotted: together on one server. A line "
-            "further to the right waits longer."
+        caption=" ".join(
+            [f"{line}: {sample.label}." for line, sample in zip(LINES, samples, strict=False)]
+            + ["A line further to the right waits longer."]
         ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dualollama_pipeline.report.sections import delays
@@ -31,6 +32,20 @@ def test_tails_need_their_n_and_say_so(slower):
     named = dict(zip([c.label for c in section.tables[0].columns], two_servers.cells, strict=True))
     assert named["P90"].value == pytest.approx(1.0)  # 20 calls of 1 ms
     assert named["P99"].reason == "P99 needs 100 calls"
+
+
+def test_what_is_not_there_is_neither_drawn_nor_listed(slower):
+    """Trap: of one agent alone, rows and lines of two kinds of `one server`."""
+    apart = slower.calls[slower.calls["arm"].eq("apart")]
+    arms = [apart.assign(arm=arm) for arm in ("solo_collector", "apart", "shared")]
+    for calls, said, listed in (
+        (pd.concat(arms), "Solid: alone. Dashed: two servers. Dotted: one server. A line", 3),
+        (arms[0], "Solid: alone. A line", 1),
+    ):
+        inputs = replace(slower, calls=calls)
+        section = delays.build(inputs, summarize(slower)).section
+        assert section.plots[0].caption.startswith(said)
+        assert len({row.cells[0].text for row in section.tables[0].rows}) == listed
 
 
 def test_failed_and_invalid_calls_are_left_out(slower):

@@ -26,6 +26,7 @@ from dualollama_pipeline.statistics.intervals import (
 )
 from dualollama_pipeline.statistics.means import NAN, Mean, mean_of, sample
 from dualollama_pipeline.statistics.samples import of_key
+from dualollama_pipeline.tables.validity import is_usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -132,7 +133,7 @@ def _candidate(
     counting = {
         key: of_key(samples, key).query("pools") for key in (APART_SPEEDUP, BALANCE, CONTENTION)
     }
-    sound = apart[apart["status"].eq("ok") & apart["validity"].ne("INVALID")]
+    sound = apart[is_usable(apart)]
     waits = sound["wait_ms"].dropna()
     waiting = sound.loc[waits.index]
     ttft = sample(

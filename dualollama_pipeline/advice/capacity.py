@@ -16,6 +16,7 @@ from dualollama_pipeline.statistics.intervals import interval_of
 from dualollama_pipeline.statistics.means import difference, mean_of, sample
 from dualollama_pipeline.statistics.samples import collect_samples, of_key
 from dualollama_pipeline.tables.conform import conform
+from dualollama_pipeline.tables.validity import is_usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -79,13 +80,9 @@ def capacity_table(
     return conform("capacity", pd.DataFrame(rows))
 
 
-def _sound(runs: pd.DataFrame) -> pd.DataFrame:
-    return runs[runs["status"].eq("ok") & runs["validity"].ne("INVALID")]
-
-
 def _rates(runs: pd.DataFrame) -> NDArray[np.float64]:
     """Return tokens of all agents / wall time of each trial that counts."""
-    sound = _sound(runs)
+    sound = runs[is_usable(runs)]
     rates = sound["n_tokens"].astype("float64") / sound["wall_s"]
     return rates.to_numpy(dtype=np.float64)
 
@@ -101,7 +98,8 @@ def _gains(now: NDArray[np.float64] | None, before: NDArray[np.float64] | None) 
 def _row(
     tables: Tables, arm: str, n_agents: int, n_slots: int | None, levels: ServiceLevels
 ) -> Row:
-    runs = _sound(tables.run_table[tables.run_table["arm"].eq(arm)])
+    trials = tables.run_table
+    runs = trials[trials["arm"].eq(arm) & is_usable(trials)]
     mine = set(runs["trial_id"])
     calls = tables.call_table[tables.call_table["trial_id"].isin(mine)]
     calls = calls[calls["status"].eq("ok")]
@@ -111,7 +109,7 @@ def _row(
     ttft_ms = calls["ttft_ms"].dropna()
     slowest = agents.groupby("agent")["mean_decode_tok_per_s"].mean().min()
     row: Row = {
-        "origin": tables.run_table["origin"].iloc[0],
+        "origin": trials["origin"].iloc[0],
         "model": calls["model"].iloc[0] if len(calls) else "not known",
         "n_agents": n_agents,
         "arm": arm,

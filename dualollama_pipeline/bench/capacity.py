@@ -15,6 +15,7 @@ from dualollama_pipeline.bench.measure import Measurement
 from dualollama_pipeline.bench.servers import SLOTS, Servers
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.protocol import OLLAMA
+from dualollama_pipeline.core.settings import BY_SERVER
 from dualollama_pipeline.core.study import MOST_AGENTS, study_of
 from dualollama_pipeline.worker.events import notice
 
@@ -107,7 +108,7 @@ def measure_capacity(settings: Settings, most: int, tell: Tell) -> list[Journal]
     settings = settings.within(study)
     journals = []
     batch_id = f"{NAME}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    plain: dict[str, Any] = {key: {} for key in ("url", "gpu", "env", "token", "basic")}
+    plain: dict[str, Any] = {name: {} for name in BY_SERVER}
     plain["warehouse"] = folder_of(settings)  # the rest are of the study's servers
     for folder in write_studies(settings, most):
         own = settings.model_copy(update=plain | {"study": folder})

@@ -25,6 +25,7 @@ from dualollama_pipeline.statistics.samples import collect_samples
 from dualollama_pipeline.tables.build import agents_of, build_tables
 from dualollama_pipeline.tables.guards import GUARDS
 from dualollama_pipeline.tables.rows import plain_rows
+from dualollama_pipeline.tables.validity import is_usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,8 +60,7 @@ def print_arms(journal: Journal) -> int:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if blocks.empty:  # one agent, alone
         console.print("one agent: there is nobody to compare it with")
-        sound = runs["status"].eq("ok") & runs["validity"].ne("INVALID")
-        return int(sound.sum())
+        return int(is_usable(runs).sum())
     return int(blocks.loc[blocks["counts"], "block"].nunique())
 
 
@@ -76,7 +76,7 @@ def _arms(runs: pd.DataFrame, agents: pd.DataFrame, names: Sequence[str]) -> Tab
     measured = set(runs["arm"].unique())
     for arm in (*sorted(measured - {*TOGETHER}), *(arm for arm in TOGETHER if arm in measured)):
         rows = runs[runs["arm"] == arm]
-        sound = rows[rows["status"].eq("ok") & rows["validity"].ne("INVALID")]
+        sound = rows[is_usable(rows)]
         mine = agents[agents["trial_id"].isin(sound["trial_id"])]
         values = {
             name: [_median(mine[mine["agent"].eq(name)], column) for column in COLUMNS]

@@ -249,8 +249,10 @@ def _capacity(arguments: argparse.Namespace) -> int:
     from dualollama_pipeline.bench.capacity import measure_capacity
     from dualollama_pipeline.pipeline import make_capacity
 
-    tell = lambda event: _print(progress_line(event))  # noqa: E731 one line says it
-    made = make_capacity(settings, measure_capacity(settings, arguments.most, tell))
+    journals = measure_capacity(
+        settings, arguments.most, lambda event: _print(progress_line(event))
+    )
+    made = make_capacity(settings, journals)
     if settings.servers == "simulated":
         _print("SIMULATED: the numbers come from a simulator, not from Ollama servers")
     for line in made.lines:

@@ -67,7 +67,8 @@ Secret = Annotated[SecretStr, Field(strict=False)]
 Patience = Annotated[float, Field(gt=0, le=86_400, strict=False)]
 OfOneServer = Annotated[dict[str, str], BeforeValidator(_variables)]
 EachUrl = dict[str, Annotated[str, AfterValidator(_plain_http_url)]]
-OF_A_SERVER = re.compile(r"(?P<what>url|gpu|env|token|basic)_(?P<server>[a-z][a-z0-9_]*)")
+BY_SERVER = ("url", "gpu", "env", "token", "basic")
+OF_A_SERVER = re.compile(rf"(?P<what>{'|'.join(BY_SERVER)})_(?P<server>[a-z][a-z0-9_]*)")
 CONFIDENTIAL = re.compile(r"token(?!_s$)|basic|key|secret|password", re.IGNORECASE)
 PER_SERVER = ("url", "gpu", "env")
 
@@ -175,7 +176,7 @@ class Settings(Strict):
     def refuse_others(self, study: Study) -> None:
         """Refuse a variable of a server that the study does not have."""
         names = [server.name for server in study.servers]
-        for what in ("url", "gpu", "env", "token", "basic"):
+        for what in BY_SERVER:
             for name in getattr(self, what).keys() - {"", *names}:
                 raise InputError(
                     unknown(_variable(f"{what}_{name}"), name, names),

@@ -300,7 +300,8 @@ class Study(Strict):
         for configuration in self.configurations:
             asked = configuration.model_dump(include={"specs", "servers"}, exclude_none=True)
             for spec in asked["specs"].values():
-                spec.pop("think", None) if spec.get("think") is False else None
+                if spec.get("think") is False:  # which is what happens anyway
+                    del spec["think"]
             servers = {name: each for name, each in asked["servers"].items() if any(each.values())}
             groups[repr((asked["specs"], servers))].append(configuration.config_id)
         return [tuple(ids) for ids in groups.values() if len(ids) > 1]

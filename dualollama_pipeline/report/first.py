@@ -74,16 +74,27 @@ def in_seconds(blocks: pd.DataFrame, population: Sequence[Estimate]) -> str:
         return ""
     together, in_turn = (number(each, "s") for each in found)
     said = f"Together {together}, one after the other {in_turn}"
-    if true.ci_low is None or true.ci_high is None:
+    gain, ends = time_change(true.value, true)
+    if ends is None:
         gain = found[0] / found[1] - 1
         return f"{said}: {percent(abs(gain))} {'later' if gain > 0 else 'sooner'}."
-    ends = sorted((1 / true.ci_low - 1, 1 / true.ci_high - 1), key=abs)
-    gain = 1 / true.value - 1
     low, high = (percent(abs(end)).removesuffix(" %") for end in ends)
     if ends[0] * ends[1] < 0:
         return f"{said}: the difference is not sure ({100 * true.level:.0f} %: up to {high} %)."
     side = "later" if gain > 0 else "sooner"
     return f"{said}: {percent(abs(gain))} {side} ({100 * true.level:.0f} %: {low} to {high})."
+
+
+def time_change(value: float, true: Estimate) -> tuple[float, tuple[float, float] | None]:
+    """Return by what share more time is taken together than in turn, and its interval's ends.
+
+    `value` is the true speedup: 1 / it - 1. The end that is nearer to no change stands first.
+    """
+    gain = 1 / value - 1
+    if true.ci_low is None or true.ci_high is None:
+        return gain, None
+    near, far = sorted((1 / true.ci_low - 1, 1 / true.ci_high - 1), key=abs)
+    return gain, (near, far)
 
 
 def driven_by_length(verdict: Verdict, seconds: str, blocks: pd.DataFrame) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from dualollama_pipeline.metrics.catalog import (
     APART_SPEEDUP,
     SHARED_SPEEDUP,
 )
+from dualollama_pipeline.report.first import time_change
 from dualollama_pipeline.report.model import find
 from dualollama_pipeline.report.wording import in_a_sentence, percent
 
@@ -165,12 +166,12 @@ def _in_seconds(true: Estimate | None) -> tuple[str, ...]:
     """Say what the work of the pair took, against one after the other."""
     if true is None or true.value is None:
         return ()
-    gain, word = 1 / true.value - 1, "less" if true.value > 1 else "more"
+    gain, ends = time_change(true.value, true)
+    word = "less" if gain < 0 else "more"
     said = f"In seconds, together takes {percent(abs(gain))} {word} time for the same work"
-    if true.ci_low is None or true.ci_high is None:
+    if ends is None:
         why = f" ({true.null_reason})" if true.null_reason else ""
         return (f"{said}{why}.",)
-    ends = sorted((1 / true.ci_low - 1, 1 / true.ci_high - 1), key=abs)
     if ends[0] * ends[1] < 0:
         return (f"{said}; the interval contains no change.",)
     low, high = (percent(abs(end)) for end in ends)

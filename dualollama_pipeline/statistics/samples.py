@@ -9,6 +9,7 @@ import pandas as pd
 
 from dualollama_pipeline.core.study import SHARED, TOGETHER
 from dualollama_pipeline.metrics.catalog import ALL, METRICS, Key
+from dualollama_pipeline.tables.validity import is_usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -95,7 +96,7 @@ class _Tables:
     def values(self, metric: Metric, key: Key) -> pd.DataFrame:
         if metric.table == "run_table":
             rows = self.rows("run", key.arm)
-            sound = rows["status"].eq("ok") & rows["validity"].ne("INVALID")
+            sound = is_usable(rows)
             made = _sample(metric, rows, sound, None)
             return made.assign(n_agents=rows["n_agents"].to_numpy("int64"))
         blocks = self.rows("block", key.arm)

@@ -15,9 +15,16 @@ from dualollama_pipeline.tables.usual import prefill_rate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pandas as pd
+
     from dualollama_pipeline.tables.usual import Usual
 
 Told = tuple[Level, str, str]
+
+
+def is_usable(rows: pd.DataFrame) -> pd.Series:
+    """Return which calls or trials ended well and are not INVALID themselves."""
+    return rows["status"].eq("ok") & rows["validity"].ne("INVALID")
 
 
 def call_findings(call: Row, usual: Usual) -> list[Finding]:

@@ -10,6 +10,7 @@ from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Section
 from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_in
 from dualollama_pipeline.tables.rows import plain_rows
+from dualollama_pipeline.tables.validity import is_usable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
 def _left_out(runs: pd.DataFrame) -> str:
     """Say how many trials no rule was asked about, and that some of these are no accident."""
     mine = runs[runs["arm"].eq(APART)]
-    out = mine[mine["status"].ne("ok") | mine["validity"].eq("INVALID")]
+    out = mine[~is_usable(mine)]
     apart = out["validity_reasons"].str.contains("overlap: ").sum()
     return (
         f"Of {len(mine)} trials, {len(out)} were not asked: they failed or are INVALID, {apart} "

@@ -14,6 +14,7 @@ from dualollama_pipeline.report.plots.cumulative import LINES, Sample, draw_cumu
 from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_of
 from dualollama_pipeline.report.wording import ARM_WORDS
 from dualollama_pipeline.statistics.description import LEAST_N, percentiles
+from dualollama_pipeline.tables.validity import is_usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ LABELS = ("Calls", "Quantity", "Median#", "P90#", "P95#", "P99#", "Longest#")
 def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
     """Show TTFT and gaps of all calls that are ok and not INVALID."""
     calls = inputs.calls
-    sound = calls[calls["status"].eq("ok") & calls["validity"].ne("INVALID")]
+    sound = calls[is_usable(calls)]
     if sound.empty:
         return absent(ID, TITLE, "No call was answered validly; see “Validity and provenance”.")
     plots, drawings = [], {}

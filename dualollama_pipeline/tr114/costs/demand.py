@@ -10,6 +10,7 @@ from dualollama_pipeline.statistics.intervals import interval_of
 from dualollama_pipeline.statistics.means import NAN, mean_of, sample
 from dualollama_pipeline.statistics.samples import BLOCK
 from dualollama_pipeline.statistics.verdicts import evidence_of
+from dualollama_pipeline.tables.validity import is_usable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,7 @@ def measured_demand(runs: pd.DataFrame, blocks: pd.DataFrame) -> Demand | None:
 
     `sequential_s` is the mean of the sums of the solo walls over the blocks that count.
     """
-    sound = runs[runs["arm"].eq(APART) & runs["status"].eq("ok") & runs["validity"].ne("INVALID")]
+    sound = runs[runs["arm"].eq(APART) & is_usable(runs)]
     sound = sound[sound["wall_s"].notna()]
     if sound.empty:
         return None

@@ -26,6 +26,7 @@ from dualollama_pipeline.statistics.intervals import (
 )
 from dualollama_pipeline.statistics.means import NAN, mean_of, sample
 from dualollama_pipeline.statistics.verdicts import evidence_of
+from dualollama_pipeline.tables.validity import is_usable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +102,7 @@ def observe(
     apart = runs[runs["arm"].eq(APART)].join(
         rates.rename("agent_tok_per_s"), on=["batch_id", "trial_id"]
     )
-    sound = apart[apart["status"].eq("ok") & apart["validity"].ne("INVALID")]
+    sound = apart[is_usable(apart)]
     own = calls[calls["arm"].eq(APART)]
     alone = runs.loc[runs["n_agents"].eq(1) & runs["status"].eq("ok"), "wall_s"].dropna()
     shortest = float(alone.min()) if len(alone) else None

@@ -331,8 +331,8 @@ def _missing(server: str, client: Client, model: str, there: list[str]) -> Diagn
     way_out = client.way_to_have(model)
     if near := get_close_matches(model, there):
         way_out += (
-            f"; or did you mean {' or '.join(near)}? DUALOLLAMA_MODEL names it, for an agent of "
-            "its own the study's file"
+            f"; or did you mean {' or '.join(near)}? DUALOLLAMA_MODEL names it, or the study, "
+            "where the agent has a model of its own"
         )
     found = f"{client.url}: {model!r} is not there; there are {names or 'no models'}"
     return Diagnosis(State.FAIL, f"model {server}", found, way_out)

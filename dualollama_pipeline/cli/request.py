@@ -1,4 +1,4 @@
-"""What `dualollama measure` was asked for: a configuration of the matrix, or one of a TOML file."""
+"""What `dualollama measure` was asked for: a configuration of the study, or one of a TOML file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Reading a configuration from a TOML file: `[agent_a]` and `[agent_b]`, or `[agents]` for both.
 
 The layout of the report's section 7.1. `[expected]` is what somebody found; it is not read as a
-request. The options are checked by the models of the matrix.
+request. The options are checked by the models of the study.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_-]+")
-PREFIX = "file-"  # no configuration of the matrix may be taken for one of these
+PREFIX = "file-"  # no configuration of the study may be taken for one of these
 MAX_ID = 64
 
 

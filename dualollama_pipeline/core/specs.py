@@ -31,7 +31,7 @@ class Strict(BaseModel):
 
 
 class AgentOptions(Strict):
-    """Ollama options that the matrix varies; None is "not sent", the server's default.
+    """Ollama options that the study varies; None is "not sent", the server's default.
 
     Ranges are Ollama's: num_gpu counts layers (-1 = automatic fit, 0 = CPU), num_ctx is in tokens.
     """

@@ -51,7 +51,7 @@ class Warehouse:
 
     @property
     def measured(self) -> list[str]:
-        """Configurations that have a journal, in the matrix or not."""
+        """Configurations that have a journal, in the study or not."""
         return sorted(path.name for path in (self.root / "journals").glob("*") if path.is_dir())
 
     def journals(self, config_id: str) -> list[Path]:

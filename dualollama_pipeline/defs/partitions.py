@@ -1,4 +1,4 @@
-"""One static partition for each configuration of the matrix."""
+"""One static partition for each configuration of the study."""
 
 import os
 

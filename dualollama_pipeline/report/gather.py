@@ -45,7 +45,7 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
     """Put tables by name together with the rest.
 
     Raises:
-        InputError: the matrix cannot be used.
+        InputError: the study cannot be used.
     """
     matrix = study_of(settings)
     store = TableStore.of(settings)
@@ -94,7 +94,7 @@ def _cut_off_by(journals: Sequence[Path]) -> str | None:
 
 
 def _outside(settings: Settings, store: TableStore, config_ids: Sequence[str]) -> dict[str, str]:
-    """Name what was measured and is not in the matrix: it stands in no estimate here."""
+    """Name what was measured and is not in the study: it stands in no estimate here."""
     others = [name for name in Warehouse(settings.warehouse).measured if name not in config_ids]
     blocks, _ = store.load_all("block_table", others)
     counting = blocks.loc[blocks["counts"], BLOCK].drop_duplicates()

@@ -1,4 +1,4 @@
-"""What the report is made from: the tables as they were loaded, and what the matrix says of them.
+"""What the report is made from: the tables as they were loaded, and what the study says of them.
 
 Only the bundle lives here. How it is read from disk is gather.py's business, what is made of it
 is summary.py's.

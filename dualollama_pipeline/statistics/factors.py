@@ -1,6 +1,6 @@
 """What one option does, all others equal: matched pairs of effective classes.
 
-A factor's levels are compared only where the matrix has two configurations that differ in nothing
+A factor's levels are compared only where the study has two configurations that differ in nothing
 else; a mean over whatever else happened to be set would mix the factors. Classes, not names, are
 counted: two configurations of one effective class are one condition.
 """

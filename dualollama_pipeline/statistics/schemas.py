@@ -109,7 +109,7 @@ SAMPLES = table(
 CONFIG_STATISTICS = table(
     "config_statistics",
     {
-        "config_id": text("configuration of the matrix"),
+        "config_id": text("configuration of the study"),
         "scenario": text("scenario of the report"),
         **_ESTIMATE,
         "boot_low": number("lower end of the BCa interval of the mean", least=None),
@@ -193,7 +193,7 @@ OUTLIERS = table(
     "outliers",
     {
         **_ORIGIN,
-        "config_id": text("configuration of the matrix"),
+        "config_id": text("configuration of the study"),
         "scenario": text("scenario of the report"),
         "batch_id": text("campaign of the value"),
         "block": count("block of the value", least=1),

@@ -27,7 +27,7 @@ class Rebuilt(NamedTuple):
 def rebuild_tables(settings: Settings, tell: Callable[[str], object] = lambda _: None) -> Rebuilt:
     """Make all tables anew, those of the history included, each from its journal.
 
-    Configurations that are not in the matrix (any more) too. One journal that cannot be used costs
+    Configurations that are not in the study (any more) too. One journal that cannot be used costs
     no other its tables. `tell` hears of each configuration.
 
     Raises:

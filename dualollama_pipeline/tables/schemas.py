@@ -19,7 +19,7 @@ VALIDITIES = ("VALID", "WARN", "INVALID")
 _WHERE = {
     "origin": text("simulated, measured or imported", among=Origin),
     "batch_id": text("campaign that this row belongs to"),
-    "config_id": text("configuration of the matrix, the partition"),
+    "config_id": text("configuration of the study, the partition"),
     "scenario": text("scenario of the report"),
     "workload": text("standard or parity, and whether its length was held"),
     "effective_class": text("what the servers really ran; equal texts are equal", null=True),

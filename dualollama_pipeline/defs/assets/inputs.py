@@ -17,7 +17,7 @@ from dualollama_pipeline.defs.resources import Bench
     description="The study: servers, agents, and configurations, each one a partition.",
 )
 def study(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
-    """Fingerprint the matrix, and name the configurations that ask for the same thing."""
+    """Fingerprint the study, and name the configurations that ask for the same thing."""
     path = bench.settings.study_file
     matrix = load_study(path)
     return _seen(

@@ -19,10 +19,9 @@ install: .venv/.installed
 run: install
 	@$(BIN)/dualollama run
 
-# Dagster's UI on the same instance and warehouse, on this machine only.
+# Dagster's UI on the same instance and warehouse, and the report, on this machine only.
 ui: install
-	@$(BIN)/dualollama reconcile
-	@$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
+	@$(BIN)/dualollama ui
 
 # Three at a time, for many of them wait for processes; in order, so that no long one comes last.
 test: check

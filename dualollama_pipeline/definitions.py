@@ -2,6 +2,7 @@
 
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.defs.assembly import build_definitions
-from dualollama_pipeline.defs.resources import Bench
+from dualollama_pipeline.defs.resources import BenchOfRun
 
-defs = build_definitions(Bench(Settings.from_environment()))
+Settings.from_environment()  # a mistake in a variable is told here, not by each run
+defs = build_definitions(BenchOfRun())

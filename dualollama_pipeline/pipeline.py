@@ -183,10 +183,12 @@ def scenario_statistics(_: Settings, samples: pd.DataFrame) -> Made:
 
 @STATISTICS.step("Every metric over all configurations, with its interval.")
 def population_statistics(_: Settings, samples: pd.DataFrame) -> Made:
-    """Estimate over all configurations, over blocks."""
+    """Estimate over all configurations, over blocks; in the notes the night's figures."""
+    from dualollama_pipeline.report.configuration import figures_of_answers
     from dualollama_pipeline.statistics import estimate
 
-    return Made(estimate.population_statistics(samples))
+    table = estimate.population_statistics(samples)
+    return Made(table, lambda: figures_of_answers(table))
 
 
 @STATISTICS.step(

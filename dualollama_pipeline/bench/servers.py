@@ -79,21 +79,26 @@ class Servers:
 
     def unreachable(self) -> list[str]:
         """Return the URLs that do not answer now, of the servers that are open."""
-        from dualollama_pipeline.worker.connections import CLIENTS  # noqa: PLC0415 imports httpx
+        return unreachable(self._settings, self._open[1].urls) if self._open else []
 
-        async def ask() -> list[str]:
-            gone = []
-            protocols = study_of(self._settings).protocols
-            for server, url in (self._open[1].urls if self._open else {}).items():
-                speaks = CLIENTS[protocols.get(server, OLLAMA)]
-                try:
-                    async with speaks(url, Deadlines(), credentials_of(server)) as client:
-                        await client.greet()
-                except ServerError:
-                    gone.append(url)
-            return gone
 
-        return asyncio.run(ask())
+def unreachable(settings: Settings, urls: Mapping[str, str]) -> list[str]:
+    """Return those of the study's servers, by name, that do not answer now."""
+    from dualollama_pipeline.worker.connections import CLIENTS  # noqa: PLC0415 imports httpx
+
+    async def ask() -> list[str]:
+        gone = []
+        protocols = study_of(settings).protocols
+        for server, url in urls.items():
+            speaks = CLIENTS[protocols.get(server, OLLAMA)]
+            try:
+                async with speaks(url, Deadlines(), credentials_of(server)) as client:
+                    await client.greet()
+            except ServerError:
+                gone.append(url)
+        return gone
+
+    return asyncio.run(ask())
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -10,21 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from dualollama_pipeline.core.study import APART, SHARED, TOGETHER
-from dualollama_pipeline.metrics.catalog import (
-    APART_SECONDS,
-    APART_SPEEDUP,
-    BALANCE,
-    SHARED_SECONDS,
-    SHARED_SPEEDUP,
-    key_of,
-)
-from dualollama_pipeline.report.first import blocks_that_count, in_seconds, without_speedup
-from dualollama_pipeline.report.summary import estimate_of
-from dualollama_pipeline.statistics.estimate import config_statistics
-from dualollama_pipeline.statistics.samples import collect_samples
+from dualollama_pipeline.report.configuration import tell
 from dualollama_pipeline.tables.build import agents_of, build_tables
 from dualollama_pipeline.tables.guards import GUARDS
-from dualollama_pipeline.tables.rows import plain_rows
 from dualollama_pipeline.tables.validity import is_usable
 
 if TYPE_CHECKING:
@@ -32,13 +19,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from dualollama_pipeline.tables.rows import Row
     from dualollama_pipeline.worker.journal import Journal
 
 MOST_ABREAST = 2  # agents: 80 columns hold no more
 WHAT = ("tok/s", "TTFT ms")
 COLUMNS = ("mean_decode_tok_per_s", "mean_ttft_ms")
-SHOWN = (APART_SPEEDUP, SHARED_SPEEDUP, APART_SECONDS, SHARED_SECONDS, BALANCE)
 
 
 def print_arms(journal: Journal) -> int:
@@ -56,7 +41,7 @@ def print_arms(journal: Journal) -> int:
     if journal.origin == "simulated":
         console.print("SIMULATED: these numbers come from a simulator", style="bold")
     console.print(_arms(runs, agents, agents_of(journal)))
-    for line in (*_reasons(runs), *_answer(runs, agents, blocks)):
+    for line in (*_reasons(runs), *tell(tables).sentences):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if blocks.empty:  # one agent, alone
         console.print("one agent: there is nobody to compare it with")
@@ -121,29 +106,3 @@ def _reasons(runs: pd.DataFrame) -> Iterator[str]:
             yield f"{arm} {word}{times}: {reason}"
         for guard in dict.fromkeys(reason.split(": ", 1)[0] for _, reason in told):
             yield f"  way out ({guard}): {GUARDS[guard].advice}"
-
-
-def _answer(runs: pd.DataFrame, agents: pd.DataFrame, blocks: pd.DataFrame) -> Iterator[str]:
-    """Say the estimates, then the answer in seconds and how many blocks count."""
-    if blocks.empty:
-        return
-    rows = plain_rows(config_statistics(collect_samples(runs, agents, blocks)))
-    for row in rows:
-        if key_of(row) in SHOWN:
-            yield _sentence(row)
-    if seconds := in_seconds(blocks, [estimate_of(row) for row in rows]):
-        yield seconds
-    yield blocks_that_count(blocks)
-    yield from without_speedup(blocks)
-
-
-def _sentence(row: Row) -> str:
-    name = (
-        f"{row['metric']}, {row['arm']} [{row['unit']}], n {row['n']}, {row['n_left_out']} left out"
-    )
-    if math.isnan(row["value"]):
-        return f"{name}: {row['null_reason']}"
-    if row["null_reason"]:
-        return f"{name}: {row['value']:.4g}, no interval: {row['null_reason']}"
-    interval = f"{100 * row['level']:.0f} % interval {row['ci_low']:.4g} to {row['ci_high']:.4g}"
-    return f"{name}: {row['value']:.4g}, {interval}"

@@ -65,7 +65,8 @@ class RunProgress:
             self._console.print(f"the servers are in use by {event['holder']}; waiting")
             return
         if event["event"] == "notice":
-            self._console.print(f"{self._name}: {event['text']}", markup=False)
+            about = f"{self._name}: " if self._name else ""
+            self._console.print(f"{about}{event['text']}", markup=False)
             return
         done = (self._number - 1) * event["planned"] + event["finished"]
         self._progress.update(

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.errors import InputError
+from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
+ENDING_S = 5.0
 HOST = "127.0.0.1"  # results name models and machines: they are nobody else's
 
 
@@ -33,4 +43,32 @@ def page_server(folder: Path, port: int) -> ThreadingHTTPServer:
     try:
         return ThreadingHTTPServer((HOST, port), partial(_Quiet, directory=folder))
     except OSError as error:
-        raise InputError(f"--serve {port}: {error.strerror}", "name another port, or 0") from error
+        raise InputError(f"port {port}: {error.strerror}", "name another port, or 0") from error
+
+
+def serve_ui(warehouse: Path, port: int, report_port: int, say: Callable[[str], None]) -> int:
+    """Serve Dagster's UI until it ends, with its daemon, and the report for the links in it.
+
+    Raises:
+        InputError: the report's port is taken.
+    """
+    folder = Warehouse(warehouse).report
+    folder.mkdir(parents=True, exist_ok=True)
+    with page_server(folder, report_port) as pages:
+        Thread(target=pages.serve_forever, daemon=True).start()
+        url = f"http://{HOST}:{pages.server_port}"
+        say(f"report: {url}/ (once there is one)")
+        dg = str(Path(sys.executable).with_name("dg"))
+        process = subprocess.Popen(  # noqa: S603 our own environment
+            [dg, "dev", "--workspace", "workspace.yaml", "--host", HOST, "--port", str(port)],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, "DUALOLLAMA_REPORT_URL": url},
+        )
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # of a terminal, Dagster has it as well and ends by itself
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(ENDING_S)
+            process.send_signal(signal.SIGINT)
+            return process.wait()

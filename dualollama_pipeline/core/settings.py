@@ -63,6 +63,7 @@ def _variables(value: Any) -> Any:
     return {name: content for name, _, content in pairs}
 
 
+NIGHTLY = "02:00"
 Secret = Annotated[SecretStr, Field(strict=False)]
 Patience = Annotated[float, Field(gt=0, le=86_400, strict=False)]
 OfOneServer = Annotated[dict[str, str], BeforeValidator(_variables)]
@@ -79,7 +80,8 @@ class Settings(Strict):
     `url`, `gpu`, `env`, `token` and `basic` are by server: DUALOLLAMA_URL_A is `url["a"]`. `gpu`
     and `env` are for servers that are started here: which GPUs one sees, and further variables of
     its environment. Tokens are read where a request is made (credentials.py). `study` is a folder
-    with a study.yaml.
+    with a study.yaml. `nightly` is when nights begin (HH:MM, UTC), `notify` the file or URL that
+    hears of failed runs, `report_url` where the folder of the report is served.
     """
 
     servers: Literal["simulated", "external", "managed"] = "simulated"
@@ -101,6 +103,9 @@ class Settings(Strict):
     idle_s: Patience = Deadlines().idle_s
     total_s: Patience = Deadlines().total_s
     return_s: Patience = Deadlines().return_s
+    nightly: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] | None = None
+    notify: str | None = None
+    report_url: Annotated[str, AfterValidator(_plain_http_url)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -221,6 +226,14 @@ class Settings(Strict):
         hidden = [name for name in values if CONFIDENTIAL.search(name)]
         values |= {name: SecretStr(str(values[name])) for name in hidden}
         values |= {name: value for name, value in overrides.items() if value is not None}
+        return cls._checked(values)
+
+    def told(self, given: Mapping[str, object]) -> Settings:
+        """Return the settings with some told otherwise; errors as `from_environment`."""
+        return self._checked({**self.model_dump(exclude_unset=True), **given})
+
+    @classmethod
+    def _checked(cls, values: Mapping[str, object]) -> Settings:
         try:
             return cls.model_validate(values)
         except ValidationError as error:

@@ -6,7 +6,7 @@ import dagster as dg
 
 BATCH_TAG = "dualollama/batch"
 BACKFILL_TAG = "dagster/backfill"
-IN_PROCESS_TAG = "dualollama/executed_in_process"
+RETRY_TAG = "dagster/retry_number"
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -22,6 +22,11 @@ def batch_of(run: dg.DagsterRun) -> str:
     A retry has the root run of what it retries, so it resumes the same batch.
     """
     return run.tags.get(BATCH_TAG) or run.tags.get(BACKFILL_TAG) or run.root_run_id or run.run_id
+
+
+def is_asked_anew(run: dg.DagsterRun) -> bool:
+    """Say whether a person had a run executed again; Dagster's own retries are counted in a tag."""
+    return run.parent_run_id is not None and RETRY_TAG not in run.tags
 
 
 def requests_for(config_ids: Iterable[str], batch_id: str) -> list[dg.RunRequest]:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from dualollama_pipeline.core.warehouse import Warehouse
-from dualollama_pipeline.defs.partitions import MATRIX
+from dualollama_pipeline.defs.partitions import STUDY
 from dualollama_pipeline.defs.resources import Bench
 
 
@@ -15,12 +15,14 @@ def cells_are_valid(bench: dg.ResourceParam[Bench]) -> dg.AssetCheckResult:
     """List the INVALID cells of all configurations measured so far."""
     from dualollama_pipeline.tables.listing import invalid_cells  # noqa: PLC0415 imports pandas
 
-    listing = invalid_cells(Warehouse(bench.settings.warehouse).tables, MATRIX.config_ids)
+    listing = invalid_cells(Warehouse(bench.settings.warehouse).tables, STUDY.config_ids)
+    n_bad = listing.n_invalid + listing.n_damaged
     return dg.AssetCheckResult(
-        passed=listing.n_invalid + listing.n_damaged == 0,
-        severity=dg.AssetCheckSeverity.WARN,
+        passed=n_bad + listing.n_warned == 0,
+        severity=dg.AssetCheckSeverity.ERROR if n_bad else dg.AssetCheckSeverity.WARN,
         description=(
-            f"{listing.n_invalid} of {listing.n_cells} cells are INVALID; "
+            f"{listing.n_invalid} of {listing.n_cells} cells are INVALID, {listing.n_warned} count "
+            "with a warning; "
             f"{listing.n_damaged} configurations have damaged tables"
         ),
         metadata={

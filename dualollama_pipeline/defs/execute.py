@@ -1,118 +1,98 @@
-"""Running both jobs in this process, partition after partition: what `dualollama run` does."""
+"""What `dualollama run` does: measure configurations, each as a run, then the report.
 
-import os
+Here, run after run in this process; through the queue where a daemon is up (queue.py).
+"""
+
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import Protocol
 
 import dagster as dg
-from dagster_shared.error import SerializableErrorInfo
-from filelock import FileLock, Timeout
-from sqlalchemy.exc import SQLAlchemyError
 
 from dualollama_pipeline.bench.batches import close_campaign, open_campaign
 from dualollama_pipeline.bench.measure import Measurement
-from dualollama_pipeline.core.errors import DualOllamaError, InputError
-from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.bench.servers import Servers
+from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.core.warehouse import Warehouse
-from dualollama_pipeline.defs.batches import BATCH_TAG, IN_PROCESS_TAG
-from dualollama_pipeline.defs.resources import Bench
+from dualollama_pipeline.defs.batches import BATCH_TAG
+from dualollama_pipeline.defs.instance import (
+    daemon_is_up,
+    dagster_home,
+    only_runner,
+    open_instance,
+    reconcile,
+)
+from dualollama_pipeline.defs.queue import Queue, Wanted
+from dualollama_pipeline.defs.resources import Bench, run_config
+from dualollama_pipeline.defs.runs import create_run, execute, failures, first_error, made
 from dualollama_pipeline.worker.events import notice
 from dualollama_pipeline.worker.journal import is_finished
 
 INTERRUPTED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 INTERRUPTING = {signal.SIGINT, signal.SIGTERM}  # Dagster takes the second for the first
-RECONCILING_S, POLL_S = 2.0, 0.05  # who only reconciles holds the lock for a moment
 MOST_LOST = 2  # configurations in a row, before the servers are asked whether they are there
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+REPORT = Wanted("report_job")
+QUEUED = (
+    "a Dagster daemon is up, so the runs go through its queue, each in a process of its own: some "
+    "seconds more for each configuration"
+)
+ELSEWHERE = "its journal is not in {}; start the daemon with the same DUALOLLAMA_WAREHOUSE"
 
 
-def dagster_home() -> Path:
-    """Return DAGSTER_HOME, by default the project's own, and set it for what Dagster starts."""
-    home = Path(os.environ.get("DAGSTER_HOME") or PROJECT_ROOT / "dagster_home").absolute()
-    os.environ["DAGSTER_HOME"] = str(home)
-    return home
+class Runner(Protocol):
+    """How runs are executed."""
+
+    def begin(self, wanted: Sequence[Wanted]) -> None:
+        """Hear of all runs, in their order, before the first of them."""
+
+    def run(self, wanted: Wanted) -> dg.DagsterRun:
+        """Return a run when it has ended, however it did."""
+
+    def unreachable(self) -> list[str]:
+        """Return the URLs of servers that are known to be gone."""
 
 
-@contextmanager
-def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
-    """Yield the Dagster instance of a home; processes that create it at once take turns.
+@dataclass
+class Here:
+    """Executes runs in this process, on servers that stay open."""
 
-    Raises:
-        DualOllamaError: the home, or a database in it, cannot be read or written.
-    """
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with FileLock(home / "opening.lock"):
-            instance = dg.DagsterInstance.get()
-    except (OSError, SQLAlchemyError, dg.DagsterError) as error:
-        raise _unusable(home, error) from error
-    with instance:
-        try:
-            yield instance
-        except SQLAlchemyError as error:  # nobody else here uses a database
-            raise _unusable(home, error) from error
+    instance: dg.DagsterInstance
+    defs: dg.Definitions
+    tags: dict[str, str]
+    servers: Servers
 
+    def begin(self, wanted: Sequence[Wanted]) -> None:
+        """Need to know nothing."""
 
-def _unusable(path: Path, error: Exception) -> DualOllamaError:
-    return DualOllamaError(
-        f"{path}: Dagster cannot keep its records there ({str(error).splitlines()[0]})",
-        "make room on that disk and see that you may write there, or set DAGSTER_HOME to a "
-        "folder of your own",
-    )
+    def run(self, wanted: Wanted) -> dg.DagsterRun:
+        """Execute one run; a failure is in it, but Ctrl-C ends everything."""
+        job = self.defs.resolve_job_def(wanted.job)
+        with _signals_noted() as interrupted:
+            run = create_run(self.instance, job, self.tags, QUIET, wanted.config_id, here=True)
+            try:
+                execute(self.instance, job, run)
+            except BaseException as error:
+                if interrupted():
+                    raise KeyboardInterrupt from error
+                raise
+            finally:
+                ended = self.instance.get_run_by_id(run.run_id) or run
+                if not ended.is_finished:
+                    text = "the process that executed this run was stopped"
+                    self.instance.report_run_failed(ended, text)
+            if interrupted() or _was_interrupted(self.instance, ended):
+                raise KeyboardInterrupt
+        return ended
 
-
-@contextmanager
-def only_runner(home: Path) -> Iterator[None]:
-    """Hold the lock that says: this process executes runs of this instance itself.
-
-    Raises:
-        InputError: another process holds it.
-        DualOllamaError: the lock is another user's.
-    """
-    lock = FileLock(home / "in_process.lock", timeout=RECONCILING_S, poll_interval=POLL_S)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise InputError(
-            "another `dualollama run` is executing on this Dagster instance",
-            "wait until it has ended, or stop it",
-        ) from error
-    except OSError as error:
-        raise _unusable(Path(lock.lock_file), error) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def reconcile(instance: dg.DagsterInstance) -> list[str]:
-    """Fail the runs that an earlier process executed itself and did not live to end.
-
-    Call it while holding `only_runner`: whoever ran them is gone. Returns their run ids.
-    """
-    unfinished = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    runs = instance.get_runs(dg.RunsFilter(statuses=unfinished, tags={IN_PROCESS_TAG: "true"}))
-    for run in runs:
-        instance.report_run_failed(run, "the process that executed this run is gone")
-    return [run.run_id for run in runs]
-
-
-def reconcile_if_alone() -> list[str]:
-    """Reconcile unless another process is executing runs itself; returns the failed run ids."""
-    home = dagster_home()
-    with open_instance(home) as instance:
-        try:
-            with only_runner(home):
-                return reconcile(instance)
-        except InputError:
-            return []  # those runs are alive
+    def unreachable(self) -> list[str]:
+        """Ask the servers."""
+        return self.servers.unreachable()
 
 
 def run_pipeline(
@@ -128,82 +108,79 @@ def run_pipeline(
 
     Raises:
         DualOllamaError: a partition or the report failed, or Dagster cannot keep records.
-        KeyboardInterrupt: stopped, at whatever moment; no run is left unfinished.
+        KeyboardInterrupt: stopped, at whatever moment; no run of this process is left unfinished.
     """
-    warehouse = Warehouse(bench.settings.warehouse)
-    home = dagster_home()
-    with open_instance(home) as instance, only_runner(home), bench.open_servers() as servers:
-        reconcile(instance)
-        defs = build_definitions(replace(bench, servers=servers))
-        study = study_of(bench.settings)
-        servers.begin(study.get(config_ids[0]).servers)
+    settings, home = bench.settings, dagster_home()
+    warehouse, study = Warehouse(settings.warehouse), study_of(settings)
+    with open_instance(home) as instance, ExitStack() as held:
+        in_queue = daemon_is_up(instance)
+        if not in_queue:
+            held.enter_context(only_runner(home))
+            reconcile(instance)
+        servers = held.enter_context(bench.open_servers())
+        if not in_queue:
+            servers.begin(study.get(config_ids[0]).servers)
         hashes = {
             config_id: Measurement(
-                bench.settings, servers.planned(study.get(config_id).servers), bench.on_event
+                settings, servers.planned(study.get(config_id).servers), bench.on_event
             ).plan_hash(config_id)
             for config_id in config_ids
         }
         warehouse.belongs_to(study.name)
-        campaign = open_campaign(warehouse.campaigns, hashes, bench.settings.servers)
-        tags = {BATCH_TAG: campaign.batch_id, IN_PROCESS_TAG: "true"}
-        job = defs.resolve_job_def("trials_job")
-        failures: dict[str, str] = {}
-        n_lost = 0
-        for config_id in config_ids:
-            if n_lost >= MOST_LOST and (gone := servers.unreachable()):
-                failures[config_id] = f"not tried: {' and '.join(gone)} did not answer any more"
-                continue
-            on_configuration(config_id)
-            result = _execute(job, instance, tags, partition_key=config_id)
-            if not result.success:
-                failures[config_id] = _first_error(result)
-            elif not is_finished(warehouse.journals(config_id)[-1]):
-                failures[config_id] = "its servers were lost; what had been measured counts"
-            n_lost = n_lost + 1 if config_id in failures else 0
-        close_campaign(warehouse.campaigns, campaign, failures)
+        campaign = open_campaign(warehouse.campaigns, hashes, settings.servers)
+        tags = {BATCH_TAG: campaign.batch_id}
+        runner: Runner
+        if in_queue:
+            bench.on_event(notice(QUEUED))
+            defs = build_definitions(bench)
+            runner = held.enter_context(Queue(instance, defs, tags, run_config(settings)))
+        else:
+            defs = build_definitions(replace(bench, servers=servers))
+            runner = Here(instance, defs, tags, servers)
+        runner.begin([*(Wanted("trials_job", config_id) for config_id in config_ids), REPORT])
+        failed = _measure(instance, runner, warehouse, config_ids, on_configuration)
+        close_campaign(warehouse.campaigns, campaign, failed)
         on_configuration("report")
-        result = _execute(defs.resolve_job_def("report_job"), instance, tags)
-    if not result.success:
-        if not result.asset_materializations_for_node("comparison_report"):
-            raise DualOllamaError(_first_error(result), "correct this, then `dualollama report`")
-        bench.on_event(
-            notice(f"the report is there, but not all beside it: {_first_error(result)}")
-        )
-    if failures:
+        report = runner.run(REPORT)
+        page = warehouse.report / "index.html"
+        if not report.is_success:
+            why = first_error(instance, report)
+            if not made(instance, report.run_id, "comparison_report"):
+                raise DualOllamaError(why, "correct this, then `dualollama report`")
+            bench.on_event(notice(f"the report is there, but not all beside it: {why}"))
+    if failed:
         raise DualOllamaError(
-            "\n".join(f"{config_id}: {text}" for config_id, text in failures.items()),
-            "what had been measured of them before still stands in the report "
-            f"({warehouse.report / 'index.html'}); correct this, then run again",
+            "\n".join(f"{config_id}: {text}" for config_id, text in failed.items()),
+            f"what had been measured of them before still stands in the report ({page}); correct "
+            "this, then run again",
         )
-    return warehouse.report / "index.html"
+    return page
 
 
-def _execute(
-    job: dg.JobDefinition, instance: dg.DagsterInstance, tags: dict[str, str], **where: Any
-) -> dg.ExecuteInProcessResult:
-    """Execute one run; a failure is in the result, but Ctrl-C ends everything."""
-    run_id = str(uuid4())
-    with _signals_noted() as interrupted:
-        try:
-            result = job.execute_in_process(
-                instance=instance,
-                tags=tags,
-                raise_on_error=False,
-                run_config=QUIET,
-                run_id=run_id,
-                **where,
-            )
-        except BaseException as error:
-            if interrupted():
-                raise KeyboardInterrupt from error
-            raise
-        finally:
-            run = instance.get_run_by_id(run_id)
-            if run is not None and not run.is_finished:
-                instance.report_run_failed(run, "the process that executed this run was stopped")
-        if interrupted() or any(error.cls_name in INTERRUPTED for error in _errors(result)):
-            raise KeyboardInterrupt
-    return result
+def _measure(
+    instance: dg.DagsterInstance,
+    runner: Runner,
+    warehouse: Warehouse,
+    config_ids: Sequence[str],
+    on_configuration: Callable[[str], None],
+) -> dict[str, str]:
+    """Measure the configurations; return why some could not be, by their ids."""
+    failed: dict[str, str] = {}
+    n_lost = 0
+    for config_id in config_ids:
+        if n_lost >= MOST_LOST and (gone := runner.unreachable()):
+            failed[config_id] = f"not tried: {' and '.join(gone)} did not answer any more"
+            continue
+        on_configuration(config_id)
+        run = runner.run(Wanted("trials_job", config_id))
+        if not run.is_success:
+            failed[config_id] = first_error(instance, run)
+        elif not (journals := warehouse.journals(config_id)):
+            failed[config_id] = ELSEWHERE.format(warehouse.root)
+        elif not is_finished(journals[-1]):
+            failed[config_id] = "its servers were lost; what had been measured counts"
+        n_lost = n_lost + 1 if config_id in failed else 0
+    return failed
 
 
 @contextmanager
@@ -230,22 +207,12 @@ def _signals_noted() -> Iterator[Callable[[], bool]]:
             signal.set_wakeup_fd(before)
 
 
-def _errors(result: dg.ExecuteInProcessResult) -> list[SerializableErrorInfo]:
-    """Return why steps failed, and why the run did where no step had."""
-    errors = [e.step_failure_data.error for e in result.all_events if e.is_step_failure]
-    errors += [e.job_failure_data.error for e in result.all_events if e.is_job_failure]
-    return [error for error in errors if error is not None]
-
-
-def _first_error(result: dg.ExecuteInProcessResult) -> str:
-    """Return what a user should read of the first failed step."""
-    for event in result.all_events:
-        if event.is_step_failure:
-            failure = event.step_failure_data
-            data = failure.user_failure_data
-            if data is not None and data.description:
-                return data.description
-            error = failure.error
-            cause = error.cause if error is not None and error.cause is not None else error
-            return cause.message.strip() if cause is not None else event.message or ""
-    return "a run failed before its first step; see the Dagster UI (make ui)"
+def _was_interrupted(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Say whether a run failed by a signal: of a step, or of the run where no step had begun."""
+    if run.is_success:
+        return False
+    data = (
+        e.step_failure_data if e.is_step_failure else e.job_failure_data
+        for e in failures(instance, run.run_id)
+    )
+    return any(each.error is not None and each.error.cls_name in INTERRUPTED for each in data)

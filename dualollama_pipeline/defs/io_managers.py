@@ -70,6 +70,12 @@ class TableIOManager(dg.IOManager):
         return rows.copy()
 
 
+@dg.io_manager(required_resource_keys={"bench"}, description="Tables as checked Parquet files.")
+def tables(context: dg.InitResourceContext) -> TableIOManager:
+    """Keep the tables of the bench's warehouse."""
+    return TableIOManager(context.resources.bench.settings)
+
+
 # Reading and checking the same table for each of the steps that use it took a third of a report.
 @lru_cache(maxsize=32)
 def _load(

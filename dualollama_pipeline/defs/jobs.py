@@ -8,24 +8,32 @@ from itertools import chain, count
 
 import dagster as dg
 
-from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.assets import inputs
 from dualollama_pipeline.defs.assets.servers import servers
-from dualollama_pipeline.defs.partitions import MATRIX
-from dualollama_pipeline.defs.resources import Bench
+from dualollama_pipeline.defs.partitions import STUDY
 
 COMPUTED = ("statistics", "tr114", "report")
 CAMPAIGN_TAG = "dualollama/configurations"
+
+LONGEST_S = {"dagster/max_runtime": 24 * 3600}, {"dagster/max_runtime": 3600}
 
 trials_job = dg.define_asset_job(
     "trials_job",
     selection=dg.AssetSelection.groups("trials", "tables"),
     description="Measure one configuration and build its tables.",
+    tags=LONGEST_S[0],
+)
+tables_job = dg.define_asset_job(
+    "tables_job",
+    selection=dg.AssetSelection.groups("tables"),
+    description="Build one configuration's tables from its journal; report_sensor launches it.",
+    tags=LONGEST_S[1],
 )
 report_job = dg.define_asset_job(
     "report_job",
     selection=dg.AssetSelection.groups(*COMPUTED),
     description="Statistics and the comparison report over all configurations measured so far.",
+    tags=LONGEST_S[1],
 )
 observe_job = dg.define_asset_job(
     "observe_job",
@@ -64,7 +72,7 @@ def _campaign(name: str, config_ids: list[str], description: str) -> dg.JobDefin
     return campaign
 
 
-TAKEN = ("trials", "report", "observe", "alarm", "smoke")  # names of other jobs
+TAKEN = ("trials", "tables", "report", "observe", "alarm", "smoke")  # names of other jobs
 
 
 def job_names(scenarios: Iterable[str]) -> dict[str, str]:
@@ -82,31 +90,10 @@ def job_names(scenarios: Iterable[str]) -> dict[str, str]:
 scenario_jobs = [
     _campaign(
         name,
-        [entry.config_id for entry in MATRIX.configurations if entry.scenario == scenario],
+        [entry.config_id for entry in STUDY.configurations if entry.scenario == scenario],
         f"Measure all configurations of {scenario}.",
     )
-    for scenario, name in job_names(MATRIX.scenarios).items()
+    for scenario, name in job_names(STUDY.scenarios).items()
 ]
-smoke_job = _campaign("smoke", MATRIX.config_ids[:1], "Measure the first configuration only.")
+smoke_job = _campaign("smoke", STUDY.config_ids[:1], "Measure the first configuration only.")
 campaign_jobs = [*scenario_jobs, smoke_job]
-
-
-@dg.op(out=dg.Out(dg.Nothing), description="Fails with a sentence for each alarm.")
-def raise_alarms(bench: dg.ResourceParam[Bench]) -> None:
-    """Fail if anything has moved."""
-    from dualollama_pipeline.tables.listing import raised_alarms  # noqa: PLC0415 imports pandas
-
-    alarms = raised_alarms(Warehouse(bench.settings.warehouse).tables)
-    if alarms:
-        raise dg.Failure(description="\n".join(alarms.values()), allow_retries=False)
-
-
-@dg.job(
-    description=(
-        "Fails where a batch differs from its configuration's history by more than is tolerated: "
-        "alarm_sensor launches it, a run failure sensor of your own can send the message on."
-    )
-)
-def alarm_job() -> None:
-    """Raise the alarms of the latest trend."""
-    raise_alarms()

@@ -1,12 +1,16 @@
-"""What assets are given: the bench they measure on. A plain object; it holds no Dagster state."""
+"""What assets are given: the bench they measure on, from the environment and a run's own words."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import dagster as dg
+from pydantic import Field
 
 from dualollama_pipeline.bench.measure import Measurement
 from dualollama_pipeline.bench.servers import Servers
+from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.worker.journal import Journal
@@ -25,6 +29,14 @@ class Bench:
     settings: Settings
     servers: Servers | None = None
     on_event: Callable[[Event], None] = _nobody_listens
+
+    def told(self, config: dg.Config | dg.ConfigurableResource) -> "Bench":
+        """Return the bench with what a run's configuration says.
+
+        Raises:
+            InputError: a value cannot be used; names it.
+        """
+        return replace(self, settings=self.settings.told(_said(config)))
 
     @contextmanager
     def open_servers(self) -> Iterator[Servers]:
@@ -47,3 +59,50 @@ class Bench:
             return Measurement(self.settings, servers.of(wanted.servers), both).run(
                 wanted, batch_id
             )
+
+
+class TrialsConfig(dg.Config):
+    """How much is measured, where a run is to differ from study and environment."""
+
+    blocks: int | None = Field(default=None, description="repetitions of all arms, 1 to 1000")
+    workload: str | None = Field(default=None, description="standard or parity")
+
+
+class BenchOfRun(dg.ConfigurableResource):
+    """The bench of the environment; a run may name other servers or another patience."""
+
+    servers: str | None = Field(default=None, description="simulated, external or managed")
+    url: dict[str, str] = Field(default={}, description="by server: http://HOST:PORT")
+    model: str | None = Field(default=None, description="for agents that name none in the study")
+    hold_length: bool | None = Field(
+        default=None, description="end answers at one number of tokens"
+    )
+    connect_s: float | None = Field(default=None, description="most seconds to reach a server")
+    load_s: float | None = Field(default=None, description="most seconds to load a model")
+    first_token_s: float | None = Field(default=None, description="most seconds to a first token")
+    idle_s: float | None = Field(default=None, description="most seconds between two tokens")
+    total_s: float | None = Field(default=None, description="most seconds of one answer")
+    return_s: float | None = Field(
+        default=None, description="most seconds until a lost server is back"
+    )
+
+    def create_resource(self, _: dg.InitResourceContext) -> Bench:
+        """Return a bench; a value that cannot be used fails the run with a sentence."""
+        try:
+            return Bench(Settings.from_environment()).told(self)
+        except InputError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def run_config(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return by job what its runs are configured with to be as these settings ask."""
+    told = settings.model_dump(exclude_unset=True)
+    bench = {name: told[name] for name in BenchOfRun.model_fields if name in told}
+    trials = {name: told[name] for name in TrialsConfig.model_fields if name in told}
+    resources = {"resources": {"bench": {"config": bench}}}
+    ops = {"ops": {"benchmark_trials": {"config": trials}}}
+    return {"trials_job": resources | ops, "report_job": resources}
+
+
+def _said(config: dg.Config | dg.ConfigurableResource) -> dict[str, Any]:
+    return {name: value for name, value in config.model_dump().items() if value not in (None, {})}

@@ -1,32 +1,32 @@
-"""What the graph does by itself: launch campaigns, and the report when a batch has ended."""
+"""What follows by itself: the runs of a campaign, tables after trials, the report after all.
 
-import hashlib
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+One rule for whatever a person clicked: when nothing is at work any more, tables are made where the
+trials are newer, then the report, once. Automation conditions were tried: they ask nothing after a
+run in which all failed, and evaluating them takes the CPU from what is being measured.
+"""
+
+from collections.abc import Iterator
 
 import dagster as dg
 
-from dualollama_pipeline.core.warehouse import Warehouse
-from dualollama_pipeline.defs.batches import (
-    BACKFILL_TAG,
-    BATCH_TAG,
-    IN_PROCESS_TAG,
-    UNFINISHED,
-    batch_of,
-    requests_for,
-)
+from dualollama_pipeline.defs.batches import UNFINISHED, requests_for
 from dualollama_pipeline.defs.jobs import (
     CAMPAIGN_TAG,
-    alarm_job,
     campaign_jobs,
     report_job,
+    tables_job,
     trials_job,
 )
-from dualollama_pipeline.defs.resources import Bench
+from dualollama_pipeline.defs.runs import is_executed_here
+from dualollama_pipeline.pipeline import MEASURED
 
-EVERY_S = 30
-LOOK_BACK = 200  # runs; far more than one batch has
+EVERY_S = 15
+LOOK_BACK = 100  # runs; the newest decides
 BACKFILL_AT_WORK = {"REQUESTED", "CANCELING", "FAILING"}
+TRIALS, LAST_TABLE, PAGE = map(
+    dg.AssetKey, ("benchmark_trials", "block_table", "comparison_report")
+)
+MEASURING = {TRIALS, *map(dg.AssetKey, MEASURED)}
 
 
 @dg.run_status_sensor(
@@ -42,70 +42,65 @@ def campaign_sensor(context: dg.RunStatusSensorContext) -> Iterator[dg.RunReques
     yield from requests_for(run.tags[CAMPAIGN_TAG].split(","), run.run_id)
 
 
-def ended_batches(
-    runs: Sequence[dg.DagsterRun], backfills_at_work: Collection[str] = ()
-) -> dict[str, str]:
-    """Return, for each batch of `runs` (newest first) that has ended, the run that ended it.
-
-    A backfill is at work until its last run has been launched, too. Runs that `dualollama run`
-    executed are left out: it makes the report itself.
-    """
-    newest: dict[str, str] = {}
-    at_work = set(backfills_at_work)
-    for run in runs:
-        if IN_PROCESS_TAG in run.tags:
-            continue
-        batch_id = batch_of(run)
-        newest.setdefault(batch_id, run.run_id)
-        if run.status in UNFINISHED:
-            at_work.add(batch_id)
-    return {batch_id: run_id for batch_id, run_id in newest.items() if batch_id not in at_work}
-
-
-def _is_at_work(backfill: Any) -> bool:
-    return backfill is not None and backfill.status.value in BACKFILL_AT_WORK
-
-
 @dg.sensor(
-    job=report_job,
+    jobs=[tables_job, report_job],
     minimum_interval_seconds=EVERY_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Makes statistics and report when a batch has ended, whatever failed in it.",
+    description="Makes tables, statistics and report when what was measured, in whatever way and "
+    "whatever failed, has ended.",
 )
-def report_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Ask for one report after each batch that has ended since the last look.
+def report_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+    """Ask for what is older than the trials: tables first, then the report."""
+    instance = context.instance
+    if at_work := instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=LOOK_BACK):
+        return dg.SkipReason(f"runs are at work: {len(at_work)}; the report comes after them")
+    if any(each.status.value in BACKFILL_AT_WORK for each in instance.get_backfills(limit=10)):
+        return dg.SkipReason("a backfill is at work; the report comes after it")
+    if tables := _tables_due(instance):
+        return tables
+    last = _last_measuring(instance)
+    if last is None:
+        return dg.SkipReason("nothing has been measured since the last report")
+    return [dg.RunRequest(run_key=last, job_name=report_job.name)]
 
-    The run key is that of the run that ended the batch: a retry that ends it anew gets its report.
+
+def _tables_due(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+    """Ask for the tables of the partitions whose trials are newer; for each such trials once."""
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+    trials, tables = (
+        instance.get_latest_storage_id_by_partition(key, kind) for key in (TRIALS, LAST_TABLE)
+    )
+    return [
+        dg.RunRequest(
+            run_key=f"tables/{config_id}/{number}",
+            job_name=tables_job.name,
+            partition_key=config_id,
+        )
+        for config_id, number in sorted(trials.items())
+        if number > tables.get(config_id, 0)
+    ]
+
+
+def _last_measuring(instance: dg.DagsterInstance) -> str | None:
+    """Return the last run that measured or made tables; None if the report is newer.
+
+    Of a run that made the report itself it is no older. What `dualollama run` executes is left
+    out, it makes the report itself.
     """
-    runs = context.instance.get_runs(dg.RunsFilter(job_name=trials_job.name), limit=LOOK_BACK)
-    backfills = {run.tags[BACKFILL_TAG] for run in runs if BACKFILL_TAG in run.tags}
-    at_work = [name for name in backfills if _is_at_work(context.instance.get_backfill(name))]
-    ended = ended_batches(runs, at_work)
-    seen = set((context.cursor or "").split())
-    fresh = {batch: run_id for batch, run_id in ended.items() if run_id not in seen}
-    if not fresh:
-        return dg.SkipReason("no batch has ended since the last report")
-    requests = [
-        dg.RunRequest(run_key=run_id, tags={BATCH_TAG: batch_id})
-        for batch_id, run_id in fresh.items()
-    ][:1]  # newest first: one report shows all that has been measured
-    return dg.SensorResult(run_requests=requests, cursor=" ".join(sorted(ended.values())))
+    page = instance.get_latest_materialization_event(PAGE)
+    made_at, made_by = (page.timestamp, page.run_id) if page is not None else (0.0, "")
+    ended = {
+        record.dagster_run.run_id: record.end_time
+        for record in instance.get_run_records(limit=LOOK_BACK)
+        if _measures(record.dagster_run) and record.end_time is not None
+    }
+    last = max(ended, key=lambda run_id: ended[run_id], default=None)
+    return last if last is not None and last != made_by and ended[last] > made_at else None
 
 
-@dg.run_status_sensor(
-    run_status=dg.DagsterRunStatus.SUCCESS,
-    monitored_jobs=[report_job],
-    request_job=alarm_job,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Raises an alarm when a batch has moved away from its configuration's history.",
-)
-def alarm_sensor(
-    _: dg.RunStatusSensorContext, bench: dg.ResourceParam[Bench]
-) -> dg.RunRequest | dg.SkipReason:
-    """Ask for alarm_job, once for the same alarms."""
-    from dualollama_pipeline.tables.listing import raised_alarms  # noqa: PLC0415 imports pandas
-
-    alarms = raised_alarms(Warehouse(bench.settings.warehouse).tables)
-    if not alarms:
-        return dg.SkipReason("no batch differs from its history by more than is tolerated")
-    return dg.RunRequest(run_key=hashlib.sha256(" ".join(sorted(alarms)).encode()).hexdigest())
+def _measures(run: dg.DagsterRun) -> bool:
+    if is_executed_here(run):
+        return False
+    return run.job_name in {trials_job.name, tables_job.name} or bool(
+        MEASURING & (run.asset_selection or set())
+    )

@@ -43,7 +43,7 @@ def test_the_page_is_the_one_that_lies_there_now(served: tuple[Path, int]) -> No
 def test_a_port_that_is_taken_is_named(served: tuple[Path, int]) -> None:
     """Most often by the same command in another window."""
     folder, port = served
-    with pytest.raises(InputError, match=f"--serve {port}: Address already in use"):
+    with pytest.raises(InputError, match=f"port {port}: Address already in use"):
         page_server(folder, port)
 
 

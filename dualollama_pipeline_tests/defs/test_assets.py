@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import dagster as dg
@@ -13,17 +12,10 @@ from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.defs.assembly import build_definitions
 from dualollama_pipeline.defs.assets import inputs, servers
 from dualollama_pipeline.defs.assets.trials import batch_of
-from dualollama_pipeline.defs.execute import (
-    IN_PROCESS_TAG,
-    only_runner,
-    reconcile,
-)
+from dualollama_pipeline.defs.instance import only_runner, reconcile
 from dualollama_pipeline.defs.resources import Bench
-
-
-def dead_url() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+from dualollama_pipeline.defs.runs import HERE_TAG
+from dualollama_pipeline_tests.defs.recorded import dead_url
 
 
 def test_dead_servers_fail_the_trials_with_a_sentence(tmp_path: Path) -> None:
@@ -123,7 +115,7 @@ def test_managed_servers_are_not_simulated_ones() -> None:
 def test_runs_of_a_killed_process_are_failed_and_others_left_alone(tmp_path: Path) -> None:
     """A run that stays STARTED for ever blocks the queue: one run at a time."""
     with dg.DagsterInstance.ephemeral() as instance:
-        for run_id, tags in (("own", {IN_PROCESS_TAG: "true"}), ("launched", {})):
+        for run_id, tags in (("own", {HERE_TAG: "own"}), ("launched", {HERE_TAG: "own"})):
             instance.add_run(
                 dg.DagsterRun(
                     job_name="trials_job",

@@ -15,7 +15,7 @@ import pytest
 
 from dualollama_pipeline.core.settings import PROJECT_ROOT
 from dualollama_pipeline.defs.event_log import OneEventLog
-from dualollama_pipeline.defs.execute import open_instance
+from dualollama_pipeline.defs.instance import open_instance
 
 PATIENCE_S = 30.0
 

@@ -15,7 +15,7 @@ import pytest
 
 from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.settings import PROJECT_ROOT
-from dualollama_pipeline.defs.execute import only_runner, open_instance
+from dualollama_pipeline.defs.instance import only_runner, open_instance
 
 LIMITED = (
     "import resource, sys\n"

@@ -1,10 +1,12 @@
 """Groups `statistics`, `tr114`, `report`: assets made from the pipeline's list."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from dualollama_pipeline.defs.partitions import SHAPED
 from dualollama_pipeline.defs.resources import Bench
 from dualollama_pipeline.pipeline import PAGE, STEPS, WING_PAGE, make_page, make_wing
 from dualollama_pipeline.tables.step import Markdown, Step
@@ -37,11 +39,22 @@ def _shown(note: Any) -> Any:
     return dg.MetadataValue.path(note) if isinstance(note, Path) else note
 
 
+def _link(bench: Bench, page: Path) -> dg.UrlMetadataValue:
+    """Return where the page opens: served if it is, for browsers follow no link to a file."""
+    served = bench.settings.report_url
+    return dg.MetadataValue.url(f"{served}/{page.name}" if served else page.resolve().as_uri())
+
+
 computed = [_asset(step) for step in STEPS.values()]
+
+
+# for who has nights: a report that is older shows as overdue
+FRESH = dg.FreshnessPolicy.time_window(timedelta(hours=48), timedelta(hours=30))
 
 
 @dg.asset(
     group_name="report",
+    freshness_policy=FRESH if SHAPED.nightly else None,
     deps=["run_reports"],
     kinds={"html", "markdown", "json"},
     ins={name: dg.AssetIn(name) for name in PAGE},
@@ -52,12 +65,15 @@ computed = [_asset(step) for step in STEPS.values()]
 )
 def comparison_report(bench: dg.ResourceParam[Bench], **tables: Any) -> dg.MaterializeResult:
     """Render the report from statistics and tables."""
+    from dualollama_pipeline.report.configuration import figures_of_answers  # noqa: PLC0415 pandas
+
     published = make_page(bench.settings, tables)
     return dg.MaterializeResult(
         metadata={
-            "report": dg.MetadataValue.url(published.page.resolve().as_uri()),
+            "answer": dg.MetadataValue.md(published.answer),
+            "report": _link(bench, published.page),
+            **figures_of_answers(tables["population_statistics"]),
             "path": dg.MetadataValue.path(published.page),
-            "summary": dg.MetadataValue.md(published.answer),
             "configurations": int(tables["block_table"]["config_id"].nunique()),
             "missing": ", ".join(published.missing) or "none",
         }
@@ -75,7 +91,7 @@ def tr114_report(bench: dg.ResourceParam[Bench], **tables: Any) -> dg.Materializ
     page = make_wing(bench.settings, tables)
     return dg.MaterializeResult(
         metadata={
-            "report": dg.MetadataValue.url(page.resolve().as_uri()),
+            "report": _link(bench, page),
             "path": dg.MetadataValue.path(page),
         }
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.core.workload import corpus_files, corpus_fingerprint
 from dualollama_pipeline.defs.observed import observed
@@ -18,7 +19,12 @@ from dualollama_pipeline.defs.resources import Bench
 )
 def study(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
     """Fingerprint the study, and name the configurations that ask for the same thing."""
-    path = bench.settings.study_file
+    return seen_study(bench.settings)
+
+
+def seen_study(settings: Settings) -> dg.ObserveResult:
+    """Return what is known of the study."""
+    path = settings.study_file
     matrix = load_study(path)
     return _seen(
         path,
@@ -34,7 +40,12 @@ def study(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
 )
 def benchmark_corpus(bench: dg.ResourceParam[Bench]) -> dg.ObserveResult:
     """Fingerprint the corpus."""
-    path = bench.settings.data / "corpus"
+    return seen_corpus(bench.settings)
+
+
+def seen_corpus(settings: Settings) -> dg.ObserveResult:
+    """Return what is known of the corpus."""
+    path = settings.data / "corpus"
     return dg.ObserveResult(
         data_version=dg.DataVersion(corpus_fingerprint(path)[:16]),
         metadata={

@@ -26,19 +26,24 @@ from dualollama_pipeline.tables.step import TABULAR
         for name, words in MEASURED.items()
     ],
     partitions_def=configurations,
+    can_subset=True,
 )
 def measured_tables(
     context: dg.AssetExecutionContext, bench: dg.ResourceParam[Bench]
 ) -> Iterator[dg.MaterializeResult]:
-    """Build all tables from the configuration's latest journal; write them when all are made."""
-    from dualollama_pipeline.tables.build import build_tables  # noqa: PLC0415 imports pandas
-    from dualollama_pipeline.tables.latest import latest_journal  # noqa: PLC0415
+    """Build all tables from the configuration's latest journal; write them when all are made.
+
+    All of them for any selection: each rests on those before it, and none may be of another batch.
+    """
+    from dualollama_pipeline.tables.latest import latest_tables  # noqa: PLC0415 imports pandas
     from dualollama_pipeline.tables.store import TableStore  # noqa: PLC0415
 
     config_id = context.partition_key
-    made = build_tables(latest_journal(bench.settings.warehouse, config_id))
+    made = latest_tables(bench.settings.warehouse, config_id)
     TableStore.of(bench.settings).publish_all(made, config_id)
-    for name, rows in made._asdict().items():
+    asked = {key.path[-1] for key in context.selected_asset_keys}
+    for name in [name for name in MEASURED if name in asked]:
+        rows = getattr(made, name)
         metadata = table_metadata(bench.settings, name, rows, config_id)
         yield dg.MaterializeResult(asset_key=name, metadata=metadata)
 

@@ -12,6 +12,7 @@ from typing import Any
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from dagster._core.storage.event_log.polling_event_watcher import SqlPollingEventWatcher
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine, event
 
 
@@ -21,6 +22,11 @@ class OneEventLog(ConsolidatedSqliteEventLogStorage):
     A power cut may cost the last events (`synchronous=NORMAL`), never the database: what was
     measured is in the journals, which are written through.
     """
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(base_dir, inst_data)
+        if not self.has_table("alembic_version"):  # killed while it made them: stamped at the end
+            self._init_db()  # type: ignore[no-untyped-call]
 
     @cached_property
     def _engine(self) -> Engine:

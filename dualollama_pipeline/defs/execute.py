@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 import dagster as dg
 
@@ -36,7 +37,6 @@ from dualollama_pipeline.worker.journal import is_finished
 INTERRUPTED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 INTERRUPTING = {signal.SIGINT, signal.SIGTERM}  # Dagster takes the second for the first
 MOST_LOST = 2  # configurations in a row, before the servers are asked whether they are there
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 REPORT = Wanted("report_job")
 QUEUED = (
     "a Dagster daemon is up, so the runs go through its queue, each in a process of its own: some "
@@ -72,21 +72,21 @@ class Here:
 
     def run(self, wanted: Wanted) -> dg.DagsterRun:
         """Execute one run; a failure is in it, but Ctrl-C ends everything."""
-        job = self.defs.resolve_job_def(wanted.job)
+        job, run_id = self.defs.resolve_job_def(wanted.job), str(uuid4())
         with _signals_noted() as interrupted:
-            run = create_run(self.instance, job, self.tags, QUIET, wanted.config_id, here=True)
             try:
+                run = create_run(self.instance, job, self.tags, {}, wanted.config_id, run_id)
                 execute(self.instance, job, run)
             except BaseException as error:
                 if interrupted():
                     raise KeyboardInterrupt from error
                 raise
             finally:
-                ended = self.instance.get_run_by_id(run.run_id) or run
-                if not ended.is_finished:
+                ended = self.instance.get_run_by_id(run_id)
+                if ended is not None and not ended.is_finished:
                     text = "the process that executed this run was stopped"
                     self.instance.report_run_failed(ended, text)
-            if interrupted() or _was_interrupted(self.instance, ended):
+            if interrupted() or ended is None or _was_interrupted(self.instance, ended):
                 raise KeyboardInterrupt
         return ended
 

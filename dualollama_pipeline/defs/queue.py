@@ -45,7 +45,7 @@ class Queue(AbstractContextManager["Queue"]):
         for each in wanted:
             job = self._defs.resolve_job_def(each.job)
             run = create_run(
-                self._instance, job, self._tags, self._config[each.job], each.config_id, here=False
+                self._instance, job, self._tags, self._config[each.job], each.config_id
             )
             enqueue(self._instance, run)
             self._run_ids[each] = run.run_id

@@ -27,16 +27,18 @@ def create_run(
     tags: Mapping[str, str],
     config: Mapping[str, Any],
     partition_key: str | None = None,
-    *,
-    here: bool,
+    here: str | None = None,
 ) -> dg.DagsterRun:
-    """Record a run that has not begun; `here`: this process is going to execute it."""
-    run_id = str(uuid4())
-    mark = {HERE_TAG: run_id} if here else {}
+    """Record a run that has not begun.
+
+    `here` is the id of a run that this process is going to execute itself: known beforehand, so
+    that it can be found when a signal comes while it is recorded.
+    """
+    mark = {HERE_TAG: here} if here else {}
     where = {PARTITION_NAME_TAG: partition_key} if partition_key is not None else {}
     return instance.create_run_for_job(
         job,
-        run_id=run_id,
+        run_id=here or str(uuid4()),
         run_config=config,
         tags={**job.run_tags, **tags, **mark, **where},
         remote_job_origin=ORIGIN.get_job_origin(job.name),

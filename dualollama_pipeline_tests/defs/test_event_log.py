@@ -67,3 +67,11 @@ def test_events_are_there_after_the_writer_was_closed(home: Path) -> None:
         run_id = nothing.execute_in_process(instance=instance).run_id
     with open_instance(home) as instance:
         assert any(entry.dagster_event for entry in instance.all_logs(run_id))
+
+
+def test_a_start_that_was_killed_is_no_end(home: Path) -> None:
+    """Dagster makes the tables only with the file: a file without them stayed so for ever."""
+    (home / "event_log.db").write_bytes(b"")
+    with open_instance(home) as instance:
+        run = nothing.execute_in_process(instance=instance)
+        assert instance.get_records_for_run(run.run_id).records

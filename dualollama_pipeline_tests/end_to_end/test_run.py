@@ -153,7 +153,7 @@ def test_runs_and_materializations_are_in_the_dagster_instance() -> None:
         runs = instance.get_runs()
     assert event is not None
     assert event.asset_materialization is not None
-    assert "summary" in event.asset_materialization.metadata
+    assert "answer" in event.asset_materialization.metadata
     assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
     assert len({run.tags["dualollama/batch"] for run in runs}) == 1
 

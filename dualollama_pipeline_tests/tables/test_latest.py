@@ -9,7 +9,7 @@ import pytest
 
 from dualollama_pipeline.core.errors import JournalError
 from dualollama_pipeline.core.records import EndRecord
-from dualollama_pipeline.tables.latest import latest_journal
+from dualollama_pipeline.tables.latest import journals_to_latest, latest_tables
 from dualollama_pipeline.worker.journal import JournalWriter
 from dualollama_pipeline_tests.tables.journals import block_of, journal
 
@@ -30,7 +30,7 @@ def test_the_journal_written_last_is_read(tmp_path: Path) -> None:
     """A finished batch of yesterday must not hide the one of today."""
     written(tmp_path, "z-old", age_s=100)
     written(tmp_path, "a-new", age_s=0, blocks=2)
-    assert latest_journal(tmp_path, "test1").path.stem == "a-new"
+    assert journals_to_latest(tmp_path, "test1")[-1].stem == "a-new"
 
 
 def test_a_complete_batch_stays_current_until_the_next_is_complete(tmp_path: Path) -> None:
@@ -40,13 +40,13 @@ def test_a_complete_batch_stays_current_until_the_next_is_complete(tmp_path: Pat
         writer.append(EndRecord(planned=4, ok=4, failed=0, interrupted=0, skipped=0))
     os.utime(path, (999_900, 999_900))
     written(tmp_path, "cut-off", age_s=0)
-    assert latest_journal(tmp_path, "test1").path.stem == "complete"
+    assert journals_to_latest(tmp_path, "test1")[-1].stem == "complete"
 
 
 def test_without_a_journal_the_way_out_is_told(tmp_path: Path) -> None:
     """Materializing a table first is the most natural mistake in the UI."""
     with pytest.raises(JournalError, match="test1") as caught:
-        latest_journal(tmp_path, "test1")
+        latest_tables(tmp_path, "test1")
     assert "benchmark_trials" in caught.value.way_out
 
 
@@ -56,5 +56,5 @@ def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
     lines = path.read_bytes().split(b"\n")
     path.write_bytes(b"\n".join([lines[0], b"{", *lines[1:]]))
     with pytest.raises(JournalError, match="line 2") as caught:
-        latest_journal(tmp_path, "test1")
+        latest_tables(tmp_path, "test1")
     assert str(path) in caught.value.problem

@@ -39,8 +39,6 @@ def build_definitions(bench: Bench | BenchOfRun) -> dg.Definitions:
         schedules=[nightly_schedule, observe_schedule],
         sensors=[campaign_sensor, report_sensor, alarm_sensor, night_sensor, notify_sensor],
         resources={"bench": bench, "io_manager": io_managers.tables},
-        # What runs say is in the UI; on a terminal it would hide what is said there.
-        loggers={"console": dg.colored_console_logger.configured({"log_level": "CRITICAL"})},
         # One process for all steps of a run: starting one for each costs more than they do.
         executor=dg.in_process_executor,
     )

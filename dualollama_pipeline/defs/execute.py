@@ -37,6 +37,7 @@ from dualollama_pipeline.worker.journal import is_finished
 INTERRUPTED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 INTERRUPTING = {signal.SIGINT, signal.SIGTERM}  # Dagster takes the second for the first
 MOST_LOST = 2  # configurations in a row, before the servers are asked whether they are there
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 REPORT = Wanted("report_job")
 QUEUED = (
     "a Dagster daemon is up, so the runs go through its queue, each in a process of its own: some "
@@ -75,7 +76,7 @@ class Here:
         job, run_id = self.defs.resolve_job_def(wanted.job), str(uuid4())
         with _signals_noted() as interrupted:
             try:
-                run = create_run(self.instance, job, self.tags, {}, wanted.config_id, run_id)
+                run = create_run(self.instance, job, self.tags, QUIET, wanted.config_id, run_id)
                 execute(self.instance, job, run)
             except BaseException as error:
                 if interrupted():

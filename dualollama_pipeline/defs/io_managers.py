@@ -8,14 +8,14 @@ import dagster as dg
 from dualollama_pipeline.core.settings import Settings
 
 
-def table_metadata(
-    settings: Settings, table: str, rows: Any, config_id: str | None
-) -> dict[str, Any]:
-    """Return what the catalog shows of a published table (a pandas.DataFrame)."""
-    from dualollama_pipeline.tables.conform import schema_of  # noqa: PLC0415 imports pandas
-    from dualollama_pipeline.tables.store import TableStore  # noqa: PLC0415
+def columns(table: str) -> dict[str, dg.TableSchema]:
+    """Return what the catalog shows of a table's columns, as metadata of its definition.
 
-    columns = [
+    With each materialization it would be two thirds of what Dagster keeps of a run.
+    """
+    from dualollama_pipeline.tables.conform import schema_of  # noqa: PLC0415 imports pandas
+
+    shown = [
         dg.TableColumn(
             name,
             str(column.dtype),
@@ -24,10 +24,18 @@ def table_metadata(
         )
         for name, column in schema_of(table).columns.items()
     ]
+    return {"dagster/column_schema": dg.TableSchema(shown)}
+
+
+def table_metadata(
+    settings: Settings, table: str, rows: Any, config_id: str | None
+) -> dict[str, Any]:
+    """Return what the catalog shows of a published table (a pandas.DataFrame)."""
+    from dualollama_pipeline.tables.store import TableStore  # noqa: PLC0415 imports pandas
+
     batches = ", ".join(sorted(rows["batch_id"].unique())) if "batch_id" in rows else ""
     return {
         "dagster/row_count": len(rows),
-        "dagster/column_schema": dg.TableSchema(columns),
         "path": dg.MetadataValue.path(TableStore.of(settings).path(table, config_id)),
         "origin": ", ".join(sorted(rows["origin"].unique())),
         **({"batch_id": batches} if batches else {}),

@@ -159,6 +159,34 @@ def test_runs_and_materializations_are_in_the_dagster_instance() -> None:
 
 
 @pytest.mark.usefixtures("of_home")
+def test_dagster_shows_the_figures_and_what_they_rest_on(home: Path) -> None:
+    """Floats, for its plots draw no text; the versions of this run, or all is stale at once."""
+    trials = dg.AssetKey("benchmark_trials")
+    with dg.DagsterInstance.get() as instance:
+        wanted = dg.AssetRecordsFilter(trials, asset_partitions=["test001"])
+        record = instance.fetch_materializations(wanted, limit=1).records[0]
+        seen = {
+            name: instance.fetch_observations(dg.AssetKey(name), limit=1).records[0]
+            for name in ("study", "benchmark_corpus", "ollama_server_a")
+        }
+    event = record.asset_materialization
+    assert event is not None
+    assert event.tags is not None
+    for name, each in seen.items():
+        version = each.asset_observation and each.asset_observation.tags["dagster/data_version"]
+        assert event.tags[f"dagster/input_data_version/{name}"] == version
+    figures = {name: each.value for name, each in event.metadata.items()}
+    summary = json.loads((home / "warehouse" / "report" / "summary.json").read_text())
+    (told,) = [each for each in summary["configurations"] if each["config_id"] == "test001"]
+    estimates = {(each["metric"], each["arm"]): each for each in told["estimates"]}
+    speedup = estimates["weighted_speedup", "apart"]
+    assert figures["weighted_speedup_apart"] == pytest.approx(speedup["value"], rel=1e-3)
+    assert figures["blocks_counted"] == figures["blocks"] == speedup["n"]
+    assert isinstance(figures["ttft_ms_apart_collector"], float)
+    assert figures["answer"].startswith("SIMULATED")
+
+
+@pytest.mark.usefixtures("of_home")
 def test_the_report_can_be_rebuilt_from_the_tables(home: Path) -> None:
     """Everything after the journal is recomputable, to the same bytes."""
     page = home / "warehouse" / "report" / "index.html"

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from dualollama_pipeline.defs.io_managers import columns
 from dualollama_pipeline.defs.partitions import SHAPED
 from dualollama_pipeline.defs.resources import Bench
 from dualollama_pipeline.pipeline import PAGE, STEPS, WING_PAGE, make_page, make_wing
@@ -19,6 +20,7 @@ def _asset(step: Step) -> dg.AssetsDefinition:
         kinds=set(step.kinds),
         description=step.words,
         deps=step.also,
+        metadata=columns(step.name),
         ins={name: dg.AssetIn(name) for name in step.inputs},
     )
     def make(

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from dualollama_pipeline.core.warehouse import Warehouse
-from dualollama_pipeline.defs.io_managers import table_metadata
+from dualollama_pipeline.defs.io_managers import columns, table_metadata
 from dualollama_pipeline.defs.partitions import configurations
 from dualollama_pipeline.defs.resources import Bench
 from dualollama_pipeline.pipeline import MEASURED, MEASURED_DEPS
@@ -22,6 +22,7 @@ from dualollama_pipeline.tables.step import TABULAR
             kinds=set(TABULAR),
             description=words,
             deps=MEASURED_DEPS[name],
+            metadata=columns(name),
         )
         for name, words in MEASURED.items()
     ],

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.study import APART
-from dualollama_pipeline.metrics.catalog import APART_SECONDS
+from dualollama_pipeline.metrics.catalog import ALL, APART_SECONDS
 from dualollama_pipeline.report.model import find
 from dualollama_pipeline.report.wording import number, percent, shorten
 from dualollama_pipeline.statistics.samples import BLOCK
@@ -49,7 +49,7 @@ def strip(inputs: ReportInputs, source: Provenance) -> tuple[str, ...]:
 
 def _n_nights(inputs: ReportInputs) -> int:
     trend = inputs.table("trend")
-    return 0 if trend is None else int(trend["n_nights"].max())
+    return 0 if trend is None else int(trend.loc[trend["scope"].eq(ALL), "n_nights"].max())
 
 
 def mean_seconds(blocks: pd.DataFrame) -> tuple[float, float] | None:

@@ -12,7 +12,7 @@ from dualollama_pipeline.bench.batches import last_campaign
 from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.core.warehouse import Warehouse
-from dualollama_pipeline.metrics.catalog import BY_NAME
+from dualollama_pipeline.metrics.catalog import ALL, BY_NAME
 from dualollama_pipeline.report.inputs import ReportInputs
 from dualollama_pipeline.report.pair import load_pair
 from dualollama_pipeline.statistics.estimate import scenario_statistics
@@ -134,7 +134,7 @@ def estimate_nights(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame
 
 
 def _since(samples: pd.DataFrame, order: Sequence[str]) -> tuple[str, Change] | None:
-    """Compare the last two batches that have blocks; None where there is one."""
+    """Compare the last two nights that have blocks; None where there is one."""
     there = set(samples["batch_id"].unique())
     batches = [batch for batch in order if batch in there]
     if len(batches) < 2:  # noqa: PLR2004 nothing to compare with
@@ -143,10 +143,11 @@ def _since(samples: pd.DataFrame, order: Sequence[str]) -> tuple[str, Change] | 
 
 
 def _order(trend: pd.DataFrame | None) -> list[str]:
-    """Return the nights that the trend is made of, in its order."""
-    if trend is None or trend.empty:
+    """Return the nights of the whole study, in the order in which they were measured."""
+    if trend is None:
         return []
-    return max((str(batches).split() for batches in trend["batches"]), key=len)
+    over_all = trend.loc[trend["scope"].eq(ALL), "batches"]
+    return max((str(batches).split() for batches in over_all), key=len, default=[])
 
 
 def _pair(settings: Settings, blocks: pd.DataFrame, calls: pd.DataFrame) -> PairBlock | None:

@@ -221,7 +221,7 @@ TREND = table(
     {
         **_ORIGIN,
         "scope": text("configuration or all"),
-        "config_id": text("configuration; all for the mean over those of every night"),
+        "config_id": text("configuration; all for the mean over them, of whole nights"),
         **_KEY,
         "unit": text("unit of the values"),
         "n_nights": count("nights with a value, at most the last 365"),

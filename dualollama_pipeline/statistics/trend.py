@@ -38,9 +38,10 @@ TOLERATED_LINEAR = 1.0  # percentage points
 def trend(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     """Describe the course of each metric over the nights, columns of `trend`.
 
-    `order` holds all batch ids in the order in which they were measured. A night counts where it
-    has a value; scope `all` is the mean over the configurations that every night has; what rests on
-    `shared` leaves out those that reload a model in it, as the population does.
+    `order` holds all batch ids in the order in which they were measured. A configuration has a
+    value in every batch that measured it; scope `all` is of nights alone (`are_nights`) and of
+    configurations that are compared with themselves (`over_all`). What rests on `shared` leaves
+    out those that reload a model in it, as the population does.
     """
     rows = [row for key in KEYS for row in _of_key(samples, key, order)]
     made = pd.DataFrame(rows)
@@ -61,13 +62,32 @@ def _of_key(samples: pd.DataFrame, key: Key, order: Sequence[str]) -> list[dict[
     courses = [("configuration", str(name), nights[name], sizes[name]) for name in nights.columns]
     if len(nights.columns):
         fair, n_fair = _by_night(scaled[scaled["pools"]], order)
-        fair, n_fair = fair.reindex(nights.index), n_fair.reindex(nights.index)
-        complete = [name for name in fair if fair[name].notna().all()]
-        courses.append((ALL, ALL, fair[complete].mean(axis=1), n_fair[complete].sum(axis=1)))
+        whole = nights.index[are_nights(nights)]
+        fair, n_fair = fair.reindex(whole), n_fair.reindex(whole)
+        courses.append((ALL, ALL, over_all(fair), n_fair.sum(axis=1)))
     return [
         {**common, "scope": scope, "config_id": name, **_course(metric, values, n)}
         for scope, name, values, n in courses
     ]
+
+
+def are_nights(batches: pd.DataFrame) -> pd.Series:
+    """Say which batches (rows; a column a configuration) are nights: those of the whole study.
+
+    A batch of at least half of the configurations: one that failed is a missing value of its
+    night, while a part of a study is none (METHOD, nights).
+    """
+    return batches.notna().sum(axis=1) >= batches.shape[1] / 2
+
+
+def over_all(nights: pd.DataFrame) -> pd.Series:
+    """Return the mean over the configurations, of each night.
+
+    Each configuration against its own mean over the nights, so that one that is missing in a night
+    moves it neither up nor down.
+    """
+    own = nights.mean()
+    return nights.sub(own).mean(axis=1) + own.mean()
 
 
 def _by_night(scaled: pd.DataFrame, order: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -119,7 +139,7 @@ def _course(metric: Metric, course: pd.Series, sizes: pd.Series) -> dict[str, An
 
 def _reason(values: Any, of_slope: str, of_change: str) -> str:
     if not len(values):
-        return "no configuration has a value in every night"
+        return "no night of the whole study has a value"
     if len(values) >= MIN_NIGHTS and not np.ptp(values):
         return "all nights are equal"
     return of_slope or of_change

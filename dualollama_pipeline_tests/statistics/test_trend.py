@@ -67,13 +67,29 @@ def test_the_alarm_includes_night_to_night_variance() -> None:
     assert alarm["last_value"] == pytest.approx(0.95)
 
 
-def test_all_is_over_the_configurations_of_every_night() -> None:
-    """A configuration that is missing in one night would move the mean of that night."""
+def test_a_configuration_that_is_missing_moves_nothing() -> None:
+    """Left out of one night, or of all for one night: either made the population blind or jump.
+
+    Logs: a is 0, L, 0, L, 0, L with L = log 1.1 and mean L / 2; b is log 9 in three nights. The
+    last night has a alone: L / 2 above its mean, so L / 2 above the mean of both means.
+    """
     table = made(history([1.0, 1.1, 1.0, 1.1, 1.0, 1.1]), history([9.0] * 3, "b"))
     found = one(table, scope="all")
-    assert found["last_value"] == pytest.approx(1.1)
-    assert (found["n_nights"], found["n"]) == (6, 18)
+    assert found["last_value"] == pytest.approx(1.1**0.5 * (1.1**0.5 * 9) ** 0.5)
+    assert (found["n_nights"], found["n"]) == (6, 18 + 9)
     assert "there are 3" in one(table, config_id="b")["null_reason"]
+
+
+def test_a_part_of_the_study_is_no_night() -> None:
+    """A batch of one of three configurations left nothing that every night has: n 0, "quiet"."""
+    levels = [1.0, 1.1, 1.0, 1.1, 1.0, 1.1]
+    whole = [history(levels, name) for name in "abc"]
+    part = rows("a", list(5.0 * BLOCKS), batch_id=NIGHTS[6])
+    table = made(*whole, part)
+    found = one(table, scope="all")
+    assert (found["n_nights"], found["last_batch"]) == (6, NIGHTS[5])
+    assert found["last_value"] == pytest.approx(1.1)
+    assert one(table, config_id="a")["last_value"] == pytest.approx(5.0)
 
 
 def test_all_leaves_out_what_the_population_leaves_out() -> None:

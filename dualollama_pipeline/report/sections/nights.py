@@ -42,19 +42,20 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     over_all = [row for row in rows if row["scope"] == "all"]
     alarms = [row for row in rows if row["alarm"] and row["scope"] != "all"]
     alarms.sort(key=lambda row: abs(row["change"]), reverse=True)
-    n_nights = max((int(row["n_nights"]) for row in rows), default=0)
+    n_nights = max((int(row["n_nights"]) for row in over_all), default=0)
     more = f" The {MOST_ALARMS} largest are listed." if len(alarms) > MOST_ALARMS else ""
     paragraphs = [
         (
-            f"{n_nights} night{'' if n_nights == 1 else 's'} (batches). An alarm needs a change "
-            "of the last night whose whole interval lies outside what is tolerated. "
+            f"{n_nights} night{'' if n_nights == 1 else 's'} of the whole study. An alarm needs a "
+            "change of the last night whose whole interval lies outside what is tolerated. "
             f"{len(alarms)} of {sum(row['scope'] != 'all' for row in rows)} courses of single "
             f"configurations raise one.{more}"
         )
     ]
     paragraphs.append(
-        "All configurations means those that every night has; one-server figures leave out those "
-        "whose one-server trials reload their model, as the headline does."
+        "All configurations: each against its own mean over the nights; a missing one moves "
+        "nothing; one-server figures leave out those whose one-server trials reload their model, as "
+        "the headline does."
     )
     if n_nights < 2:  # noqa: PLR2004 one night has no course
         paragraphs.append("A course needs more nights: turn on the schedule `nightly_schedule`.")

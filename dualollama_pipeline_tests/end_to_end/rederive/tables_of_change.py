@@ -170,7 +170,7 @@ class Course(NamedTuple):
 
 
 def nights(evidence: Evidence) -> list[Row]:
-    """Over all configurations that every night has, then each alarm, the largest change first."""
+    """Over all configurations, then each alarm, the largest change first."""
     courses = [course for metric in TREND for course in courses_of(evidence, metric)]
     adjusted = benjamini_hochberg([course.p_trend for course in courses])
     found = list(zip(courses, adjusted, strict=True))
@@ -181,22 +181,27 @@ def nights(evidence: Evidence) -> list[Row]:
 
 
 def courses_of(evidence: Evidence, metric: Key) -> list[Course]:
-    """Each configuration's nightly mean, and the mean of those that every night has."""
+    """Each configuration's nightly mean, and the mean over them, each against its own mean."""
     order = [night[0].batch_id for night in evidence.nights]
     mine = by_config(counting(evidence.history, metric))
-    nightly: dict[str, dict[str, float]] = {}
-    for name, values in mine.items():
-        scaled = [(v.batch_id, math.log(v.known) if metric in RATIOS else v.known) for v in values]
-        nightly[name] = {
-            batch: fmean(value for other, value in scaled if other == batch)
-            for batch in order
-            if batch in {other for other, _ in scaled}
-        }
-    complete = [
-        name
+    nightly = {name: means_of(values, metric) for name, values in sorted(mine.items())}
+    made = [
+        Course(name, metric, [means[batch] for batch in order if batch in means])
         for name, means in nightly.items()
-        if len(means) == len(order) and all(v.pools for v in mine[name])
     ]
-    made = [Course(name, metric, list(nightly[name].values())) for name in sorted(nightly)]
-    over_all = [fmean(nightly[name][batch] for name in complete) for batch in order]
+    fair = {name: means_of([v for v in mine[name] if v.pools], metric) for name in nightly}
+    own = {name: fmean(means.values()) for name, means in fair.items() if means}
+    level = fmean(own.values())
+    over_all = [
+        level + fmean(fair[name][batch] - own[name] for name in own if batch in fair[name])
+        for batch in order
+    ]
     return [*made, Course("all configurations", metric, over_all)]
+
+
+def means_of(values: Sequence[Value], metric: Key) -> dict[str, float]:
+    """Return the mean of each night on the scale of the test."""
+    scaled: dict[str, list[float]] = {}
+    for v in values:
+        scaled.setdefault(v.batch_id, []).append(math.log(v.known) if metric in RATIOS else v.known)
+    return {batch: fmean(each) for batch, each in scaled.items()}

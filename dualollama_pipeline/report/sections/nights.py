@@ -54,8 +54,8 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     ]
     paragraphs.append(
         "All configurations: each against its own mean over the nights; a missing one moves "
-        "nothing; one-server figures leave out those whose one-server trials reload their model, as "
-        "the headline does."
+        "nothing; one-server figures leave out those whose one-server trials reload their model, "
+        "as the headline does."
     )
     if n_nights < 2:  # noqa: PLR2004 one night has no course
         paragraphs.append("A course needs more nights: turn on the schedule `nightly_schedule`.")

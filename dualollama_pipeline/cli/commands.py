@@ -240,6 +240,21 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def prune(arguments: argparse.Namespace) -> int:
+    """Delete what is older than the last batches: tables of the history, and Dagster's runs."""
+    from dualollama_pipeline.defs.instance import forget
+    from dualollama_pipeline.tables.prune import prune as prune_tables
+
+    gone = prune_tables(_settings(), arguments.keep, journals=arguments.journals)
+    n_runs = forget(gone.batches)
+    what = "tables and journals" if arguments.journals else "tables (the journals stay)"
+    _print(
+        f"{len(gone.batches)} batches are older than the last {arguments.keep}: {gone.n_files} "
+        f"{what}, {gone.n_bytes / 1e6:.1f} MB, and {n_runs} runs of Dagster's are deleted"
+    )
+    return 0
+
+
 def import_(arguments: argparse.Namespace) -> int:
     """Read run folders in the TR114 layout."""
     from dualollama_pipeline.tr114.commands import import_folder

@@ -93,16 +93,6 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--ports", default=None, metavar="A,B", help="default: free ports")
     simulate.set_defaults(function=commands.simulate)
 
-    ui = each.add_parser("ui", help="Dagster's UI on this machine, and beside it the report")
-    ui.add_argument("--port", type=_port, default=UI_PORT, help=f"default: {UI_PORT}")
-    ui.add_argument("--report-port", type=_port, default=PORT, help=f"default: {PORT}")
-    ui.set_defaults(function=commands.ui)
-
-    reconcile = each.add_parser(
-        "reconcile", help="mark Dagster runs as failed whose process was killed"
-    )
-    reconcile.set_defaults(function=commands.reconcile)
-
     listing = each.add_parser("list", help="the study's configurations, and when last measured")
     listing.set_defaults(function=commands.list_)
 
@@ -115,8 +105,26 @@ def _parser() -> argparse.ArgumentParser:
         "--serve", metavar="PORT", type=_port, nargs="?", const=PORT, help=SERVE_HELP
     )
     report.set_defaults(function=commands.report)
+    _add_housekeeping(each)
     _add_those_of_tr114(each)
     return parser
+
+
+def _add_housekeeping(each: Any) -> None:
+    ui = each.add_parser("ui", help="Dagster's UI on this machine, and beside it the report")
+    ui.add_argument("--port", type=_port, default=UI_PORT, help=f"default: {UI_PORT}")
+    ui.add_argument("--report-port", type=_port, default=PORT, help=f"default: {PORT}")
+    ui.set_defaults(function=commands.ui)
+
+    reconcile = each.add_parser(
+        "reconcile", help="mark Dagster runs as failed whose process was killed"
+    )
+    reconcile.set_defaults(function=commands.reconcile)
+
+    prune = each.add_parser("prune", help="delete tables and runs of old batches; journals stay")
+    prune.add_argument("--keep", type=_positive, required=True, metavar="N", help="batches to keep")
+    prune.add_argument("--journals", action="store_true", help="the evidence of the others, too")
+    prune.set_defaults(function=commands.prune)
 
 
 def _add_those_of_tr114(each: Any) -> None:

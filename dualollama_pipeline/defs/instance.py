@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dualollama_pipeline.core.errors import DualOllamaError, InputError
 from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.defs.batches import BACKFILL_TAG, BATCH_TAG
 from dualollama_pipeline.defs.runs import is_executed_here
 
 RECONCILING_S, POLL_S = 2.0, 0.05  # who only reconciles holds the lock for a moment
@@ -111,3 +112,17 @@ def daemon_is_up(instance: dg.DagsterInstance, now_s: Callable[[], float] = time
     """Say whether a daemon takes runs from the queue of this instance."""
     beat = instance.get_daemon_heartbeats().get(QUEUE_DAEMON)
     return beat is not None and now_s() - beat.timestamp < SILENT_S
+
+
+def forget(batches: Sequence[str]) -> int:
+    """Delete the runs of some batches from Dagster's records; return how many."""
+    with open_instance(dagster_home()) as instance:
+        runs = [
+            run.run_id
+            for tag in (BATCH_TAG, BACKFILL_TAG)
+            for batch in batches
+            for run in instance.get_runs(dg.RunsFilter(tags={tag: batch}))
+        ]
+        for run_id in runs:
+            instance.delete_run(run_id)
+    return len(runs)

@@ -11,11 +11,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.settings import PROJECT_ROOT
-from dualollama_pipeline.defs.instance import only_runner, open_instance
+from dualollama_pipeline.defs.batches import BACKFILL_TAG, BATCH_TAG
+from dualollama_pipeline.defs.instance import forget, only_runner, open_instance
+from dualollama_pipeline_tests.defs.recorded import run_of
 
 LIMITED = (
     "import resource, sys\n"
@@ -91,3 +94,16 @@ def test_a_database_that_is_none_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "history" / "runs.db").write_bytes(b"no database at all")
     with pytest.raises(DualOllamaError, match="not a database"), open_instance(tmp_path):
         pass
+
+
+def test_runs_of_pruned_batches_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of other batches stay, and what a backfill launched has its id for a batch."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with open_instance(tmp_path) as instance:
+        for tag, batch in ((BATCH_TAG, "n1"), (BACKFILL_TAG, "b1"), (BATCH_TAG, "n2")):
+            run_of(instance, "trials_job", dg.DagsterRunStatus.SUCCESS, "test001", **{tag: batch})
+        assert forget(["n1", "b1", "n0"]) == 2
+        (left,) = instance.get_runs()
+    assert left.tags[BATCH_TAG] == "n2"

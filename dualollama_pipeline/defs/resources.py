@@ -72,7 +72,7 @@ class BenchOfRun(dg.ConfigurableResource):
     """The bench of the environment; a run may name other servers or another patience."""
 
     servers: str | None = Field(default=None, description="simulated, external or managed")
-    url: dict[str, str] = Field(default={}, description="by server: http://HOST:PORT")
+    url: dict[str, str] | None = Field(default=None, description="by server: http://HOST:PORT")
     model: str | None = Field(default=None, description="for agents that name none in the study")
     hold_length: bool | None = Field(
         default=None, description="end answers at one number of tokens"
@@ -105,4 +105,4 @@ def run_config(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def _said(config: dg.Config | dg.ConfigurableResource) -> dict[str, Any]:
-    return {name: value for name, value in config.model_dump().items() if value not in (None, {})}
+    return {name: value for name, value in config.model_dump().items() if value is not None}

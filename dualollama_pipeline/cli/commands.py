@@ -202,12 +202,26 @@ def reconcile(_: argparse.Namespace) -> int:
     return 0
 
 
+def compare(arguments: argparse.Namespace) -> int:
+    """Say whether the second batch is worse than the first."""
+    from dualollama_pipeline.cli.compare import compare_sides, read_rule
+
+    rule = read_rule(arguments.fail_if)
+    found = compare_sides(_settings(), arguments.before, arguments.after, rule)
+    for line in [found.as_json()] if arguments.json else found.lines():
+        _print(line)
+    return found.exit_code
+
+
 def list_(_: argparse.Namespace) -> int:
     """Say what there is to measure, and when it last was."""
-    from dualollama_pipeline.cli.listing import listed
+    from dualollama_pipeline.cli.listing import batches, listed
 
-    for line in listed(_settings()):
+    settings = _settings()
+    for line in listed(settings):
         _print(line)
+    if told := list(batches(settings)):
+        _print("\n".join(["batches, the newest first:", *told]))
     return 0
 
 

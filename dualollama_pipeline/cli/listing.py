@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from dualollama_pipeline.core.study import Configuration
 
 
+MOST_BATCHES = 10
+
+
 def listed(settings: Settings) -> Iterator[str]:
     """Yield a line for the study and one for each configuration.
 
@@ -30,9 +33,24 @@ def listed(settings: Settings) -> Iterator[str]:
         journals = warehouse.journals(configuration.config_id)
         when = "not measured"
         if journals:
-            written = datetime.fromtimestamp(journals[-1].stat().st_mtime).astimezone()
-            when = f"{written:%Y-%m-%d %H:%M}"
+            when = _moment(journals[-1].stat().st_mtime)
         yield f"{configuration.config_id:<{width}}  {when:<16}  {_asked(configuration)}"
+
+
+def batches(settings: Settings) -> Iterator[str]:
+    """Yield a line for each of the last batches, the newest first: its id, when, of how many."""
+    found: dict[str, list[float]] = {}
+    warehouse = Warehouse(settings.warehouse)
+    for config_id in warehouse.measured:
+        for path in warehouse.journals(config_id):
+            found.setdefault(path.stem, []).append(path.stat().st_mtime)
+    for name, written in sorted(found.items(), key=lambda each: -max(each[1]))[:MOST_BATCHES]:
+        of = f"{len(written)} configuration{'' if len(written) == 1 else 's'}"
+        yield f"{name}  {_moment(max(written))}  {of}"
+
+
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M}"
 
 
 def _asked(configuration: Configuration) -> str:

@@ -89,6 +89,19 @@ def _parser() -> argparse.ArgumentParser:
     capacity.add_argument("--servers", choices=SERVER_KINDS, help="default: DUALOLLAMA_SERVERS")
     capacity.set_defaults(function=commands.capacity)
 
+    compare = each.add_parser(
+        "compare",
+        help="is B worse than A? exit code 0: no worse, 10: worse, 11: undetermined",
+        epilog='dualollama compare previous last --fail-if "weighted_speedup worse by 3 %"',
+    )
+    compare.add_argument("before", metavar="A", help="a batch, previous, or a warehouse's folder")
+    compare.add_argument("after", metavar="B", help="a batch, last, or a warehouse's folder")
+    compare.add_argument(
+        "--fail-if", metavar="RULE", help="default: weighted_speedup worse by 2 %%"
+    )
+    compare.add_argument("--json", action="store_true", help="every figure, as JSON")
+    compare.set_defaults(function=commands.compare)
+
     simulate = each.add_parser("simulate", help="serve the simulated pair until stopped")
     simulate.add_argument("--ports", default=None, metavar="A,B", help="default: free ports")
     simulate.set_defaults(function=commands.simulate)
@@ -152,7 +165,8 @@ def _stopped() -> tuple[type[BaseException], ...]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code.
 
-    0 what was asked for is there, 1 failed, 2 wrong usage, 3 nothing counted, 130 interrupted.
+    0 what was asked for is there, 1 failed, 2 wrong usage, 3 nothing counted, 10 worse, 11 not
+    determined (compare), 130 interrupted.
     """
     parsed = _parser().parse_args(arguments)
     if parsed.study is not None:  # also for what reads it later: the graph, other processes

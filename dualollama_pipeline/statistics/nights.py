@@ -1,4 +1,4 @@
-"""Two nights against each other: by how much the weighted speedup of the same study differs."""
+"""Two batches against each other: by how much a speedup of the same study differs, and what for."""
 
 from __future__ import annotations
 
@@ -9,39 +9,62 @@ import numpy as np
 from dualollama_pipeline.metrics.catalog import APART_SPEEDUP
 from dualollama_pipeline.statistics.estimate import codes
 from dualollama_pipeline.statistics.intervals import Interval, exponentiate, interval_of
-from dualollama_pipeline.statistics.means import difference, mean_of, sample
+from dualollama_pipeline.statistics.means import NAN, difference, mean_of, sample
+from dualollama_pipeline.statistics.power import minimum_detectable
 from dualollama_pipeline.statistics.samples import of_key
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dualollama_pipeline.metrics.catalog import Key
+
 TOLERATED = 1.02  # a ratio of nights within it is nothing, as in `trend`
 
 
 class Change(NamedTuple):
-    """The ratio of two nights, and over how many configurations, those that both have."""
+    """The ratio of two batches, over how many configurations (those that both have).
+
+    `detectable` is the ratio that would be found in four of five cases; nan without an interval.
+    """
 
     ratio: Interval
     n_configurations: int
+    detectable: float
 
     @property
     def is_shown(self) -> bool:
         """Whether the whole interval lies outside of what is tolerated."""
         return self.ratio.low > TOLERATED or self.ratio.high < 1 / TOLERATED
 
+    def verdict(self, margin: float = TOLERATED) -> str:
+        """Say what the interval excludes: with `margin` 1.02, a loss of more than 2 % or less.
+
+        better and equivalent are also no worse. Of what neither is excluded is undetermined.
+        """
+        low, high = self.ratio.low, self.ratio.high
+        if low > 1 / margin:
+            return "better" if low > 1 else "equivalent" if high < margin else "no worse"
+        return "worse" if high < 1 / margin else "undetermined"
+
 
 def compare_nights(samples: pd.DataFrame, before: str, after: str) -> Change:
-    """Return the geometric mean ratio of the weighted speedups of two batches, after / before.
+    """Return the ratio of the weighted speedups of two batches among `samples`, after / before."""
+    one, other = (samples[samples["batch_id"].eq(batch)] for batch in (before, after))
+    return compare(one, other, APART_SPEEDUP)
+
+
+def compare(before: pd.DataFrame, after: pd.DataFrame, key: Key) -> Change:
+    """Return the geometric mean ratio of one estimate of two sets of samples, after / before.
 
     Stratified by configuration, Welch's t on logs (METHOD section 3); it speaks for these two
-    nights: what lies between nights is no part of it.
+    batches: what lies between nights is no part of it.
     """
-    mine = of_key(samples, APART_SPEEDUP)
-    mine = mine[mine["counts"]]
-    sides = [mine[mine["batch_id"].eq(batch)] for batch in (after, before)]
+    sides = [mine[mine["counts"]] for mine in (of_key(after, key), of_key(before, key))]
     shared = set.intersection(*(set(side["config_id"]) for side in sides))
     one, other = (
         sample(np.log(side["value"].to_numpy(dtype=np.float64)), codes(side["config_id"]))
         for side in (side[side["config_id"].isin(shared)] for side in sides)
     )
-    return Change(exponentiate(interval_of(mean_of(difference(one, other)))), len(shared))
+    mean = mean_of(difference(one, other))
+    found = NAN if mean.reason else minimum_detectable(mean.freedom) * mean.standard_error
+    return Change(exponentiate(interval_of(mean)), len(shared), float(np.exp(found)))

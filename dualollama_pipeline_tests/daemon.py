@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 import httpx
 
-from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.places import PROJECT_ROOT
 from dualollama_pipeline_tests.kills.harness import environment
 
 PATIENCE_S = 150.0

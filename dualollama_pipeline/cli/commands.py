@@ -35,6 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         servers=arguments.servers, blocks=arguments.blocks, workload=arguments.workload
     )
     config_ids = _chosen(settings, arguments.configs)
+    if not settings.warehouse.exists():
+        _print(f"results: {settings.warehouse} (DUALOLLAMA_WAREHOUSE)")
 
     from dualollama_pipeline.cli.progress import RunProgress
     from dualollama_pipeline.defs.assembly import build_definitions

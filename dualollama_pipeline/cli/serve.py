@@ -14,7 +14,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.places import PROJECT_ROOT
 from dualollama_pipeline.core.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -58,10 +58,9 @@ def serve_ui(warehouse: Path, port: int, report_port: int, say: Callable[[str], 
         Thread(target=pages.serve_forever, daemon=True).start()
         url = f"http://{HOST}:{pages.server_port}"
         say(f"report: {url}/ (once there is one)")
-        dg = str(Path(sys.executable).with_name("dg"))
+        dg, workspace = Path(sys.executable).with_name("dg"), PROJECT_ROOT / "workspace.yaml"
         process = subprocess.Popen(  # noqa: S603 our own environment
-            [dg, "dev", "--workspace", "workspace.yaml", "--host", HOST, "--port", str(port)],
-            cwd=PROJECT_ROOT,
+            [dg, "dev", "--workspace", workspace, "--host", HOST, "--port", str(port)],
             env={**os.environ, "DUALOLLAMA_REPORT_URL": url},
         )
         signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -20,6 +20,7 @@ from pydantic import (
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
+from dualollama_pipeline.core.places import PROJECT_ROOT, RESULTS
 from dualollama_pipeline.core.specs import GPUS, Deadlines, Strict, Surroundings
 from dualollama_pipeline.core.study import unknown
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from dualollama_pipeline.core.study import Study
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "DUALOLLAMA_"
 PLAIN_URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>\d{1,6}))?"
@@ -90,7 +90,7 @@ class Settings(Strict):
     blocks: Annotated[int, Field(ge=1, le=1000, strict=False)] = 5
     workload: Literal["standard", "parity"] = "standard"
     hold_length: Annotated[bool, Field(strict=False)] = False
-    warehouse: Annotated[Path, Field(strict=False)] = PROJECT_ROOT / "data" / "warehouse"
+    warehouse: Annotated[Path, Field(strict=False)] = RESULTS / "data" / "warehouse"
     data: Annotated[Path, Field(strict=False)] = PROJECT_ROOT / "data"
     study: Annotated[Path, Field(strict=False)] | None = None
     token: dict[str, Secret] = Field(default_factory=dict)

@@ -10,19 +10,21 @@ import dagster as dg
 from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
+from dualollama_pipeline.core.atomic import write_atomically
 from dualollama_pipeline.core.errors import DualOllamaError, InputError
-from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.places import PROJECT_ROOT, RESULTS
 from dualollama_pipeline.defs.batches import BACKFILL_TAG, BATCH_TAG
 from dualollama_pipeline.defs.runs import is_executed_here
 
+CONFIGURATION = PROJECT_ROOT / "dagster_home" / "dagster.yaml"
 RECONCILING_S, POLL_S = 2.0, 0.05  # who only reconciles holds the lock for a moment
 QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
 SILENT_S = 60.0  # a daemon gives a sign of life every 30 s
 
 
 def dagster_home() -> Path:
-    """Return DAGSTER_HOME, by default the project's own, and set it for what Dagster starts."""
-    home = Path(os.environ.get("DAGSTER_HOME") or PROJECT_ROOT / "dagster_home").absolute()
+    """Return DAGSTER_HOME, by default beside the results, and set it for what Dagster starts."""
+    home = Path(os.environ.get("DAGSTER_HOME") or RESULTS / "dagster_home").absolute()
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 
@@ -36,6 +38,8 @@ def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
+        if not (home / CONFIGURATION.name).exists():  # Dagster's own would run ten at a time
+            write_atomically(home / CONFIGURATION.name, CONFIGURATION.read_bytes())
         with FileLock(home / "opening.lock"):
             instance = dg.DagsterInstance.get()
     except (OSError, SQLAlchemyError, dg.DagsterError) as error:

@@ -14,11 +14,12 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from dualollama_pipeline.core.model_name import full_name, same_model
+from dualollama_pipeline.core.places import PROJECT_ROOT
 
 SIMULATOR_VERSION = "1.0"
 """Raise it whenever the same profile would give different numbers: it is part of the identity."""
 
-PROFILE_FOLDER = Path(__file__).resolve().parents[2] / "data" / "simulator"
+PROFILE_FOLDER = PROJECT_ROOT / "data" / "simulator"
 
 
 class _Frozen(BaseModel):

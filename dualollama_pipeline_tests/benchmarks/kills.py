@@ -20,7 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dualollama_pipeline.bench.servers import open_pair
-from dualollama_pipeline.core.settings import PROJECT_ROOT, Settings
+from dualollama_pipeline.core.places import PROJECT_ROOT
+from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.worker.journal import Journal, read_journal
 from dualollama_pipeline_tests.kills.harness import (
     CONFIG,

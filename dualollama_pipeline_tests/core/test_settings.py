@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.settings import PROJECT_ROOT, Settings
+from dualollama_pipeline.core.places import PROJECT_ROOT
+from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.study import Study, load_study
 
 TWO_URLS = {

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.places import PROJECT_ROOT
 from dualollama_pipeline.core.specs import AgentSpec
 from dualollama_pipeline.core.study import Configuration, Study, derive_scenario, load_study
 

@@ -13,8 +13,9 @@ import yaml
 
 from dualollama_pipeline.core.design import BatchSettings, build_plan
 from dualollama_pipeline.core.errors import InputError
+from dualollama_pipeline.core.places import PROJECT_ROOT
 from dualollama_pipeline.core.plan import Plan
-from dualollama_pipeline.core.settings import PROJECT_ROOT, Settings
+from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.study import Study, load_study
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.core.workload import StageTemplate, Workload

@@ -11,7 +11,7 @@ import pytest
 
 from dualollama_pipeline.core.design import nonce
 from dualollama_pipeline.core.errors import InputError
-from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.places import PROJECT_ROOT
 from dualollama_pipeline.core.workload import (
     NONCE_CHARS,
     corpus_files,

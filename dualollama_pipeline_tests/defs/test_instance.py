@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 
 from dualollama_pipeline.core.errors import DualOllamaError
-from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.places import PROJECT_ROOT
 from dualollama_pipeline.defs.batches import BACKFILL_TAG, BATCH_TAG
 from dualollama_pipeline.defs.instance import forget, only_runner, open_instance
 from dualollama_pipeline_tests.defs.recorded import run_of

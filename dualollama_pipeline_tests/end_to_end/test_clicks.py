@@ -15,7 +15,7 @@ import dagster as dg
 import httpx
 import pytest
 
-from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.places import PROJECT_ROOT
 from dualollama_pipeline.defs.batches import UNFINISHED
 from dualollama_pipeline.defs.sensors import report_sensor
 from dualollama_pipeline_tests.daemon import Daemon, daemon, until

@@ -16,7 +16,8 @@ import pytest
 
 from dualollama_pipeline.bench.measure import Measurement
 from dualollama_pipeline.bench.servers import open_pair
-from dualollama_pipeline.core.settings import PROJECT_ROOT, Settings
+from dualollama_pipeline.core.places import PROJECT_ROOT
+from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.pipeline import rebuild_report
 from dualollama_pipeline.tables.rebuild import rebuild_tables
 from dualollama_pipeline_tests.end_to_end.rederive import (

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.cli.main import main
-from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.places import PROJECT_ROOT
 from dualollama_pipeline.core.study import COLLECTOR, load_study
 from dualollama_pipeline.simulator.profile import Profile
 from dualollama_pipeline.simulator.truth import noise_free_walls, true_speedup

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from dualollama_pipeline.cli.main import main
-from dualollama_pipeline.core.settings import PROJECT_ROOT
+from dualollama_pipeline.core.places import PROJECT_ROOT
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline_tests.end_to_end.test_run import dualollama
 

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
+from dualollama_pipeline.core.places import PROJECT_ROOT
 from dualollama_pipeline.core.records import (
     AnyRecord,
     CallRecord,
@@ -27,7 +28,7 @@ from dualollama_pipeline.core.records import (
     JournalRecord,
     TrialRecord,
 )
-from dualollama_pipeline.core.settings import PROJECT_ROOT, Settings
+from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, SHARED_SPEEDUP
 from dualollama_pipeline.pipeline import rebuild_report

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from dualollama_pipeline.core.places import PROJECT_ROOT
 from dualollama_pipeline.core.plan import Plan
-from dualollama_pipeline.core.settings import PROJECT_ROOT
 from dualollama_pipeline.tables.build import build_tables
 from dualollama_pipeline.worker.journal import Journal, read_journal
 

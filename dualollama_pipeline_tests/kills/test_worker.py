@@ -12,8 +12,8 @@ import pytest
 
 from dualollama_pipeline.bench.servers import ServerPair
 from dualollama_pipeline.core.design import BatchSettings, build_plan
+from dualollama_pipeline.core.places import PROJECT_ROOT
 from dualollama_pipeline.core.plan import Plan
-from dualollama_pipeline.core.settings import PROJECT_ROOT
 from dualollama_pipeline.core.study import load_study
 from dualollama_pipeline.core.workload import standard_workload
 from dualollama_pipeline.worker.journal import Journal, read_journal

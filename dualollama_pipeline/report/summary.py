@@ -13,6 +13,7 @@ from dualollama_pipeline.core.study import SHARED, TOGETHER
 from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.report.advice import advise
 from dualollama_pipeline.report.counted import WRITTEN_FOR, drawings_for, summary_for
+from dualollama_pipeline.report.evidence import Evidence, gather_evidence
 from dualollama_pipeline.report.first import (
     driven_by_length,
     how_much_counts,
@@ -33,8 +34,7 @@ from dualollama_pipeline.report.model import (
     ValidityCounts,
 )
 from dualollama_pipeline.report.nothing import nothing_compared
-from dualollama_pipeline.report.plots.canvas import to_svg
-from dualollama_pipeline.report.plots.course import draw_lanes, lanes_in_words
+from dualollama_pipeline.report.plots.timeline import timeline, timeline_in_words
 from dualollama_pipeline.report.provenance import describe_agents, describe_provenance
 from dualollama_pipeline.report.wording import one_line, shorten
 from dualollama_pipeline.statistics.samples import BLOCK, reloading_configurations
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Summary", "summarize"]
 
+OF_THE_MEDIAN = " The block whose true speedup is the median one."
 TITLE = "Two agents, two Ollama servers"
 NUMBERS = ("value", "ci_low", "ci_high", "mean", "median", "sd", "cv_pct", "min", "max")
 TEXTS = ("origin", "metric", "arm", "agent", "unit", "method", "null_reason")
@@ -230,10 +231,14 @@ def _glossary() -> tuple[GlossaryEntry, ...]:
 
 
 class Report(NamedTuple):
-    """What page, Markdown and summary.json are made from; `drawings` holds an `<svg>` by name."""
+    """What page, Markdown and summary.json are made from; `drawings` holds an `<svg>` by name.
+
+    `evidence` is each configuration's: shown beside the page, and too much for summary.json.
+    """
 
     summary: Summary
     drawings: dict[str, str]
+    evidence: tuple[Evidence, ...] = ()
 
 
 FOR_A_PAIR = {"appendix-a"}  # the columns of a document about two agents
@@ -254,9 +259,11 @@ def compose(inputs: ReportInputs, builders: Sequence[Builder]) -> Report:
     chapters = [each for each in made if _is_for(each.section.id, summary.n_agents)]
     drawings = {name: svg for chapter in chapters for name, svg in chapter.drawings.items()}
     sections = tuple(chapter.section for chapter in chapters)
-    pair = inputs.pair
-    picture = None if pair is None else lanes_in_words(pair)
-    if pair is not None and picture is not None:
-        drawings["lanes"] = to_svg(draw_lanes(pair), picture)
+    picture = None
+    if inputs.pair is not None:
+        title = f"One block in time: {inputs.pair.config_id}"
+        picture = timeline_in_words("lanes", title, inputs.pair.lanes, OF_THE_MEDIAN)
+        drawings["lanes"] = timeline(inputs.pair.lanes, picture)
     whole = summary.model_copy(update={"sections": sections, "picture": picture})
-    return Report(summary_for(whole), drawings_for(drawings, summary.n_agents))
+    told = gather_evidence(inputs, summary)
+    return Report(summary_for(whole), drawings_for(drawings, summary.n_agents), told)

@@ -39,6 +39,11 @@ def label(key: Key) -> str:
     return metric.label + agent + (f", {ARM_WORDS[key.arm]}" if len(metric.arms) > 1 else "")
 
 
+def arm_in_words(arm: str) -> str:
+    """Name an arm."""
+    return ARM_WORDS.get(arm, f"{arm.removeprefix('solo_')} alone")
+
+
 class Shown(NamedTuple):
     """An estimate as text: the first two are empty and `reason` is not if there is no interval."""
 

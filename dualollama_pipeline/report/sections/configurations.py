@@ -94,7 +94,7 @@ def _row(each: ConfigurationSummary, rank: Row | None) -> TableRow:
     )
     return TableRow(
         cells=(
-            cells.words(each.config_id),
+            cells.configuration(each.config_id),
             cells.words(prose.scenario_name(each.scenario)),
             figures[APART_SPEEDUP],
             place(rank),

@@ -1,10 +1,9 @@
-"""One pair in time: both agents' calls and their tokens, beside the same work in the other arms."""
+"""One pair in time: the text of its agents as it arrived."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dualollama_pipeline.report import cells
 from dualollama_pipeline.report.model import Section
 from dualollama_pipeline.report.plots.canvas import to_svg
 from dualollama_pipeline.report.plots.course import course_in_words, draw_course
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.model import Summary
 
 ID, TITLE = "course", "A pair in time"
-LABELS = (
-    "Arm and agent", "Call", "Sent#", "First token#", "End#", "Waiting#", "Decoding#", "Tokens#",
-)  # fmt: skip
 
 
 def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
@@ -29,22 +25,6 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
             "`journals/` of the warehouse; `dualollama measure CONFIG_ID` makes one."
         )
         return absent(ID, TITLE, why)
-    rows = [
-        [
-            cells.words(lane.label),
-            cells.words(f"{call.agent}: {call.stage}"),
-            *(
-                cells.figure(value, "s")
-                for value in (
-                    call.sent_s, call.first_s, call.end_s, call.first_s - call.sent_s,
-                    call.end_s - call.first_s,
-                )
-            ),
-            cells.count(call.n_tokens, "tokens"),
-        ]
-        for lane in pair.lanes
-        for call in lane.calls
-    ]  # fmt: skip
     plot = course_in_words(pair)
     section = Section(
         id=ID,
@@ -59,10 +39,5 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
             ),
         ),
         plots=(plot,),
-        tables=(
-            cells.table(
-                "course", "Every call of this block, in seconds of its lane.", LABELS, rows
-            ),
-        ),
     )
     return chapter(section, course=to_svg(draw_course(pair), plot))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ID, TITLE = "overview", "The configurations"
 BARS = (APART_SPEEDUP, SHARED_SPEEDUP)
 UNITS = {"wall_s": "s", "in_turn_s": "s", "tok_per_s": "tok/s", "ttft_ms": "ms"}
+MEAN = "mean of the blocks that count"
 NUMBERS = ("Together", "In turn", "Tokens/s", "TTFT", "Blocks")
 
 
@@ -42,7 +43,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
         caption="Bars: 95 % intervals of the weighted speedup; the line is 1, like taking turns. "
         f"The other columns are means over the blocks that count, on {ARM_WORDS[APART]}.",
         columns=columns,
-        rows=tuple(_row(one, means) for one in each),
+        rows=tuple(_row(one, means, inputs.toml.get(one.config_id, "")) for one in each),
         is_sortable=True,
         is_brief=True,
     )
@@ -89,7 +90,9 @@ def _means(inputs: ReportInputs) -> dict[str, dict[str, tuple[float, int]]]:
     }
 
 
-def _row(each: ConfigurationSummary, means: dict[str, dict[str, tuple[float, int]]]) -> TableRow:
+def _row(
+    each: ConfigurationSummary, means: dict[str, dict[str, tuple[float, int]]], toml: str
+) -> TableRow:
     counts = each.validity
     left_out = max(counts.n_left_out.values(), default=0)
     counting = counts.n_blocks - left_out
@@ -97,10 +100,12 @@ def _row(each: ConfigurationSummary, means: dict[str, dict[str, tuple[float, int
     means_of = []
     for name, unit in UNITS.items():
         value, n = known.get(name, (None, 0))
-        means_of.append(cells.figure(value, unit, n=n, of="blocks", reason="no block counts"))
+        means_of.append(
+            cells.figure(value, unit, n=n, of="blocks", reason="no block counts", method=MEAN)
+        )
     return TableRow(
         cells=(
-            cells.words(each.config_id),
+            cells.configuration(each.config_id),
             cells.words("; ".join(prose.agents_in_words(each.agents))),
             *(cells.estimate(find(each.estimates, key)) for key in BARS),
             *means_of,
@@ -109,7 +114,9 @@ def _row(each: ConfigurationSummary, means: dict[str, dict[str, tuple[float, int
                 value=counting,
                 unit="blocks",
                 n=counts.n_blocks,
+                method="blocks that count in every arm, of all",
             ),
         ),
         is_flagged=prose.is_flagged(each),
+        toml=toml,
     )

@@ -24,11 +24,43 @@
   };
   // Paper cannot be opened, and a wide screen has room for the contents.
   addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll("main details")) details.open = true;
+    for (const details of document.querySelectorAll("main details:not(.one, .toml)")) details.open = true;
   });
+  const reveal = () => {
+    const folded = document.getElementById(location.hash.slice(1))?.closest("details");
+    if (folded) folded.open = true;
+  };
+  addEventListener("hashchange", reveal);
+  reveal();
   const contents = document.querySelector("nav details");
   if (contents) contents.open = matchMedia("(min-width: 100rem)").matches;
   document.body.classList.add("scripted");
+  for (const folded of document.querySelectorAll("details.toml")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Copy as TOML";
+    button.addEventListener("click", async () => {
+      getSelection().selectAllChildren(folded.querySelector("pre"));  // where the browser refuses
+      await navigator.clipboard.writeText(folded.querySelector("pre").textContent);
+      button.textContent = "Copied";
+    });
+    folded.append(button);
+  }
+  for (const table of document.querySelectorAll("table.brief")) {
+    if (table.tBodies.length < 2) continue;
+    const [label, box] = [document.createElement("label"), document.createElement("input")];
+    box.type = "search";
+    label.className = "filter";
+    label.append("Show only rows with ", box);
+    box.addEventListener("input", () => {
+      const words = box.value.toLowerCase().split(/\s+/);
+      for (const body of table.tBodies) {
+        const text = body.textContent.toLowerCase();
+        body.hidden = !words.every((word) => text.includes(word));
+      }
+    });
+    table.parentElement.before(label);
+  }
   for (const table of document.querySelectorAll("table.sortable")) {
     const headings = [...table.tHead.rows[0].cells];
     headings.forEach((heading, column) => {

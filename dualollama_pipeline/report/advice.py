@@ -15,6 +15,7 @@ from dualollama_pipeline.metrics.catalog import (
 )
 from dualollama_pipeline.report.headline import judge_against_one
 from dualollama_pipeline.report.model import find
+from dualollama_pipeline.report.wording import counted
 from dualollama_pipeline.statistics.contrasts import AGAINST_ONE
 from dualollama_pipeline.tables.rows import plain_rows
 
@@ -124,7 +125,7 @@ def _range_against_one(inputs: ReportInputs) -> str:
     if not found:
         return ""
     low, high = (pick(found, key=lambda row: row["value"]) for pick in (min, max))
-    groups = f"{len(found)} group{'s' if len(found) > 1 else ''} of equal options"
+    groups = f"{counted(len(found), 'group')} of equal options"
     return (
         f" Both at once, two servers against one: {low['value']:.3f}× to {high['value']:.3f}× in "
         f"{groups}, by what they load."

@@ -163,7 +163,7 @@ def _blocks(config_id: str, blocks: list[Row], runs: list[Row]) -> Table:
                 cells.words(_counts(list(arms.values()))),
             ]
         )
-    caption = "Blocks: wall time of each arm, speedups, and whether the block counts."
+    caption = f"Blocks of {config_id}: wall time of each arm, speedups, and whether it counts."
     return cells.table(f"blocks-{config_id}", caption, labels, rows)
 
 
@@ -194,7 +194,7 @@ def _calls(
             notes = _trial_notes(trial, runs.get(key)) if is_last else ()
             ttft_ms = ttfts_ms.get((*key, call.agent, call.stage))
             rows.append(TableRow(cells=_call(name, call, ttft_ms), notes=notes))
-    caption = "Calls: seconds after the first request of their trial (block, arm)."
+    caption = f"Calls of {config_id}: seconds after the first request of their trial (block, arm)."
     return cells.table(f"calls-{config_id}", caption, CALL_LABELS, rows)
 
 

@@ -17,7 +17,7 @@ from dualollama_pipeline.metrics.catalog import (
 )
 from dualollama_pipeline.report.first import time_change
 from dualollama_pipeline.report.model import find
-from dualollama_pipeline.report.wording import in_a_sentence, percent
+from dualollama_pipeline.report.wording import counted, in_a_sentence, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +146,7 @@ def _stand_apart(n_reloading: int) -> str:
     if n_reloading == 0:
         return ""
     return (
-        f" In {n_reloading} configuration{'s' if n_reloading > 1 else ''} the agents make the one "
+        f" In {counted(n_reloading, 'configuration')} the agents make the one "
         "server reload its model; these are not pooled here, their rows are below."
     )
 

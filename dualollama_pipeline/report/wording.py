@@ -44,6 +44,11 @@ def arm_in_words(arm: str) -> str:
     return ARM_WORDS.get(arm, f"{arm.removeprefix('solo_')} alone")
 
 
+def counted(n: int, noun: str) -> str:
+    """Write how many there are: 1 block, 2 blocks."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
 class Shown(NamedTuple):
     """An estimate as text: the first two are empty and `reason` is not if there is no interval."""
 
@@ -116,8 +121,7 @@ def _counts(estimate: Estimate) -> str:
     noun = "trials" if metric is not None and metric.table == "run_table" else "blocks"
     text = f"n {estimate.n} {noun}, {estimate.n_left_out} left out"
     if isinstance(estimate, PooledEstimate):
-        plural = "" if estimate.n_configurations == 1 else "s"
-        text += f", {estimate.n_configurations} configuration{plural}"
+        text += f", {counted(estimate.n_configurations, 'configuration')}"
     return text
 
 

@@ -8,38 +8,16 @@ from html import unescape
 
 import pytest
 
-from dualollama_pipeline.report.evidence import gather_evidence, recorded
+from dualollama_pipeline.report.evidence import gather_evidence
 from dualollama_pipeline.report.page import render_evidence
 from dualollama_pipeline.report.sections.contents import SECTIONS
 from dualollama_pipeline.report.summary import compose, summarize
-from dualollama_pipeline.tables.build import build_tables
-from dualollama_pipeline_tests.report.hand_made import HOSTILE, with_statistics
-from dualollama_pipeline_tests.tables.journals import SOLO_A, block_of, failed, journal, trial
+from dualollama_pipeline_tests.report.states import of_a_journal
 
 
 @pytest.fixture(scope="module")
-def inputs(slower):
-    """Two blocks; in the second, the collector alone fails first, with a text that means harm."""
-    where = {"url": "http://x", "model": "m", "phase": "waiting"}
-    bad = failed(failure={"kind": "server_error", "text": HOSTILE, **where})
-    made = journal([*block_of(1), trial(SOLO_A, 2, [bad]), *_again(block_of(2))])
-    made.path = made.path.parent / "journals" / "test1" / "batch1.jsonl"
-    tables = build_tables(made)
-    return with_statistics(
-        replace(
-            slower,
-            blocks=tables.block_table,
-            runs=tables.run_table,
-            calls=tables.call_table,
-            recorded={"test1": recorded(made, made.path.parents[2])},
-        )
-    )
-
-
-def _again(trials):
-    """The same, the first of them as a second attempt."""
-    first, *others = trials
-    return [first.model_copy(update={"attempt": 2}), *others]
+def inputs():
+    return of_a_journal()
 
 
 @pytest.fixture(scope="module")

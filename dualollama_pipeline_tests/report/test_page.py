@@ -132,7 +132,7 @@ def test_excluded_block_is_marked_with_its_reason(with_invalid_block):
     assert evidence.count('class="flagged noted">') == 1
     for text in (render_html(report), render_markdown(report.summary)):
         assert re.search(r"\b\d+ of \d+ blocks count\.", text)
-        assert "Left out (2 times): apart: collector" in text
+        assert "Left out (1 block): apart: collector" in text
 
 
 def test_missing_and_equal_are_named(slower):

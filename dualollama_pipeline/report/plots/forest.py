@@ -124,7 +124,7 @@ def _label(axes: Any, lines: Sequence[Line], left: float, palette: Palette) -> N
     for y, line in enumerate(lines):
         heading = line.marks is None
         axes.text(
-            -(left - 0.01) / (0.97 - left) if heading else -0.012, y, plain(cut(line.label)),
+            -(left - 0.01) / (0.97 - left) if heading else -0.012, y, cut(plain(line.label)),
             transform=axes.get_yaxis_transform(), va="center", ha="left" if heading else "right",
             weight="bold" if heading else "normal", color=palette.ink, parse_math=False,
         )  # fmt: skip

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.lanes import CallSpan, Lane
 
 LANE_PX, TEXT_PX, BAR_PX = 40, 13, 13  # a lane: its label, and its bar below
-WIDE_PCT = 90  # of the width for the longest lane; the rest is for its end
+WIDE_PCT = 85  # of the width for the longest lane; the rest is for its end
 COLOURS = ("var(--two)", "var(--one)", "currentColor")
 CAPTION = (
     "Open: waiting for the first token, its thick edge while a model is loaded. Filled: the answer."

@@ -22,18 +22,18 @@ def svg():
 
 def test_every_mark_stands_at_its_second(svg):
     """Trap: the waiting starts where the answer does; a load is longer than the wait for it."""
-    # 10 s fill 90 % of the width, so that a second is 9 %
+    # 10 s fill 85 % of the width, so that a second is 8.5 %
     marks = re.findall(
         r'<rect x="([\d.]+)%" y="\d+" width="([\d.]+)%" height="\d+" fill="(.*?)"', svg
     )
     first, second = "var(--two)", "var(--one)"  # by name: <b>insight is the first
     assert marks == [
-        ("0.00", "4.50", "currentColor"), ("0.00", "9.00", "none"), ("9.00", "27.00", second),
-        ("36.00", "54.00", second),  # no wait, no load
-        ("0.00", "18.00", "currentColor"), ("0.00", "18.00", "none"), ("18.00", "27.00", first),
+        ("0.00", "4.25", "currentColor"), ("0.00", "8.50", "none"), ("8.50", "25.50", second),
+        ("34.00", "51.00", second),  # no wait, no load
+        ("0.00", "17.00", "currentColor"), ("0.00", "17.00", "none"), ("17.00", "25.50", first),
     ]  # fmt: skip
     assert re.findall(r'<text x="([\d.]+)%"[^>]*>([^<]+)</text>', svg) == [
-        ("90.00", "10 s"), ("45.00", "5 s"),
+        ("85.00", "10 s"), ("42.50", "5 s"),
     ]  # fmt: skip
 
 

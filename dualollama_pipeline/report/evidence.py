@@ -6,17 +6,17 @@ Too much for summary.json, which has the estimates: it is in the tables and in t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dualollama_pipeline.core.study import TOGETHER
 from dualollama_pipeline.core.units import MS_PER_S, NS_PER_S
+from dualollama_pipeline.metrics.catalog import Key
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.lanes import lanes_of, trials_of
 from dualollama_pipeline.report.model import Cell, TableRow
 from dualollama_pipeline.report.pair import choose_block
 from dualollama_pipeline.report.plots.timeline import timeline, timeline_in_words
-from dualollama_pipeline.report.wording import arm_in_words, shorten
+from dualollama_pipeline.report.wording import Words, shorten
 from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
 
 if TYPE_CHECKING:
@@ -28,43 +28,40 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.model import ConfigurationSummary, Summary, Table
     from dualollama_pipeline.worker.journal import Journal
 
-BLOCK = (
-    "origin", "batch_id", "block", "arm", "counts", "validity", "exclusion_reason", "null_reason",
-    "n_reloads", "weighted_speedup", "true_speedup",
-)  # fmt: skip
-RUN = ("trial_id", "attempt", "block", "arm", "wall_s", "validity", "validity_reasons")
-CALL = ("trial_id", "attempt", "agent", "stage", "ttft_ms")
-NONE = "–"
+BLOCK = [
+    "config_id", "origin", "batch_id", "block", "arm", "counts", "validity", "exclusion_reason",
+    "null_reason", "n_reloads", "weighted_speedup", "true_speedup",
+]  # fmt: skip
+RUN = [
+    "config_id", "trial_id", "attempt", "block", "arm", "wall_s", "validity", "validity_reasons",
+]  # fmt: skip
+CALL = ["trial_id", "attempt", "agent", "stage"]
+NONE, NOT_MEASURED = "–", "not measured"
+SPEEDUPS = ("weighted_speedup", "true_speedup")
 CALL_LABELS = (
     "Trial", "Agent: call", "Sent#", "First piece#", "Last piece#", "End#", "TTFT#", "Tokens#",
     "Ended",
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """What a journal holds of its trials, without their texts; `path` is below the warehouse.
-
-    Of the arrivals of each call the first and the last alone are kept.
-    """
+class Recorded(NamedTuple):
+    """What a journal holds of its trials; `path` is below the warehouse."""
 
     path: str
     trials: tuple[TrialRecord, ...]
 
 
 def recorded(journal: Journal, warehouse: Path) -> Recorded:
-    """Keep of a journal what is shown of it."""
-    return Recorded(
-        path=journal.path.relative_to(warehouse).as_posix(),
-        trials=tuple(
-            trial.model_copy(update={"calls": tuple(map(_stamps_alone, trial.calls))})
-            for trial in journal.trials
-        ),
+    """Keep of a journal what is shown of it: no texts, of each call's arrivals both ends."""
+    trials = (
+        trial.model_copy(update={"calls": tuple(map(_stamps_alone, trial.calls))})
+        for trial in journal.trials
     )
+    return Recorded(journal.path.relative_to(warehouse).as_posix(), tuple(trials))
 
 
 def _stamps_alone(call: CallRecord) -> CallRecord:
-    ends = tuple(dict.fromkeys((*call.chunk_ns[:1], *call.chunk_ns[-1:])))
+    ends = (*call.chunk_ns[:1], *call.chunk_ns[-1:])
     return call.model_copy(update={"chunk_ns": ends, "text": "", "thinking": ""})
 
 
@@ -79,41 +76,39 @@ class Evidence(NamedTuple):
     tables: tuple[Table, ...]
 
 
+class _Known(NamedTuple):
+    """What the tables know: blocks by configuration, runs by trial and attempt, TTFT by call."""
+
+    blocks: dict[tuple[Any, ...], list[Row]]
+    runs: dict[tuple[Any, ...], Row]
+    ttft_ms: dict[tuple[Any, ...], float]
+    words: Words
+
+
 def gather_evidence(inputs: ReportInputs, summary: Summary) -> tuple[Evidence, ...]:
     """Lay out the evidence of every configuration of the summary."""
-    blocks, runs, ttfts_ms = (
-        grouped(plain_rows(table[["config_id", *columns]]), "config_id")
-        for table, columns in ((inputs.blocks, BLOCK), (inputs.runs, RUN), (inputs.calls, CALL))
+    calls = plain_rows(inputs.calls[[*CALL, "ttft_ms"]])
+    known = _Known(
+        grouped(plain_rows(inputs.blocks[BLOCK]), "config_id"),
+        {(run["trial_id"], run["attempt"]): run for run in plain_rows(inputs.runs[RUN])},
+        {tuple(map(call.get, CALL)): call["ttft_ms"] for call in calls},
+        Words(summary.n_agents),
     )
     return tuple(
-        _evidence(
-            each,
-            blocks.get((each.config_id,), []),
-            {tuple(map(run.get, RUN[:2])): run for run in runs.get((each.config_id,), [])},
-            {
-                tuple(map(row.get, CALL[:4])): row["ttft_ms"]
-                for row in ttfts_ms.get((each.config_id,), [])
-            },
-            inputs.recorded.get(each.config_id),
-        )
+        _evidence(each, known, inputs.recorded.get(each.config_id))
         for each in summary.configurations
     )
 
 
-def _evidence(
-    each: ConfigurationSummary,
-    blocks: list[Row],
-    runs: dict[tuple[Any, ...], Row],
-    ttfts_ms: dict[tuple[Any, ...], float],
-    found: Recorded | None,
-) -> Evidence:
+def _evidence(each: ConfigurationSummary, known: _Known, found: Recorded | None) -> Evidence:
     where = "gone or damaged, so no call can be shown"
     tables, drawing, caption = [], "", ""
+    blocks = known.blocks.get((each.config_id,), [])
     if blocks:
-        tables.append(_blocks(each.config_id, blocks, list(runs.values())))
+        tables.append(_blocks(each.config_id, blocks, known))
     if found is not None:
         where = f"`{found.path}`, below the warehouse"
-        tables.append(_calls(each.config_id, found.trials, runs, ttfts_ms))
+        tables.append(_calls(each.config_id, found.trials, known))
         choice = choose_block(blocks)
         block = found.trials[0].block if choice is None else choice.block
         lanes = lanes_of(trials_of(found.trials, block))
@@ -130,45 +125,34 @@ def _evidence(
     )
 
 
-def _blocks(config_id: str, blocks: list[Row], runs: list[Row]) -> Table:
+def _blocks(config_id: str, blocks: list[Row], known: _Known) -> Table:
     """Lay out a row for each block: what each arm took, its speedups, and whether it counts."""
+    runs = [run for run in known.runs.values() if run["config_id"] == config_id]
     wall_s = {(run["block"], run["arm"]): run["wall_s"] for run in runs}
-    alone = list(dict.fromkeys(run["arm"] for run in runs if run["arm"] not in TOGETHER))
-    together = [arm for arm in TOGETHER if any(block["arm"] == arm for block in blocks)]
-    labels = [
-        "Block#",
-        *(f"{arm_in_words(arm)}#" for arm in (*alone, *together)),
-        *(
-            f"{what}, {arm_in_words(arm)}#"
-            for arm in together
-            for what in ("Weighted speedup", "True speedup")
-        ),
-        "Counts",
-    ]
+    measured = {run["arm"]: None for run in runs} | {block["arm"]: None for block in blocks}
+    arms = sorted(measured, key=lambda arm: TOGETHER.index(arm) if arm in TOGETHER else -1)
+    keys = [Key(name, arm) for arm in arms if arm in TOGETHER for name in SPEEDUPS]
+    labels = [*map(known.words.arm, arms), *map(known.words.label, keys)]
     rows = []
-    for (number_of,), arms_of in grouped(blocks, "block").items():
-        arms = {row["arm"]: row for row in arms_of}
-        rows.append(
-            [
-                cells.count(number_of),
-                *(
-                    cells.figure(wall_s.get((number_of, arm)), "s", reason="not measured")
-                    for arm in (*alone, *together)
-                ),
-                *(
-                    cells.figure(arms[arm][name], "x", reason=_why_null(arms[arm]))
-                    for arm in together
-                    for name in ("weighted_speedup", "true_speedup")
-                ),
-                cells.words(_counts(list(arms.values()))),
-            ]
-        )
-    caption = f"Blocks of {config_id}: wall time of each arm, speedups, and whether it counts."
-    return cells.table(f"blocks-{config_id}", caption, labels, rows)
+    for (block,), of_arms in grouped(blocks, "block").items():
+        rows_of = {row["arm"]: row for row in of_arms}
+        walls = [cells.figure(wall_s.get((block, arm)), "s", reason=NOT_MEASURED) for arm in arms]
+        speedups = [
+            cells.figure(row.get(key.metric), "x", reason=_why_null(row))
+            for key in keys
+            for row in [rows_of.get(key.arm, {})]
+        ]
+        rows.append([cells.count(block), *walls, *speedups, cells.words(_counts(of_arms))])
+    return cells.table(
+        f"blocks-{config_id}",
+        f"Blocks of {config_id}: wall time of each arm, speedups, and whether it counts.",
+        ["Block#", *(f"{label}#" for label in labels), "Counts"],
+        rows,
+    )
 
 
 def _why_null(row: Row) -> str:
-    return row["exclusion_reason"] or row["null_reason"] or "not measured"
+    return row.get("exclusion_reason") or row.get("null_reason") or NOT_MEASURED
 
 
 def _counts(arms: list[Row]) -> str:
@@ -177,51 +161,44 @@ def _counts(arms: list[Row]) -> str:
     return f"no: {'; '.join(out)}" if out else "yes"
 
 
-def _calls(
-    config_id: str,
-    trials: Sequence[TrialRecord],
-    runs: dict[tuple[Any, ...], Row],
-    ttfts_ms: dict[tuple[Any, ...], float],
-) -> Table:
+def _calls(config_id: str, trials: Sequence[TrialRecord], known: _Known) -> Table:
     """Lay out a row for each call, in seconds after its trial's first request."""
     rows = []
     for trial in trials:
         key = (trial.trial_id, trial.attempt)
         attempt = f", attempt {trial.attempt}" if trial.attempt > 1 else ""
-        name = f"{trial.block}, {arm_in_words(trial.arm)}{attempt}"
+        name = f"{trial.block}, {known.words.arm(trial.arm)}{attempt}"
         for call in trial.calls:
-            is_last = call is trial.calls[-1]
-            notes = _trial_notes(trial, runs.get(key)) if is_last else ()
-            ttft_ms = ttfts_ms.get((*key, call.agent, call.stage))
+            notes = _notes(trial, known.runs.get(key)) if call is trial.calls[-1] else ()
+            ttft_ms = known.ttft_ms.get((*key, call.agent, call.stage))
             rows.append(TableRow(cells=_call(name, call, ttft_ms), notes=notes))
     caption = f"Calls of {config_id}: seconds after the first request of their trial (block, arm)."
     return cells.table(f"calls-{config_id}", caption, CALL_LABELS, rows)
 
 
-def _trial_notes(trial: TrialRecord, run: Row | None) -> tuple[str, ...]:
+def _notes(trial: TrialRecord, run: Row | None) -> tuple[str, ...]:
     if run is None:
         return (f"{trial.reason or trial.status.value}: a later attempt took its place",)
     if run["validity"] != "INVALID":  # warnings stand with the configuration
         return ()
-    return (shorten(f"{run['validity']}: {run['validity_reasons']}"),)
+    return (shorten(f"INVALID: {run['validity_reasons']}"),)
 
 
 def _call(name: str, call: CallRecord, ttft_ms: float | None) -> tuple[Cell, ...]:
     last_ns = call.chunk_ns[-1] if call.chunk_ns else None
     stamps_ns = (call.sent_ns, call.first_token_ns, last_ns, call.end_ns)
     stamps_s = [None if ns is None else ns / NS_PER_S for ns in stamps_ns]
-    # what is not known is nan in the table
-    ttft_s = None if ttft_ms is None or math.isnan(ttft_ms) else ttft_ms / MS_PER_S
-    tokens = call.counters.eval_count
-    ended = call.status.value
-    if call.failure is not None:
-        ended = f"{ended}, {call.failure.kind.value}: {call.failure.text}"
-    elif call.counters.done_reason:
-        ended = f"{ended}, {call.counters.done_reason}"
+    failure, tokens = call.failure, call.counters.eval_count
+    why = f"{failure.kind.value}: {failure.text}" if failure else call.counters.done_reason
     return (
         Cell(text=name),
         cells.words(f"{call.agent}: {call.stage}"),
-        *(Cell(text=NONE if at_s is None else f"{at_s:.3f}") for at_s in (*stamps_s, ttft_s)),
+        *map(_stamp, stamps_s),
+        _stamp(None if ttft_ms is None else ttft_ms / MS_PER_S),
         Cell(text=NONE if tokens is None else str(tokens)),
-        cells.words(ended),
+        cells.words(", ".join(filter(None, (call.status.value, why)))),
     )
+
+
+def _stamp(at_s: float | None) -> Cell:
+    return Cell(text=NONE if at_s is None or math.isnan(at_s) else f"{at_s:.3f}")

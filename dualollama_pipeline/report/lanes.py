@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dualollama_pipeline.core.records import Status
 from dualollama_pipeline.core.study import TOGETHER
 from dualollama_pipeline.core.units import NS_PER_S
-from dualollama_pipeline.report.wording import ARM_WORDS
+from dualollama_pipeline.report.wording import Words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +59,7 @@ def lanes_of(trials: dict[str, TrialRecord]) -> tuple[Lane, ...]:
         (trial for arm, trial in trials.items() if arm not in TOGETHER),
         key=lambda trial: trial.calls[0].server,
     )
+    words = Words(max((len(calls_of(trial)) for trial in trials.values()), default=1))
     lanes: list[Lane] = []
     for trial in alone:
         after_s = lanes[-1].calls[-1].end_s if lanes and lanes[-1].calls else 0.0
@@ -69,7 +70,7 @@ def lanes_of(trials: dict[str, TrialRecord]) -> tuple[Lane, ...]:
     for arm in (arm for arm in TOGETHER if arm in trials):
         calls_by_agent = calls_of(trials[arm])
         lanes += [
-            Lane(f"{ARM_WORDS[arm]}: {agent}", tuple(_spans(calls_by_agent[agent])))
+            Lane(f"{words.arm(arm)}: {agent}", tuple(_spans(calls_by_agent[agent])))
             for agent in sorted(calls_by_agent, key=lambda agent: [*order, agent].index(agent))
         ]
     return tuple(lane for lane in lanes if lane.calls)

@@ -23,7 +23,6 @@ from dualollama_pipeline.metrics.catalog import (
 )
 from dualollama_pipeline.report import prose, wording
 from dualollama_pipeline.report.cells import hover
-from dualollama_pipeline.report.counted import for_agents
 from dualollama_pipeline.report.model import find
 from dualollama_pipeline.report.sections.chapter import Chapter
 from dualollama_pipeline.report.wording import one_line
@@ -126,16 +125,18 @@ def _rendered(template: str, drawings: Mapping[str, str], **context: Any) -> str
 
 def render_markdown(summary: Summary) -> str:
     """Render the Markdown version: the same content, plots as their descriptions."""
-    environment = _environment(autoescape=False)
-    environment.finalize = escape_markdown
-    return environment.get_template("report.md.j2").render(**_context(summary))
+    return _markdown("report.md.j2", summary)
 
 
 def render_answer(summary: Summary) -> str:
     """Render the answer alone as Markdown: what a reader sees first."""
+    return _markdown("answer.md.j2", summary)
+
+
+def _markdown(template: str, summary: Summary) -> str:
     environment = _environment(autoescape=False)
     environment.finalize = escape_markdown
-    return environment.get_template("answer.md.j2").render(**_context(summary))
+    return environment.get_template(template).render(**_context(summary))
 
 
 def escape_markdown(value: object) -> str:
@@ -177,5 +178,5 @@ def _context(summary: Summary) -> dict[str, Any]:
         "find": find,
         "prose": prose,
         "wording": wording,
-        "label": lambda key: for_agents(wording.label(key), summary.n_agents),
+        "label": wording.Words(summary.n_agents).label,
     }

@@ -38,20 +38,11 @@ class Choice(NamedTuple):
 class PairBlock:
     """A block in time; `arrivals_s` holds the pair's records with text, by agent."""
 
-    config_id: str
-    block: int
+    choice: Choice
     batch_id: str
-    true_speedup: float
-    n_candidates: int
-    origin: str
     lanes: tuple[Lane, ...]
     arrivals_s: dict[str, tuple[float, ...]]
     facts: tuple[str, ...] = ()  # models with their quantization, GPUs with memory and driver
-
-    @property
-    def agents(self) -> tuple[str, ...]:
-        """The agents, by name."""
-        return tuple(self.arrivals_s)
 
 
 def choose_block(blocks: Sequence[Row]) -> Choice | None:
@@ -60,7 +51,8 @@ def choose_block(blocks: Sequence[Row]) -> Choice | None:
     Blocks in which the one server reloaded its model are passed over: the load would fill the
     picture. Of an even number, the lower of the two in the middle.
     """
-    shared = {tuple(map(row.get, BLOCK)): row for row in blocks if row["arm"] == SHARED}
+    there = [row for row in blocks if row["arm"] == SHARED]
+    shared = {tuple(map(row.get, BLOCK)) for row in there if row["counts"] and not row["n_reloads"]}
     counting = [
         row
         for row in blocks
@@ -68,7 +60,7 @@ def choose_block(blocks: Sequence[Row]) -> Choice | None:
         and row["counts"]
         and row["validity"] != "INVALID"
         # a study may leave the one server out
-        and (not shared or _loads_none(shared.get(tuple(map(row.get, BLOCK)))))
+        and (not there or tuple(map(row.get, BLOCK)) in shared)
     ]
     if not counting:
         return None
@@ -83,10 +75,6 @@ def choose_block(blocks: Sequence[Row]) -> Choice | None:
     )
 
 
-def _loads_none(shared: Row | None) -> bool:
-    return bool(shared and shared["counts"] and shared["n_reloads"] == 0)
-
-
 def pair_of(journal: Journal, choice: Choice) -> PairBlock | None:
     """Take the chosen block's course from its journal; None if no trial of it has a pair."""
     trials = trials_of(journal.trials, choice.block)
@@ -94,12 +82,8 @@ def pair_of(journal: Journal, choice: Choice) -> PairBlock | None:
     if apart is None:
         return None
     return PairBlock(
-        config_id=choice.config_id,
-        block=choice.block,
+        choice=choice,
         batch_id=journal.path.stem,
-        true_speedup=choice.true_speedup,
-        n_candidates=choice.n,
-        origin=choice.origin,
         lanes=lanes_of(trials),
         arrivals_s={
             agent: tuple(at / NS_PER_S for call in calls for at in call.chunk_ns)

@@ -18,6 +18,7 @@ from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.metrics.catalog import APART_SPEEDUP
 from dualollama_pipeline.pipeline import rebuild_report
 from dualollama_pipeline.report.headline import ANSWERS
+from dualollama_pipeline.report.wording import PAIR
 from dualollama_pipeline.statistics.samples import of_key
 from dualollama_pipeline.tables.latest import latest_journal
 from dualollama_pipeline.tables.rebuild import rebuild_tables
@@ -77,7 +78,7 @@ def test_the_page_and_its_text_say_the_stored_verdict(said, judged, settings):
     assert verdict == "slower"  # of the simulated pair, always
     assert f": {seconds.split(': ')[1].split(' %')[0]} % {SIDE[verdict]} (95 %: " in seconds
     for text in (_seen(said["index.html"]), said["report.md"]):
-        assert [word for word, answer in ANSWERS.items() if answer in text] == [verdict]
+        assert [word for word, answer in ANSWERS.items() if PAIR.fill(answer) in text] == [verdict]
         assert seconds in text
         assert numbers in _intervals(text) | _in_a_tile(text)
     contrasts = pd.read_parquet(TableStore.of(settings).path("contrasts"))

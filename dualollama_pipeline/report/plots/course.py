@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.report.model import Plot
 from dualollama_pipeline.report.plots.canvas import PAGE, axes_style, canvas, legend, plain
+from dualollama_pipeline.report.wording import Words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,12 +43,13 @@ def course_in_words(pair: PairBlock) -> Plot:
         for agent, arrivals in pair.arrivals_s.items()
         if arrivals
     )
+    servers = Words(len(pair.arrivals_s)).servers
     return Plot(
         name="course",
-        title=f"Text as it arrived: {pair.config_id}, block {pair.block}",
-        description=f"Text as it arrived on two servers: {tokens}.",
+        title=f"Text as it arrived: {pair.choice.config_id}, block {pair.choice.block}",
+        description=f"Text as it arrived on {servers}: {tokens}.",
         caption=(
-            "Records with text as they arrived on two servers; a record is about a token. Every "
+            f"Records with text as they arrived on {servers}; a record is about a token. Every "
             "call of the block stands with its configuration, above."
         ),
     )

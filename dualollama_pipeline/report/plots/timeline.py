@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.report.model import Plot
-from dualollama_pipeline.report.wording import number
+from dualollama_pipeline.report.wording import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,7 @@ def _call(call: CallSpan, y: int, per_s: float, colour: str) -> str:
 def timeline_in_words(name: str, title: str, lanes: Sequence[Lane], more: str = "") -> Plot:
     """Put it into words: when each lane began and ended; `more` is said below it."""
     spans = (
-        f"{lane.label}: {len(lane.calls)} calls from {lane.calls[0].sent_s:.2f} s to "
+        f"{lane.label}: {counted(len(lane.calls), 'call')} from {lane.calls[0].sent_s:.2f} s to "
         f"{lane.calls[-1].end_s:.2f} s."
         for lane in lanes
     )

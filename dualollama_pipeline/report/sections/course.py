@@ -25,16 +25,16 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
             "`journals/` of the warehouse; `dualollama measure CONFIG_ID` makes one."
         )
         return absent(ID, TITLE, why)
-    plot = course_in_words(pair)
+    plot, chosen = course_in_words(pair), pair.choice
     section = Section(
         id=ID,
         title=TITLE,
-        evidence=evidence_of([pair.origin]),
+        evidence=evidence_of([chosen.origin]),
         paragraphs=(
             (
-                f"Shown is {pair.config_id}, block {pair.block} of batch {pair.batch_id}: its "
-                f"true speedup of {pair.true_speedup:.3f}× is the median of the "
-                f"{pair.n_candidates} blocks that count in all arms and reload no model. It is "
+                f"Shown is {chosen.config_id}, block {chosen.block} of batch {pair.batch_id}: its "
+                f"true speedup of {chosen.true_speedup:.3f}× is the median of the "
+                f"{chosen.n} blocks that count in all arms and reload no model. It is "
                 "one block, an example: it has no interval."
             ),
         ),

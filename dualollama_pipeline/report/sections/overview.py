@@ -9,7 +9,7 @@ from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, SHARED_SPEEDUP
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Column, Section, Table, TableRow, find
 from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_of
-from dualollama_pipeline.report.wording import ARM_WORDS
+from dualollama_pipeline.report.wording import Words
 
 if TYPE_CHECKING:
     from dualollama_pipeline.report.inputs import ReportInputs
@@ -27,9 +27,9 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     each = summary.configurations
     if not each:
         return absent(ID, TITLE, "No configuration has been measured yet.")
-    means = _means(inputs)
+    means, words = _means(inputs), Words(summary.n_agents)
     bars = tuple(
-        Column(label=f"Weighted speedup, {ARM_WORDS[key.arm]}", is_number=True, axis=_axis(each))
+        Column(label=f"Weighted speedup, {words.arm(key.arm)}", is_number=True, axis=_axis(each))
         for key in BARS
     )
     columns = (
@@ -41,7 +41,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     table = Table(
         name="overview",
         caption="Bars: 95 % intervals of the weighted speedup; the line is 1, like taking turns. "
-        f"The other columns are means over the blocks that count, on {ARM_WORDS[APART]}.",
+        f"The other columns are means over the blocks that count, on {words.servers}.",
         columns=columns,
         rows=tuple(_row(one, means, inputs.toml.get(one.config_id, "")) for one in each),
         is_sortable=True,

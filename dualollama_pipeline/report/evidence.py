@@ -130,7 +130,7 @@ def _blocks(config_id: str, blocks: list[Row], known: _Known) -> Table:
     runs = [run for run in known.runs.values() if run["config_id"] == config_id]
     wall_s = {(run["block"], run["arm"]): run["wall_s"] for run in runs}
     measured = {run["arm"]: None for run in runs} | {block["arm"]: None for block in blocks}
-    arms = sorted(measured, key=lambda arm: TOGETHER.index(arm) if arm in TOGETHER else -1)
+    arms = sorted(measured, key=lambda arm: (arm in TOGETHER, arm))
     keys = [Key(name, arm) for arm in arms if arm in TOGETHER for name in SPEEDUPS]
     labels = [*map(known.words.arm, arms), *map(known.words.label, keys)]
     rows = []
@@ -138,9 +138,9 @@ def _blocks(config_id: str, blocks: list[Row], known: _Known) -> Table:
         rows_of = {row["arm"]: row for row in of_arms}
         walls = [cells.figure(wall_s.get((block, arm)), "s", reason=NOT_MEASURED) for arm in arms]
         speedups = [
-            cells.figure(row.get(key.metric), "x", reason=_why_null(row))
+            cells.figure(row[key.metric], "x", reason=row["exclusion_reason"] or row["null_reason"])
             for key in keys
-            for row in [rows_of.get(key.arm, {})]
+            for row in [rows_of[key.arm]]  # a block has all arms that are planned
         ]
         rows.append([cells.count(block), *walls, *speedups, cells.words(_counts(of_arms))])
     return cells.table(
@@ -149,10 +149,6 @@ def _blocks(config_id: str, blocks: list[Row], known: _Known) -> Table:
         ["Block#", *(f"{label}#" for label in labels), "Counts"],
         rows,
     )
-
-
-def _why_null(row: Row) -> str:
-    return row.get("exclusion_reason") or row.get("null_reason") or NOT_MEASURED
 
 
 def _counts(arms: list[Row]) -> str:

@@ -43,11 +43,16 @@ const seen = (frame) => {
   };
   const cells = [...page.querySelectorAll("th, td")].filter(shown);
   const spilled = cells.filter(spills);
+  const cut = [...page.querySelectorAll("svg text")].filter((text) => {
+    const [inner, outer] = [text, text.closest("svg")].map((each) => each.getBoundingClientRect());
+    return shown(text) && (inner.right > outer.right + 2 || inner.left < outer.left - 2);
+  });
   const scrolled = [...page.querySelectorAll(".scroll")].filter(
     (box) => shown(box) && box.scrollWidth > box.clientWidth + 1);
   return {
-    wide: root.scrollWidth, high: root.scrollHeight, spilled: spilled.map((cell) => cell.innerText),
-    scrolled: scrolled.map((box) => box.innerText.slice(0, 60)), said: frame.contentWindow.said,
+    wide: root.scrollWidth, high: root.scrollHeight, said: frame.contentWindow.said,
+    spilled: spilled.map((cell) => cell.innerText), cut: cut.map((each) => each.textContent),
+    scrolled: scrolled.map((box) => box.innerText.slice(0, 60)),
   };
 };
 const found = [];

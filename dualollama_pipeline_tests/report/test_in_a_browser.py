@@ -76,6 +76,11 @@ def test_no_text_leaves_its_cell(seen):
     assert {name: each["spilled"] for name, each in seen.items() if each["spilled"]} == {}
 
 
+def test_no_word_of_a_picture_is_cut_off(seen):
+    """Trap: the label of a line begins left of its picture."""
+    assert {name: each["cut"] for name, each in seen.items() if each["cut"]} == {}
+
+
 def test_the_console_is_silent(seen, pages, tmp_path):
     """Trap: the page's own policy stops its script, and nothing sorts any more."""
     assert {name: each["said"] for name, each in seen.items() if each["said"]} == {}

@@ -137,5 +137,5 @@ def _frame(axes: Any, axis: str, no_effect: float, palette: Palette) -> None:
     low, high = axes.get_xlim()
     room = 0.02 * max(abs(no_effect), high - low)
     axes.set_xlim(min(low, no_effect - room), max(high, no_effect + room))
-    axes.set_xlabel(axis)
+    axes.set_xlabel(axis, loc="right")
     axes_style(axes, palette, sides=("bottom",))

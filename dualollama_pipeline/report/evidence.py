@@ -16,16 +16,17 @@ from dualollama_pipeline.report.lanes import lanes_of, trials_of
 from dualollama_pipeline.report.model import Cell, TableRow
 from dualollama_pipeline.report.pair import choose_block
 from dualollama_pipeline.report.plots.timeline import timeline, timeline_in_words
+from dualollama_pipeline.report.provenance import describe_agents
 from dualollama_pipeline.report.wording import Words, shorten
 from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from dualollama_pipeline.core.records import CallRecord, TrialRecord
     from dualollama_pipeline.report.inputs import ReportInputs
-    from dualollama_pipeline.report.model import ConfigurationSummary, Summary, Table
+    from dualollama_pipeline.report.model import Summary, Table
     from dualollama_pipeline.worker.journal import Journal
 
 BLOCK = [
@@ -94,31 +95,38 @@ def gather_evidence(inputs: ReportInputs, summary: Summary) -> tuple[Evidence, .
         {tuple(map(call.get, CALL)): call["ttft_ms"] for call in calls},
         Words(summary.n_agents),
     )
+    agents = {each.config_id: each.agents for each in summary.configurations}
+    for config_id in sorted({*inputs.calls["config_id"]} - agents.keys()):  # of one agent
+        mine = inputs.calls[inputs.calls["config_id"].eq(config_id)]
+        agents[config_id] = describe_agents(plain_rows(mine))
     return tuple(
-        _evidence(each, known, inputs.recorded.get(each.config_id))
-        for each in summary.configurations
+        _evidence(config_id, "; ".join(prose.agents_in_words(asked)), known, inputs.recorded)
+        for config_id, asked in agents.items()
     )
 
 
-def _evidence(each: ConfigurationSummary, known: _Known, found: Recorded | None) -> Evidence:
+def _evidence(
+    config_id: str, title: str, known: _Known, journals: Mapping[str, Recorded]
+) -> Evidence:
+    found = journals.get(config_id)
     where = "gone or damaged, so no call can be shown"
     tables, drawing, caption = [], "", ""
-    blocks = known.blocks.get((each.config_id,), [])
+    blocks = known.blocks.get((config_id,), [])
     if blocks:
-        tables.append(_blocks(each.config_id, blocks, known))
+        tables.append(_blocks(config_id, blocks, known))
     if found is not None:
         where = f"`{found.path}`, below the warehouse"
-        tables.append(_calls(each.config_id, found.trials, known))
+        tables.append(_calls(config_id, found.trials, known))
         choice = choose_block(blocks)
         block = found.trials[0].block if choice is None else choice.block
         lanes = lanes_of(trials_of(found.trials, block))
         if lanes:
-            plot = timeline_in_words(f"lanes-{each.config_id}", f"Block {block} in time", lanes)
+            plot = timeline_in_words(f"lanes-{config_id}", f"Block {block} in time", lanes)
             drawing, caption = timeline(lanes, plot), f"Block {block}. {plot.caption}"
     return Evidence(
-        config_id=each.config_id,
-        title="; ".join(prose.agents_in_words(each.agents)),
-        where=f"Journal: {where}. Dagster: asset `benchmark_trials`, partition `{each.config_id}`.",
+        config_id=config_id,
+        title=title,
+        where=f"Journal: {where}. Dagster: asset `benchmark_trials`, partition `{config_id}`.",
         drawing=drawing,
         caption=caption,
         tables=tuple(tables),

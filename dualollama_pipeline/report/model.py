@@ -194,10 +194,7 @@ class Column(Part):
 
 
 class TableRow(Part):
-    """One row; `notes` belong to the whole row, `is_flagged` asks for a second look.
-
-    `toml` is what its configuration asks for, to be copied.
-    """
+    """One row; `notes` and `toml` belong to the whole row, `is_flagged` asks for a second look."""
 
     cells: tuple[Cell, ...]
     notes: tuple[str, ...] = ()

@@ -72,12 +72,27 @@ def _with_long_names() -> ReportInputs:
     return replace(inputs, calls=calls, missing={f"{LONG}_3": "not measured"})
 
 
+def of_one_agent() -> ReportInputs:
+    """One agent: there is nobody to compare it with."""
+    inputs = build({"test001": SLOWER})
+    calls = inputs.calls[inputs.calls["agent"].eq("collector")]
+    return with_statistics(
+        replace(
+            inputs,
+            blocks=inputs.blocks.iloc[:0],
+            runs=inputs.runs.assign(n_agents=1, arm=SOLO_A),
+            calls=calls.assign(arm=SOLO_A),
+        )
+    )
+
+
 def states() -> dict[str, Report]:
     """Return each state by its name."""
     foreign = of_a_journal()
     made = {
         "many": build({f"test{n:03}": SLOWER for n in range(27)}, origin="simulated"),
         "one": build({"test001": FASTER}),
+        "alone": of_one_agent(),
         "one-block": build({"test001": SLOWER[:1]}),
         "nothing": _nothing_valid(),
         "unmeasured": build({}, missing={"test001": "not measured yet"}),

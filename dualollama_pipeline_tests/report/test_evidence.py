@@ -12,7 +12,7 @@ from dualollama_pipeline.report.evidence import gather_evidence
 from dualollama_pipeline.report.page import render_evidence
 from dualollama_pipeline.report.sections.contents import SECTIONS
 from dualollama_pipeline.report.summary import compose, summarize
-from dualollama_pipeline_tests.report.states import of_a_journal
+from dualollama_pipeline_tests.report.states import of_a_journal, of_one_agent
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +80,14 @@ def test_the_page_holds_it_folded_and_harmless(inputs):
     (folded,) = re.findall(r'<details class="rows one">.*?</details>', html, re.DOTALL)
     assert '<div id="c-test1">' in folded
     assert "1, collector alone" in folded
+
+
+def test_one_agent_has_evidence_and_no_blocks():
+    """Trap: nothing is estimated of one agent, so its calls are nowhere; `0 blocks: 0 valid`."""
+    inputs = of_one_agent()
+    report = compose(inputs, SECTIONS)
+    (alone,) = report.evidence
+    assert (alone.config_id, alone.title) == ("test001", "collector: server defaults")
+    html = render_evidence(report)
+    assert '<div id="c-test001">' in html
+    assert "0 blocks" not in html

@@ -58,7 +58,7 @@ def seen(pages, tmp_path_factory):
 def test_nothing_is_wider_than_its_page(seen):
     """Trap: a long name, or a table that paper cuts off."""
     assert {name: each["wide"] for name, each in seen.items() if each["wide"] > _width(name)} == {}
-    assert len(seen) == 13 * 7
+    assert len(seen) == 15 * 7
     scrolled = {
         name: each["scrolled"]
         for name, each in seen.items()
@@ -97,7 +97,7 @@ def test_axe_finds_nothing(seen):
     if axe_source() is None:
         pytest.skip(f"needs the package {AXE} (extra `dev`), which holds axe-core")
     assert {name: each["axe"] for name, each in seen.items() if each.get("axe")} == {}
-    assert sum("axe" in each for each in seen.values()) == 13 * 3
+    assert sum("axe" in each for each in seen.values()) == 15 * 3
 
 
 ACTED = """<script>addEventListener("load", () => {

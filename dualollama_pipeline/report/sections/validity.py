@@ -30,7 +30,8 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     """Show the cells by arm, the reasons with their way out, servers, and failures."""
     table, words = inputs.table("cell_table"), Words(summary.n_agents)
     tables = [_servers(summary)]
-    paragraphs = [prose.blocks_in_words(summary.validity, words)]
+    counts = summary.validity
+    paragraphs = [prose.blocks_in_words(counts, words)] if counts.n_blocks else []
     told = prose.provenance_in_words(summary)
     if table is None:
         paragraphs.append(
@@ -38,7 +39,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
         )
     else:
         rows = plain_rows(table)
-        tables = [_by_arm(rows), _reasons(rows), *tables]
+        tables = [_by_arm(rows), *filter(lambda table: table.rows, [_reasons(rows)]), *tables]
         told |= _conditions(rows, words)
     facts = [[Cell(text=what), cells.words(telling)] for what, telling in told.items()]
     tables.append(

@@ -28,12 +28,6 @@
   addEventListener("beforeprint", () => {
     for (const folded of all("main details:not(.one, .toml)")) folded.open = true;
   });
-  const reveal = () => {
-    const folded = document.getElementById(location.hash.slice(1))?.closest("details");
-    if (folded) folded.open = true;
-  };
-  addEventListener("hashchange", reveal);
-  reveal();
   for (const contents of all("nav details")) contents.open = matchMedia("(min-width: 100rem)").matches;
   document.body.classList.add("scripted");
   for (const text of all("details.toml pre")) {

@@ -56,6 +56,11 @@ def tier_toml(row: Mapping[Any, Any], tiers: pd.DataFrame, matrix: Study) -> str
     return f"# {row['tier']}: {row['criterion']}\n{simulated}# {row['reason']}\n\n{text}"
 
 
+def agents_toml(configuration: Configuration) -> str:
+    """Return what the agents of a configuration ask for, as `measure --agents FILE` reads it."""
+    return tomli_w.dumps(_agents(configuration))
+
+
 def _agents(configuration: Configuration) -> dict[str, dict[str, Any]]:
     """Lay out a pair as section 7.1 does, any other number of agents by their names."""
     specs = [spec for _, spec in configuration.agents]

@@ -19,7 +19,7 @@ from dualollama_pipeline.metrics.catalog import (
     SHARED_SECONDS,
     SHARED_SPEEDUP,
 )
-from dualollama_pipeline.report.wording import label
+from dualollama_pipeline.report.wording import Words
 from dualollama_pipeline.statistics.nights import Change, compare
 from dualollama_pipeline.statistics.samples import collect_samples, of_key
 from dualollama_pipeline.tables.conform import conform, empty
@@ -93,13 +93,14 @@ class Comparison:
         """Say each change, then the verdict."""
         if self.origin == "simulated":
             yield "SIMULATED: the numbers come from a simulator, not from servers"
+        words = Words(self.n_agents)
         for key, change in self.changes.items():
-            yield f"{label(key)}: {_percents(change)}, {change.n_configurations} configurations"
+            yield f"{words.label(key)}: {_percents(change)}, {change.n_configurations} configurations"
         change, margin = self.changes[self.rule.key], 100 * (1 - 1 / self.rule.margin)
         found = ""
         if not math.isnan(change.detectable):
             found = f"; a change of {100 * (change.detectable - 1):.1f} % is found in 4 of 5 cases"
-        name = BY_NAME[self.rule.key.metric].label.lower()
+        name = words.metric(BY_NAME[self.rule.key.metric]).label.lower()
         yield f"{name}: {self.verdict} (a loss of up to {margin:.3g} % is tolerated{found})"
 
     def as_json(self) -> str:

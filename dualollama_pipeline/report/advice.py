@@ -15,6 +15,7 @@ from dualollama_pipeline.metrics.catalog import (
 )
 from dualollama_pipeline.report.headline import judge_against_one
 from dualollama_pipeline.report.model import find
+from dualollama_pipeline.report.wording import PAIR, Words, counted
 from dualollama_pipeline.statistics.contrasts import AGAINST_ONE
 from dualollama_pipeline.tables.rows import plain_rows
 
@@ -39,6 +40,7 @@ def advise(
     population: Sequence[PooledEstimate],
     origin: ReportOrigin,
     reloading: Collection[str],
+    words: Words = PAIR,
 ) -> tuple[str, ...]:
     """Say what to run; from simulated numbers only what one would say had they been measured.
 
@@ -46,7 +48,7 @@ def advise(
     """
     keys = (APART_SPEEDUP, SHARED_SPEEDUP, APART_AGAINST_SHARED)
     apart, shared, against = (judge_against_one(find(population, key)) for key in keys)
-    what = _what_to_run(apart, shared, against)
+    what = _what_to_run(apart, shared, against, words)
     if reloading and what.endswith(NO_SECOND):
         what += ", where no model has to be loaded again"
     lead = IF_MEASURED if origin == "simulated" else ""
@@ -55,33 +57,37 @@ def advise(
         return (first,)
     return (
         first,
-        *(_where_it_queued(inputs) if origin != "simulated" else ()),
-        *_equal_enough(inputs, shared),
-        *_where_it_reloads(inputs, reloading),
-        *_which(inputs, apart),
+        *(_where_it_queued(inputs, words) if origin != "simulated" else ()),
+        *_equal_enough(inputs, shared, words),
+        *_where_it_reloads(inputs, reloading, words),
+        *_which(inputs, apart, words),
     )
 
 
-def _what_to_run(apart: Verdict, shared: Verdict, against: Verdict) -> str:
+def _what_to_run(apart: Verdict, shared: Verdict, against: Verdict, words: Words) -> str:
     if apart == "undetermined":
         return (
             "Nothing can be advised yet: measure at least 5 complete blocks of a configuration "
             "(`dualollama run`)"
         )
     if apart == "faster" and (shared != "faster" or against in {"faster", "undetermined"}):
-        return "Run both agents at once, each on its own server"
+        return f"Run {words.both} agents at once, each on its own server"
     if apart == "faster":
         worse = "finishes sooner there" if against == "slower" else "no difference is shown"
-        return f"Run both agents at once on one server: against two servers, {worse}"
+        return f"Run {words.both} agents at once on one server: against {words.servers}, {worse}"
     if shared == "faster":
-        return f"Run both agents at once on one server; a second server {NO_SECOND}"
+        return f"Run {words.both} agents at once on one server; {words.second} {NO_SECOND}"
     if apart == "no difference shown":
-        return "Run the agents one after the other: nothing shows that both at once finish sooner"
-    enough = f"; one server is enough, a second {NO_SECOND}"
+        return (
+            "Run the agents one after the other: nothing shows that "
+            f"{words.both} at once finish sooner"
+        )
+    more = "a second" if words.is_pair else "one for each"
+    enough = f"; one server is enough, {more} {NO_SECOND}"
     return "Run the agents one after the other" + ("" if shared == "undetermined" else enough)
 
 
-def _where_it_queued(inputs: ReportInputs) -> tuple[str, ...]:
+def _where_it_queued(inputs: ReportInputs, words: Words) -> tuple[str, ...]:
     """Say so where the one server had no chance: with one slot it takes turns by construction."""
     modes = inputs.runs.loc[inputs.runs["status"].eq("ok"), "shared_mode"].dropna()
     queued = int(modes.eq("queued").sum())
@@ -91,12 +97,15 @@ def _where_it_queued(inputs: ReportInputs) -> tuple[str, ...]:
         (
             f"The one server answered one after the other in {queued} of {len(modes)} trials: it "
             "has one slot (OLLAMA_NUM_PARALLEL, by default 1). Start it with "
-            "`OLLAMA_NUM_PARALLEL=2` and measure again before you keep a second server."
+            f"`OLLAMA_NUM_PARALLEL={words.n_agents}` and measure again before you keep "
+            f"{words.second}."
         ),
     )
 
 
-def _where_it_reloads(inputs: ReportInputs, reloading: Collection[str]) -> tuple[str, ...]:
+def _where_it_reloads(
+    inputs: ReportInputs, reloading: Collection[str], words: Words
+) -> tuple[str, ...]:
     """Bound the advice where one server loads a model again inside its trials.
 
     To take turns was measured with a server for each agent, its model on it.
@@ -111,12 +120,13 @@ def _where_it_reloads(inputs: ReportInputs, reloading: Collection[str]) -> tuple
         (
             f"In {len(reloading)} of {n} configurations the one server loads a model again inside "
             f"its trials, because the agents ask for different options (median "
-            f"{loads_s.median():.1f} s).{_range_against_one(inputs)} A second server may pay there."
+            f"{loads_s.median():.1f} s).{_range_against_one(inputs, words)} "
+            f"{words.second.capitalize()} may pay there."
         ),
     )
 
 
-def _range_against_one(inputs: ReportInputs) -> str:
+def _range_against_one(inputs: ReportInputs, words: Words) -> str:
     """Say how far the groups of equal options lie apart; each stands in its own row below."""
     contrasts = inputs.table("contrasts")
     rows = [] if contrasts is None else plain_rows(contrasts)
@@ -124,14 +134,14 @@ def _range_against_one(inputs: ReportInputs) -> str:
     if not found:
         return ""
     low, high = (pick(found, key=lambda row: row["value"]) for pick in (min, max))
-    groups = f"{len(found)} group{'s' if len(found) > 1 else ''} of equal options"
+    groups = f"{counted(len(found), 'group')} of equal options"
     return (
-        f" Both at once, two servers against one: {low['value']:.3f}× to {high['value']:.3f}× in "
-        f"{groups}, by what they load."
+        f" {words.both.capitalize()} at once, {words.servers} against one: "
+        f"{low['value']:.3f}× to {high['value']:.3f}× in {groups}, by what they load."
     )
 
 
-def _equal_enough(inputs: ReportInputs, shared: Verdict) -> tuple[str, ...]:
+def _equal_enough(inputs: ReportInputs, shared: Verdict, words: Words) -> tuple[str, ...]:
     """Say so where one server together is as good as one after the other, by the tested margin."""
     contrasts = inputs.table("contrasts")
     if contrasts is None or shared == "faster":
@@ -142,7 +152,8 @@ def _equal_enough(inputs: ReportInputs, shared: Verdict) -> tuple[str, ...]:
             margin = 100 * (row["margin"] - 1)
             return (
                 (
-                    "Both at once on one server is equivalent to one after the other: the "
+                    f"{words.both.capitalize()} at once on one server is equivalent to one after "
+                    "the other: the "
                     f"difference is within {margin:.0f} % (where no model has to be reloaded)."
                 ),
             )
@@ -153,7 +164,7 @@ def _is_equal(row: Row) -> bool:
     return bool(row["p_equivalence"] < row["alpha"])
 
 
-def _which(inputs: ReportInputs, apart: Verdict) -> tuple[str, ...]:
+def _which(inputs: ReportInputs, apart: Verdict, words: Words) -> tuple[str, ...]:
     """Name the best configuration on two servers, with the places that the data allow."""
     ranked = [
         row
@@ -166,7 +177,7 @@ def _which(inputs: ReportInputs, apart: Verdict) -> tuple[str, ...]:
         return ()  # what is advised against has no best
     best = min(ranked, key=lambda row: (row["rank"], row["config_id"]))
     said = (
-        f"On two servers {best['config_id']} gains most ({best['value']:.3f}×, "
+        f"On {words.servers} {best['config_id']} gains most ({best['value']:.3f}×, "
         f"{100 * best['level']:.0f} % interval {best['ci_low']:.3f} to {best['ci_high']:.3f}, "
         f"n {best['n']:.0f} blocks)"
     )

@@ -25,6 +25,11 @@ def words(text: object) -> Cell:
     return Cell(text="" if text is None else shorten(str(text)))
 
 
+def configuration(config_id: str) -> Cell:
+    """Make a cell of a configuration's name, which leads to its evidence."""
+    return Cell(text=shorten(config_id), target=f"c-{config_id}")
+
+
 def count(n: float | None, noun: str = "") -> Cell:
     """Make a cell of a whole number."""
     if n is None or math.isnan(n):
@@ -43,6 +48,7 @@ def figure(  # noqa: PLR0913 a number and all that it needs to be believed
     level: float = LEVEL,
     reason: str = "",
     remark: str = "",
+    method: str = "",
 ) -> Cell:
     """Make a cell of a number with its interval and n (`of` says what is counted).
 
@@ -65,6 +71,7 @@ def figure(  # noqa: PLR0913 a number and all that it needs to be believed
         ci_low=ends[0],
         ci_high=ends[1],
         level=level if interval else None,
+        method=method,
     )
 
 
@@ -92,8 +99,14 @@ def estimate(found: Estimate | None) -> Cell:
     return Cell(
         text=shown.value, detail=f"{100 * found.level:.0f} %: {shown.interval}; {shown.counts}",
         value=found.value, unit=found.unit, n=found.n, ci_low=found.ci_low, ci_high=found.ci_high,
-        level=found.level,
+        level=found.level, method=found.method,
     )  # fmt: skip
+
+
+def hover(cell: Cell) -> str:
+    """Say all that is known of a number: exact value, interval, n, method; else why it is none."""
+    exact = "" if cell.value is None else f"{cell.value:.10g} {cell.unit}".strip()
+    return "; ".join(filter(None, (exact, cell.reason, cell.detail, cell.method)))
 
 
 def columns(*labels: str) -> tuple[Column, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dualollama_pipeline.core.study import APART
 from dualollama_pipeline.metrics.catalog import ALL, APART_SECONDS
 from dualollama_pipeline.report.model import find
-from dualollama_pipeline.report.wording import number, percent, shorten
+from dualollama_pipeline.report.wording import counted, number, percent, shorten
 from dualollama_pipeline.statistics.samples import BLOCK
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def strip(inputs: ReportInputs, source: Provenance) -> tuple[str, ...]:
                 *(facts or (models,)),
                 f"server {versions}" if versions else "",
                 f"{(source.last_started_at or '')[:10]}{night}",
-                f"{n} configuration{'s' if n != 1 else ''}, {n_blocks} blocks" if n_blocks else "",
+                f"{counted(n, 'configuration')}, {counted(n_blocks, 'block')}" if n_blocks else "",
             ),
         )
     )
@@ -77,7 +77,8 @@ def in_seconds(blocks: pd.DataFrame, population: Sequence[Estimate]) -> str:
     gain, ends = time_change(true.value, true)
     if ends is None:
         gain = found[0] / found[1] - 1
-        return f"{said}: {percent(abs(gain))} {'later' if gain > 0 else 'sooner'}."
+        side = "later" if gain > 0 else "sooner"
+        return f"{said}: {percent(abs(gain))} {side} (a point estimate, without an interval)."
     low, high = (percent(abs(end)).removesuffix(" %") for end in ends)
     if ends[0] * ends[1] < 0:
         return f"{said}: the difference is not sure ({100 * true.level:.0f} %: up to {high} %)."
@@ -131,6 +132,8 @@ def blocks_that_count(blocks: pd.DataFrame) -> str:
     """Say how many blocks count in every arm."""
     each = blocks.groupby(BLOCK, observed=True)["counts"].all()
     n, counting = len(each), int(each.sum())
+    if n == 1:
+        return f"The one block {'counts' if counting else 'does not count'}."
     return f"All {n} blocks count." if counting == n else f"{counting} of {n} blocks count."
 
 
@@ -156,6 +159,7 @@ def without_speedup(blocks: pd.DataFrame) -> list[str]:
 
 
 def _reasons(blocks: pd.DataFrame) -> Iterator[str]:
-    why = Counter(filter(None, blocks["exclusion_reason"]))
+    once = blocks[[*BLOCK, "exclusion_reason"]].drop_duplicates()  # of a block, not of each arm
+    why = Counter(filter(None, once["exclusion_reason"]))
     for reason, n in why.most_common(MOST_REASONS):
-        yield f"Left out ({n} times): {reason}."
+        yield f"Left out ({counted(n, 'block')}): {reason}."

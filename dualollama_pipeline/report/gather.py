@@ -8,18 +8,22 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from dualollama_pipeline.advice.recommended import agents_toml
 from dualollama_pipeline.bench.batches import last_campaign
 from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.metrics.catalog import ALL, BY_NAME
+from dualollama_pipeline.report.evidence import Recorded, recorded
 from dualollama_pipeline.report.inputs import ReportInputs
-from dualollama_pipeline.report.pair import load_pair
+from dualollama_pipeline.report.pair import choose_block, pair_of
 from dualollama_pipeline.statistics.estimate import scenario_statistics
 from dualollama_pipeline.statistics.nights import compare_nights
 from dualollama_pipeline.statistics.samples import BLOCK, WHERE, collect_samples
 from dualollama_pipeline.tables.conform import empty
 from dualollama_pipeline.tables.history import read_history
+from dualollama_pipeline.tables.latest import journal_of
+from dualollama_pipeline.tables.rows import plain_rows
 from dualollama_pipeline.tables.store import NOT_MEASURED, TableStore
 from dualollama_pipeline.worker.journal import read_journal
 
@@ -54,6 +58,7 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
     runs, blocks, calls = (tables[name] for name in ("run_table", "block_table", "call_table"))
     order = _order(tables.get("trend"))
     samples, nights_left_out = samples_of_nights(store, matrix.config_ids, order, runs)
+    pair, journals = _read_journals(settings.warehouse, blocks, calls)
     return ReportInputs(
         config_statistics=tables["config_statistics"],
         scenario_statistics=tables["scenario_statistics"],
@@ -64,7 +69,9 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
         missing=missing,
         equal_groups=tuple(matrix.equal_groups()),
         more=tables,
-        pair=_pair(settings, blocks, calls),
+        pair=pair,
+        recorded=journals,
+        toml={each.config_id: agents_toml(each) for each in matrix.configurations},
         nights=None if samples is None else estimate_nights(samples, order),
         since=None if samples is None else _since(samples, order),
         nights_left_out=nights_left_out,
@@ -150,12 +157,20 @@ def _order(trend: pd.DataFrame | None) -> list[str]:
     return max((str(batches).split() for batches in over_all), key=len, default=[])
 
 
-def _pair(settings: Settings, blocks: pd.DataFrame, calls: pd.DataFrame) -> PairBlock | None:
-    """Read the block to draw; without its journal the report goes on without it."""
-    try:
-        return load_pair(settings.warehouse, blocks, calls)
-    except DualOllamaError:
-        return None
+def _read_journals(
+    warehouse: Path, blocks: pd.DataFrame, calls: pd.DataFrame
+) -> tuple[PairBlock | None, dict[str, Recorded]]:
+    """Read the block to draw and what is shown of each journal; one that is gone is left out."""
+    choice, pair, found = choose_block(plain_rows(blocks)), None, {}
+    for config_id, mine in calls.groupby("config_id", observed=True):
+        try:
+            journal = journal_of(warehouse, str(config_id), mine)
+        except DualOllamaError:
+            continue
+        if choice is not None and config_id == choice.config_id:
+            pair = pair_of(journal, choice)
+        found[str(config_id)] = recorded(journal, warehouse)
+    return pair, found
 
 
 def _bench(path: Path) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from dualollama_pipeline.metrics.catalog import (
 )
 from dualollama_pipeline.report.first import time_change
 from dualollama_pipeline.report.model import find
-from dualollama_pipeline.report.wording import in_a_sentence, percent
+from dualollama_pipeline.report.wording import PAIR, Words, counted, in_a_sentence, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,25 +32,26 @@ if TYPE_CHECKING:
     )
 
 SOUND_BLOCKS = 15
-TOGETHER = "Two agents at once on two servers"
 ANSWERS: dict[Verdict, str] = {
-    "faster": f"{TOGETHER} finish sooner than one after the other.",
-    "slower": f"{TOGETHER} finish later than one after the other.",
-    "no difference shown": f"No difference is shown: {TOGETHER.lower()}, or one after the other.",
-    "undetermined": "Whether two agents at once are faster is not determined yet.",
+    "faster": "{Agents} at once on {servers} finish sooner than one after the other.",
+    "slower": "{Agents} at once on {servers} finish later than one after the other.",
+    "no difference shown": "No difference is shown: {agents} at once on {servers}, or one after "
+    "the other.",
+    "undetermined": "Whether {agents} at once are faster is not determined yet.",
 }
 NOTHING_SURE = "Why, and what to do about it, stands below; nothing here is a result."
 ONE_SERVER: dict[Verdict, str] = {
-    "faster": "Both agents on one server also beat one after the other",
-    "slower": "Both agents on one server are slower than one after the other",
-    "no difference shown": "Both agents on one server: no difference to one after the other shown",
-    "undetermined": "Both agents on one server: not determined",
+    "faster": "{Both} agents on one server also beat one after the other",
+    "slower": "{Both} agents on one server are slower than one after the other",
+    "no difference shown": "{Both} agents on one server: no difference to one after the other "
+    "shown",
+    "undetermined": "{Both} agents on one server: not determined",
 }
 AGAINST: dict[Verdict, str] = {
-    "faster": "Within the same blocks, two servers beat one server",
-    "slower": "Within the same blocks, two servers lose against one server",
-    "no difference shown": "Within the same blocks, two servers against one: no difference shown",
-    "undetermined": "Two servers against one: not determined",
+    "faster": "Within the same blocks, {servers} beat one server",
+    "slower": "Within the same blocks, {servers} lose against one server",
+    "no difference shown": "Within the same blocks, {servers} against one: no difference shown",
+    "undetermined": "{Servers} against one: not determined",
 }
 STANDING: dict[ReportOrigin, str] = {
     "simulated": "These numbers come from a simulator, in whole or in part: an illustration of the "
@@ -85,6 +86,7 @@ def answer(
     origin: ReportOrigin,
     n_reloading: int,
     nothing: str = "",
+    words: Words = PAIR,
 ) -> Answer:
     """Answer the first question of a reader from the population's estimates.
 
@@ -103,15 +105,16 @@ def answer(
     lead = "Simulated illustration. " if origin == "simulated" else ""
     return Answer(
         verdict=verdict,
-        headline=lead + ANSWERS[verdict],
+        headline=lead + words.fill(ANSWERS[verdict]),
         explanation=(
             _how_sure(verdict, apart),
-            f"Weighted speedup on two servers: {in_a_sentence(apart)}.",
+            f"Weighted speedup on {words.servers}: {in_a_sentence(apart)}.",
             *_in_seconds(seconds),
             *(
                 (
-                    f"{ONE_SERVER[judge_against_one(shared)]}: {in_a_sentence(shared)}.{aside}",
-                    f"{AGAINST[judge_against_one(against)]}: {in_a_sentence(against)}.",
+                    f"{words.fill(ONE_SERVER[judge_against_one(shared)])}: {in_a_sentence(shared)}."
+                    + aside,
+                    f"{words.fill(AGAINST[judge_against_one(against)])}: {in_a_sentence(against)}.",
                 )
                 if shared is not None  # a study may leave the one server out
                 else ()
@@ -146,7 +149,7 @@ def _stand_apart(n_reloading: int) -> str:
     if n_reloading == 0:
         return ""
     return (
-        f" In {n_reloading} configuration{'s' if n_reloading > 1 else ''} the agents make the one "
+        f" In {counted(n_reloading, 'configuration')} the agents make the one "
         "server reload its model; these are not pooled here, their rows are below."
     )
 

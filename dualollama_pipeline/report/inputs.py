@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from dualollama_pipeline.report.evidence import Recorded
     from dualollama_pipeline.report.pair import PairBlock
     from dualollama_pipeline.statistics.nights import Change
 
@@ -34,7 +35,8 @@ class TablesByName:
 class ReportInputs(TablesByName):
     """Tables in their schemas' types; `missing` says why a config_id is not in them.
 
-    `pair` is the block whose course is drawn,
+    `pair` is the block whose course is drawn, `recorded` what the journals of the configurations
+    hold (not those that are gone or damaged), `toml` what the agents of each ask for, as TOML,
     `since` is the night before the last with what has changed since,
     `nights` the population's estimates night by night (columns of population_statistics and
     batch_id), `nights_left_out` {file of the history: why it is in no course}, `bench` what
@@ -51,6 +53,8 @@ class ReportInputs(TablesByName):
     missing: dict[str, str]
     equal_groups: tuple[tuple[str, ...], ...]
     pair: PairBlock | None = None
+    recorded: Mapping[str, Recorded] = field(default_factory=dict)
+    toml: Mapping[str, str] = field(default_factory=dict)
     nights: pd.DataFrame | None = None
     since: tuple[str, Change] | None = None
     nights_left_out: Mapping[str, str] = field(default_factory=dict)

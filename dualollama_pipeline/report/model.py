@@ -165,7 +165,8 @@ class GlossaryEntry(Part):
 class Cell(Part):
     """One entry of a table: what is printed (`text`, `detail`), and the number behind it.
 
-    `reason` says why there is no value; then `text` is empty.
+    `reason` says why there is no value; then `text` is empty. `target` is the id in the evidence
+    that it leads to.
     """
 
     text: str = ""
@@ -177,6 +178,8 @@ class Cell(Part):
     ci_low: float | None = None
     ci_high: float | None = None
     level: float | None = None
+    method: str = ""
+    target: str = ""
 
 
 class Column(Part):
@@ -191,11 +194,12 @@ class Column(Part):
 
 
 class TableRow(Part):
-    """One row; `notes` belong to the whole row, `is_flagged` asks for a second look."""
+    """One row; `notes` and `toml` belong to the whole row, `is_flagged` asks for a second look."""
 
     cells: tuple[Cell, ...]
     notes: tuple[str, ...] = ()
     is_flagged: bool = False
+    toml: str = ""
 
 
 class Table(Part):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from dualollama_pipeline.report.wording import counted
 from dualollama_pipeline.statistics.samples import BLOCK
 from dualollama_pipeline.tables.guards import GUARDS
 from dualollama_pipeline.tables.store import NOT_MEASURED
@@ -51,8 +52,8 @@ def _tried(inputs: ReportInputs) -> Iterator[str]:
     if n:
         trials, calls = inputs.runs, inputs.calls
         yield (
-            f"{n} block{'s' if n > 1 else ''} of "
-            f"{inputs.blocks['config_id'].nunique()} configuration(s) were tried, none counts: of "
+            f"Tried: {counted(n, 'block')} of "
+            f"{counted(inputs.blocks['config_id'].nunique(), 'configuration')}. None counts: of "
             f"{len(trials)} trials {int(trials['status'].ne('ok').sum())} did not end well and "
             f"{int(trials['validity'].eq('INVALID').sum())} are INVALID; "
             f"{int(calls['status'].eq('failed').sum())} of {len(calls)} calls failed."
@@ -64,7 +65,7 @@ def _reasons(calls: pd.DataFrame, runs: pd.DataFrame) -> Iterator[str]:
     for (kind, text), n in Counter(
         zip(failed["failure_kind"], failed["failure_text"], strict=True)
     ).most_common(MOST):
-        yield f"{n} call{'s' if n > 1 else ''} failed ({kind}): {text}"
+        yield f"{counted(n, 'call')} failed ({kind}): {text}"
     found = Counter(
         reason
         for reasons in runs["validity_reasons"]
@@ -76,7 +77,7 @@ def _reasons(calls: pd.DataFrame, runs: pd.DataFrame) -> Iterator[str]:
         guard = reason.split(": ", 1)[0]
         advice = "" if guard in guards else f" What to do: {GUARDS[guard].advice}."
         guards.add(guard)
-        yield f"{n} trial{'s' if n > 1 else ''}: {reason}.{advice}"
+        yield f"{counted(n, 'trial')}: {reason}.{advice}"
 
 
 def _not_measured(inputs: ReportInputs) -> Iterator[str]:

@@ -22,7 +22,7 @@ from dualollama_pipeline.metrics.catalog import (
     SHARED_SPEEDUP,
 )
 from dualollama_pipeline.report import prose, wording
-from dualollama_pipeline.report.counted import for_agents
+from dualollama_pipeline.report.cells import hover
 from dualollama_pipeline.report.model import find
 from dualollama_pipeline.report.sections.chapter import Chapter
 from dualollama_pipeline.report.wording import one_line
@@ -30,6 +30,7 @@ from dualollama_pipeline.report.wording import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dualollama_pipeline.report.evidence import Evidence
     from dualollama_pipeline.report.model import Section, Summary, Table
     from dualollama_pipeline.report.summary import Report
 
@@ -90,15 +91,19 @@ def render_evidence(report: Report) -> str:
             chapters.append(Chapter(rest, drawn))
     simulated = "SIMULATED: the numbers come from a simulator. "
     lead = simulated if report.summary.origin == "simulated" else ""
-    return render_chapters(EVIDENCE.title, f"{lead}{EVIDENCE_LEAD}", chapters)
+    return render_chapters(EVIDENCE.title, f"{lead}{EVIDENCE_LEAD}", chapters, report.evidence)
 
 
-def render_chapters(title: str, lead: str, chapters: Sequence[Chapter]) -> str:
+def render_chapters(
+    title: str, lead: str, chapters: Sequence[Chapter], evidence: Sequence[Evidence] = ()
+) -> str:
     """Render a page of sections alone, under a title and a sentence of what they are about."""
     drawings = {name: svg for chapter in chapters for name, svg in chapter.drawings.items()}
     sections = [chapter.section for chapter in chapters]
     return _rendered(
         "chapters.html.j2", drawings, title=title, lead=lead, sections=sections,
+        # drawn by plots/timeline.py, which escapes the text inside
+        configurations=[each._replace(drawing=Markup(each.drawing)) for each in evidence],  # noqa: S704
         most_open_rows=MOST_OPEN_ROWS,
     )  # fmt: skip
 
@@ -107,6 +112,7 @@ def _rendered(template: str, drawings: Mapping[str, str], **context: Any) -> str
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     environment = _environment(autoescape=True)
     environment.filters["coded"] = mark_code
+    environment.filters["hover"] = hover
     environment.filters["unbroken"] = lambda text: NUMBER_AND_UNIT.sub("\\1\u00a0\\2", text)
     # script and drawings are our own markup; plots/canvas.py escapes the text inside drawings
     return environment.get_template(template).render(
@@ -119,16 +125,18 @@ def _rendered(template: str, drawings: Mapping[str, str], **context: Any) -> str
 
 def render_markdown(summary: Summary) -> str:
     """Render the Markdown version: the same content, plots as their descriptions."""
-    environment = _environment(autoescape=False)
-    environment.finalize = escape_markdown
-    return environment.get_template("report.md.j2").render(**_context(summary))
+    return _markdown("report.md.j2", summary)
 
 
 def render_answer(summary: Summary) -> str:
     """Render the answer alone as Markdown: what a reader sees first."""
+    return _markdown("answer.md.j2", summary)
+
+
+def _markdown(template: str, summary: Summary) -> str:
     environment = _environment(autoescape=False)
     environment.finalize = escape_markdown
-    return environment.get_template("answer.md.j2").render(**_context(summary))
+    return environment.get_template(template).render(**_context(summary))
 
 
 def escape_markdown(value: object) -> str:
@@ -170,5 +178,5 @@ def _context(summary: Summary) -> dict[str, Any]:
         "find": find,
         "prose": prose,
         "wording": wording,
-        "label": lambda key: for_agents(wording.label(key), summary.n_agents),
+        "label": wording.Words(summary.n_agents).label,
     }

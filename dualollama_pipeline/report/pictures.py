@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dualollama_pipeline.metrics.catalog import ALL
 from dualollama_pipeline.report.plots.canvas import PAPER, to_markdown
 from dualollama_pipeline.report.plots.speedups import SpeedupRow, draw_speedups, speedups_in_words
 from dualollama_pipeline.report.sections.factors import draw_factors, drawn_rows, factors_in_words
@@ -16,7 +17,7 @@ from dualollama_pipeline.report.sections.two_or_one import (
     shown_rows,
 )
 from dualollama_pipeline.report.summary import estimate_of
-from dualollama_pipeline.report.wording import one_line
+from dualollama_pipeline.report.wording import PAIR, Words, one_line
 from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
 
 if TYPE_CHECKING:
@@ -38,13 +39,14 @@ def speedups_picture(config_statistics: pd.DataFrame) -> str:
         SpeedupRow(one_line(config_id), one_line(scenario), False, tuple(map(estimate_of, group)))
         for (scenario, config_id), group in groups
     ]
-    return _picture(rows, draw_speedups(lines, PAPER), speedups_in_words(lines))
+    words = Words(len({row["agent"] for row in rows} - {ALL}) or PAIR.n_agents)
+    return _picture(rows, draw_speedups(lines, words, PAPER), speedups_in_words(lines, words))
 
 
 def contrasts_picture(contrasts: pd.DataFrame) -> str:
     """Return the contrasts over all configurations and by scenario."""
     rows = shown_rows(plain_rows(contrasts))
-    return _picture(rows, draw_contrasts(rows, PAPER), contrasts_in_words(rows))
+    return _picture(rows, draw_contrasts(rows, palette=PAPER), contrasts_in_words(rows))
 
 
 def factors_picture(factor_effects: pd.DataFrame) -> str:

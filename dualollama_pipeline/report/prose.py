@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dualollama_pipeline.report.wording import ARM_WORDS
+from dualollama_pipeline.report.wording import Words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     )
 
 HOW_TO_READ = (
-    "Each cell: value, its 95 % interval, and n, how many count. Weighted speedup: 2 is as if each "
-    "agent had the machine for itself, 1 like taking turns, below 1 a loss."
+    "Each cell: value, its 95 % interval, and n, how many count. Weighted speedup: {n} is as if "
+    "each agent had the machine for itself, 1 like taking turns, below 1 a loss."
 )
 WHY_BALANCE_IS_NO_SPEEDUP = (
     "The published report divides the two agents' durations while they ran together by the time "
@@ -36,8 +36,8 @@ WHY_BALANCE_IS_NO_SPEEDUP = (
 )
 SCENARIOS = {
     "baseline_vs_chimera": "collector with the server's defaults, insight agent with options",
-    "chimera_hetero": "both agents with options, different ones",
-    "chimera_homo": "both agents with the same options",
+    "chimera_hetero": "{both} agents with options, different ones",
+    "chimera_homo": "{both} agents with the same options",
 }
 
 
@@ -53,27 +53,23 @@ def agents_in_words(agents: tuple[AgentDescription, ...]) -> tuple[str, ...]:
     models = {agent.model for agent in agents}
     asked = {agent.agent: _asked(agent, len(models) > 1) for agent in agents}
     if len(asked) > 1 and len(set(asked.values())) == 1:
-        word = "both" if len(asked) == 2 else "all"  # noqa: PLR2004 a pair
-        return (f"{word}: {next(iter(asked.values()))}",)
+        return (f"{Words(len(asked)).both}: {next(iter(asked.values()))}",)
     return tuple(f"{agent.agent}: {_asked(agent, len(models) > 1)}" for agent in agents)
 
 
-def notes_in_words(notes: Sequence[BlockNote]) -> tuple[str, ...]:
+def notes_in_words(notes: Sequence[BlockNote], words: Words) -> tuple[str, ...]:
     """Describe the blocks that need a word: those with the same to say share a line."""
     alike: dict[tuple[str, tuple[str, ...], str], list[int]] = {}
     for note in notes:
         reason = "; ".join(sorted(note.reason.split("; ")))  # the order is that of the trials
         alike.setdefault((note.validity, note.left_out_of, reason), []).append(note.block)
     return tuple(
-        _blocks_in_words(blocks, validity, left_out_of, reason)
+        _blocks_in_words(blocks, validity, " and ".join(map(words.arm, left_out_of)), reason)
         for (validity, left_out_of, reason), blocks in alike.items()
     )
 
 
-def _blocks_in_words(
-    blocks: list[int], validity: str, left_out_of: tuple[str, ...], reason: str
-) -> str:
-    left_out = " and ".join(ARM_WORDS[arm] for arm in left_out_of)
+def _blocks_in_words(blocks: list[int], validity: str, left_out: str, reason: str) -> str:
     one = len(blocks) == 1
     consequence = f", left out ({left_out})" if left_out else (", counts" if one else ", count")
     which = f"block{'' if one else 's'} {', '.join(map(str, blocks))}"
@@ -86,7 +82,7 @@ def is_flagged(configuration: ConfigurationSummary) -> bool:
     return bool(counts.n_invalid or any(counts.n_left_out.values()))
 
 
-def remarks(configuration: ConfigurationSummary) -> tuple[str, ...]:
+def remarks(configuration: ConfigurationSummary, words: Words) -> tuple[str, ...]:
     """Say all that a reader must know beside a configuration's numbers."""
     lines = []
     if configuration.equal_to:
@@ -96,12 +92,12 @@ def remarks(configuration: ConfigurationSummary) -> tuple[str, ...]:
             f"model loads inside the one-server trials: {configuration.n_reloads}; part of "
             "that condition, such blocks are not pooled with others"
         )
-    return (*lines, *notes_in_words(configuration.notes))
+    return (*lines, *notes_in_words(configuration.notes, words))
 
 
-def blocks_in_words(counts: ValidityCounts) -> str:
+def blocks_in_words(counts: ValidityCounts, words: Words) -> str:
     """Say how many blocks there are and how many count."""
-    left_out = ", ".join(f"{n} for {ARM_WORDS[arm]}" for arm, n in counts.n_left_out.items())
+    left_out = ", ".join(f"{n} for {words.arm(arm)}" for arm, n in counts.n_left_out.items())
     return (
         f"{counts.n_blocks} blocks: {counts.n_valid} valid, {counts.n_warn} with a warning, "
         f"{counts.n_invalid} invalid. Left out: {left_out}. Each is named below with its reason."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from dualollama_pipeline.core.study import SHARED, TOGETHER
 from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.report.advice import advise
-from dualollama_pipeline.report.counted import WRITTEN_FOR, drawings_for, summary_for
+from dualollama_pipeline.report.evidence import Evidence, gather_evidence
 from dualollama_pipeline.report.first import (
     driven_by_length,
     how_much_counts,
@@ -33,10 +33,9 @@ from dualollama_pipeline.report.model import (
     ValidityCounts,
 )
 from dualollama_pipeline.report.nothing import nothing_compared
-from dualollama_pipeline.report.plots.canvas import to_svg
-from dualollama_pipeline.report.plots.course import draw_lanes, lanes_in_words
+from dualollama_pipeline.report.plots.timeline import timeline, timeline_in_words
 from dualollama_pipeline.report.provenance import describe_agents, describe_provenance
-from dualollama_pipeline.report.wording import one_line, shorten
+from dualollama_pipeline.report.wording import PAIR, Words, one_line, shorten
 from dualollama_pipeline.statistics.samples import BLOCK, reloading_configurations
 from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
 
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Summary", "summarize"]
 
-TITLE = "Two agents, two Ollama servers"
+OF_THE_MEDIAN = " The block whose true speedup is the median one."
 NUMBERS = ("value", "ci_low", "ci_high", "mean", "median", "sd", "cv_pct", "min", "max")
 TEXTS = ("origin", "metric", "arm", "agent", "unit", "method", "null_reason")
 
@@ -63,25 +62,27 @@ def summarize(inputs: ReportInputs) -> Summary:
     configurations = _configurations(inputs)
     reloading = reloading_configurations(inputs.blocks)
     nothing = nothing_compared(inputs)
-    words = answer(population, origin, len(reloading), nothing.headline if nothing else "")
-    advice = nothing.reasons if nothing else advise(inputs, population, origin, reloading)
+    words = Words(int(inputs.runs["n_agents"].max()) if len(inputs.runs) else PAIR.n_agents)
+    said = answer(population, origin, len(reloading), nothing.headline if nothing else "", words)
+    advice = nothing.reasons if nothing else advise(inputs, population, origin, reloading, words)
+    title = f"{words.so_many('agent').capitalize()}, {words.so_many('Ollama server')}"
     source = describe_provenance(inputs.calls, inputs.runs)
     seconds = "" if nothing else in_seconds(inputs.blocks, population)
     return Summary(
-        title=f"SIMULATED: {TITLE}" if origin == "simulated" else TITLE,
-        n_agents=int(inputs.runs["n_agents"].max()) if len(inputs.runs) else WRITTEN_FOR,
+        title=f"SIMULATED: {title}" if origin == "simulated" else title,
+        n_agents=words.n_agents,
         origin=origin,
         origins=origins,
-        verdict=words.verdict,
-        headline=words.headline,
+        verdict=said.verdict,
+        headline=said.headline,
         strip=tuple(map(one_line, strip(inputs, source))),
         seconds=seconds,
         since=one_line(since_last_night(inputs)),
         counted=(
             *how_much_counts(inputs),
-            *driven_by_length(words.verdict, seconds, inputs.blocks),
+            *driven_by_length(said.verdict, seconds, inputs.blocks),
         ),
-        explanation=(*words.explanation, *how_often_stopped(inputs.calls, inputs.blocks)),
+        explanation=(*said.explanation, *how_often_stopped(inputs.calls, inputs.blocks)),
         advice=tuple(map(one_line, advice)),
         population=population,
         scenarios=_scenarios(inputs, configurations),
@@ -90,7 +91,7 @@ def summarize(inputs: ReportInputs) -> Summary:
         missing={one_line(name): one_line(why) for name, why in inputs.missing.items()},
         equal_groups=tuple(tuple(map(one_line, group)) for group in inputs.equal_groups),
         provenance=source,
-        glossary=_glossary(),
+        glossary=_glossary(words),
         sections=(),
     )
 
@@ -216,7 +217,7 @@ def _notes(rows: Sequence[Row]) -> tuple[BlockNote, ...]:
     return tuple(notes)
 
 
-def _glossary() -> tuple[GlossaryEntry, ...]:
+def _glossary(words: Words) -> tuple[GlossaryEntry, ...]:
     return tuple(
         GlossaryEntry(
             name=metric.name,
@@ -225,15 +226,19 @@ def _glossary() -> tuple[GlossaryEntry, ...]:
             formula=metric.formula,
             meaning=metric.meaning,
         )
-        for metric in METRICS
+        for metric in map(words.metric, METRICS)
     )
 
 
 class Report(NamedTuple):
-    """What page, Markdown and summary.json are made from; `drawings` holds an `<svg>` by name."""
+    """What page, Markdown and summary.json are made from; `drawings` holds an `<svg>` by name.
+
+    `evidence` is each configuration's: shown beside the page, and too much for summary.json.
+    """
 
     summary: Summary
     drawings: dict[str, str]
+    evidence: tuple[Evidence, ...] = ()
 
 
 FOR_A_PAIR = {"appendix-a"}  # the columns of a document about two agents
@@ -244,7 +249,7 @@ def _is_for(section_id: str, n_agents: int) -> bool:
     """Say whether a section has something to say of so many agents."""
     if n_agents == 1:
         return section_id in FOR_ONE
-    return n_agents == WRITTEN_FOR or section_id not in FOR_A_PAIR
+    return Words(n_agents).is_pair or section_id not in FOR_A_PAIR
 
 
 def compose(inputs: ReportInputs, builders: Sequence[Builder]) -> Report:
@@ -254,9 +259,10 @@ def compose(inputs: ReportInputs, builders: Sequence[Builder]) -> Report:
     chapters = [each for each in made if _is_for(each.section.id, summary.n_agents)]
     drawings = {name: svg for chapter in chapters for name, svg in chapter.drawings.items()}
     sections = tuple(chapter.section for chapter in chapters)
-    pair = inputs.pair
-    picture = None if pair is None else lanes_in_words(pair)
-    if pair is not None and picture is not None:
-        drawings["lanes"] = to_svg(draw_lanes(pair), picture)
+    picture = None
+    if inputs.pair is not None:
+        title = f"One block in time: {inputs.pair.choice.config_id}"
+        picture = timeline_in_words("lanes", title, inputs.pair.lanes, OF_THE_MEDIAN)
+        drawings["lanes"] = timeline(inputs.pair.lanes, picture)
     whole = summary.model_copy(update={"sections": sections, "picture": picture})
-    return Report(summary_for(whole), drawings_for(drawings, summary.n_agents))
+    return Report(whole, drawings, gather_evidence(inputs, summary))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dualollama_pipeline.core.study import APART, SHARED
 from dualollama_pipeline.metrics.catalog import ALL, BY_NAME
@@ -17,26 +18,94 @@ from dualollama_pipeline.report.model import PooledEstimate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dualollama_pipeline.metrics.catalog import Key
+    from dualollama_pipeline.metrics.catalog import Key, Metric
     from dualollama_pipeline.report.model import Estimate
 
 
 NO_EFFECT = 1.0  # of a ratio: a bound must not be rounded onto it
 MOST_DECIMALS = 9
 SMALLEST_P = 0.001
-ARM_WORDS = {APART: "two servers", SHARED: "one server"}  # of a study of two agents
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+OF_MORE = {
+    "weighted_speedup": {
+        "meaning": "{n} is as if alone, 1 like taking turns; answers of unequal length do not "
+        "move it.",
+    },
+    "against_shared": {
+        "label": "{Servers} against one",
+        "formula": "weighted speedup, {servers} / one server",
+        "meaning": "How many times more work per second {servers} do than one, while all agents "
+        "run.",
+    },
+}
 DECIMALS = {"x": 3, "%": 2}
 OTHER_DECIMALS = 1
 SIGNS = {"x": "×", "%": " %"}
 
 
-def label(key: Key) -> str:
-    """Name what an estimate is of: its metric, its agent, and its arm where there are several."""
-    metric = BY_NAME.get(key.metric)
-    if metric is None:
-        return key.metric
-    agent = "" if key.agent == ALL else f", {key.agent}"
-    return metric.label + agent + (f", {ARM_WORDS[key.arm]}" if len(metric.arms) > 1 else "")
+@dataclass(frozen=True)
+class Words:
+    """Words for a number of agents, each with a server of its own where they run apart."""
+
+    n_agents: int
+
+    def so_many(self, noun: str) -> str:
+        """Write the number in letters before a noun: two agents."""
+        return f"{NUMBERS[self.n_agents]} {noun}{'' if self.n_agents == 1 else 's'}"
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether they are two: what is said of both of them is said of all of more."""
+        return self.n_agents == 2  # noqa: PLR2004 the one place that knows
+
+    @property
+    def servers(self) -> str:
+        """Name what they run on apart."""
+        return self.so_many("server")
+
+    @property
+    def both(self) -> str:
+        """Name all of them."""
+        return "both" if self.is_pair else "all"
+
+    @property
+    def second(self) -> str:
+        """Name what it takes to run apart, beside one server."""
+        return "a second server" if self.is_pair else "a server for each"
+
+    def fill(self, text: str) -> str:
+        """Return a text of ours, never a foreign one, with the words that stand in braces."""
+        words = {"agents": self.so_many("agent"), "servers": self.servers, "both": self.both}
+        large = {name.capitalize(): word.capitalize() for name, word in words.items()}
+        return text.format(n=self.n_agents, **words, **large)
+
+    def arm(self, arm: str) -> str:
+        """Name an arm."""
+        words = {APART: self.servers, SHARED: "one server"}
+        return words.get(arm, f"{arm.removeprefix('solo_')} alone")
+
+    def metric(self, metric: Metric) -> Metric:
+        """Return a metric of the catalog, which is written for a pair, with its texts for these."""
+        texts = {} if self.is_pair else OF_MORE.get(metric.name, {})
+        own: dict[str, Any] = {name: self.fill(text) for name, text in texts.items()}
+        return replace(metric, **own)
+
+    def label(self, key: Key) -> str:
+        """Name what an estimate is of: its metric, its agent, its arm where there are several."""
+        metric = BY_NAME.get(key.metric)
+        if metric is None:
+            return key.metric
+        agent = "" if key.agent == ALL else f", {key.agent}"
+        arm = f", {self.arm(key.arm)}" if len(metric.arms) > 1 else ""
+        return self.metric(metric).label + agent + arm
+
+
+PAIR = Words(2)
+
+
+def counted(n: int, noun: str) -> str:
+    """Write how many there are: 1 block, 2 blocks."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 class Shown(NamedTuple):
@@ -111,8 +180,7 @@ def _counts(estimate: Estimate) -> str:
     noun = "trials" if metric is not None and metric.table == "run_table" else "blocks"
     text = f"n {estimate.n} {noun}, {estimate.n_left_out} left out"
     if isinstance(estimate, PooledEstimate):
-        plural = "" if estimate.n_configurations == 1 else "s"
-        text += f", {estimate.n_configurations} configuration{plural}"
+        text += f", {counted(estimate.n_configurations, 'configuration')}"
     return text
 
 

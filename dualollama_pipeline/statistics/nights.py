@@ -29,7 +29,7 @@ class Change(NamedTuple):
 
     ratio: Interval
     n_configurations: int
-    detectable: float
+    detectable: float = NAN
 
     @property
     def is_shown(self) -> bool:

@@ -55,7 +55,6 @@ DERIVED: dict[tuple[str, str], Callable[[Evidence], list[Row]]] = {
     ("scenarios", "scenarios"): tables_of_estimates.scenarios,
     ("scenarios", "scenario_contrasts"): tables_of_comparisons.between_scenarios,
     ("two-or-one", "contrasts"): tables_of_comparisons.two_or_one,
-    ("course", "course"): tables_of_calls.course,
     ("delays", "delays"): tables_of_calls.delays,
     ("factors", "factors"): tables_of_comparisons.factor_rows,
     ("outliers", "outliers"): tables_of_change.outliers,

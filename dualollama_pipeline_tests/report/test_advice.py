@@ -8,6 +8,7 @@ import pytest
 
 from dualollama_pipeline.report.advice import IF_MEASURED, _what_to_run
 from dualollama_pipeline.report.summary import summarize
+from dualollama_pipeline.report.wording import PAIR
 from dualollama_pipeline_tests.report.hand_made import (
     FASTER,
     SLOWER,
@@ -38,7 +39,7 @@ OTHER = "no difference shown"
 )
 def test_every_verdict_has_its_advice(apart, shared, against, start):
     """Trap: a loss on two servers is still recommended, or silence where nothing is known."""
-    assert _what_to_run(apart, shared, against).startswith(start)
+    assert _what_to_run(apart, shared, against, PAIR).startswith(start)
 
 
 def test_simulated_numbers_advise_only_as_if():

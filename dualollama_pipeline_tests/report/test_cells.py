@@ -77,3 +77,13 @@ def test_a_heading_that_ends_in_a_hash_heads_numbers():
     table = cells.table("t", "c", ("Name", "Time#"), [[cells.words("a"), cells.count(3, "runs")]])
     assert [column.is_number for column in table.columns] == [False, True]
     assert [column.label for column in table.columns] == ["Name", "Time"]
+
+
+def test_a_hover_says_all_that_belongs_to_a_number():
+    """Trap: three figures on the page, and nowhere the number or how its interval was made."""
+    cell = cells.figure(
+        0.83124215823, "x", low=0.8299, high=0.8321, n=5, of="blocks", method="t on logs"
+    )
+    assert cells.hover(cell) == ("0.8312421582 x; 95 %: 0.830 to 0.832; n 5 blocks; t on logs")
+    missing = cells.figure(None, "ms", n=3, of="blocks", reason="no block counts")
+    assert cells.hover(missing) == "no block counts; n 3 blocks"

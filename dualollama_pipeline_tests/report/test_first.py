@@ -67,7 +67,9 @@ def test_the_answer_in_seconds():
     assert sooner.endswith(": 20.0 % sooner (95 %: 16.7 to 23.1).")
     unsure = in_seconds(blocks_of(a=[(10.0, 10.1)]), population(1.01, 0.98, 1.04))
     assert unsure.endswith("the difference is not sure (95 %: up to 3.8 %).")
-    assert in_seconds(blocks, population(0.8, None, None)).endswith(": 25.0 % later.")
+    assert in_seconds(blocks, population(0.8, None, None)).endswith(
+        ": 25.0 % later (a point estimate, without an interval)."
+    )
 
 
 def test_seconds_and_verdict_may_differ_and_then_the_page_says_why():
@@ -77,6 +79,17 @@ def test_seconds_and_verdict_may_differ_and_then_the_page_says_why():
     assert "7.0 % of the time not all agents were running" in said
     assert driven_by_length("slower", "Together 10 s: 25.0 % later.", blocks) == ()
     assert driven_by_length("undetermined", "", blocks) == ()
+
+
+def test_a_block_that_is_left_out_of_both_arms_is_one_block(slower):
+    """Trap: `left out (20 times)` of ten blocks; `All 1 blocks count`."""
+    blocks = slower.blocks.assign(counts=False, exclusion_reason="solo_collector: failed")
+    assert how_much_counts(replace(slower, blocks=blocks)) == (
+        "0 of 10 blocks count.",
+        "Left out (10 blocks): solo_collector: failed.",
+    )
+    (one,) = how_much_counts(build({"test001": SLOWER[:1]}))
+    assert one == "The one block counts."
 
 
 def test_what_does_not_count_is_said_with_its_commonest_reason(slower):
@@ -89,7 +102,7 @@ def test_what_does_not_count_is_said_with_its_commonest_reason(slower):
     missing = {f"test{n}": "not measured yet" for n in range(100, 105)}
     assert how_much_counts(replace(slower, blocks=blocks, missing=missing)) == (
         "8 of 10 blocks count.",
-        "Left out (2 times): shared: cold.",
+        "Left out (2 blocks): shared: cold.",
         "Not in this report: test100, test101, test102 and 2 more.",
     )
 

@@ -132,7 +132,7 @@ def test_excluded_block_is_marked_with_its_reason(with_invalid_block):
     assert evidence.count('class="flagged noted">') == 1
     for text in (render_html(report), render_markdown(report.summary)):
         assert re.search(r"\b\d+ of \d+ blocks count\.", text)
-        assert "Left out (2 times): apart: collector" in text
+        assert "Left out (1 block): apart: collector" in text
 
 
 def test_missing_and_equal_are_named(slower):
@@ -226,6 +226,27 @@ def test_links_into_the_evidence_lead_to_something(slower):
     wanted = re.findall(r'href="evidence.html#([^"]+)"', render_html(report))
     assert {"c-test001", "delays"} <= set(wanted)
     assert set(wanted) <= set(re.findall(r'\bid="([^"]+)"', render_evidence(report)))
+
+
+def test_a_row_folds_away_what_its_agents_ask_for(slower):
+    """Trap: the TOML of another row, or one that a model's name ends early."""
+    toml = {"test001": '[agent_a]\nmodel = "</pre><script>"\n', "test013": "[agents]\n"}
+    html = render_html(compose(replace(slower, toml=toml), SECTIONS))
+    found = re.findall(r'<summary aria-label="(\w+) as TOML".*?<pre>(.*?)</pre>', html, re.DOTALL)
+    assert {name: unescape(text) for name, text in found} == toml
+    assert html.count("<script") == 1
+
+
+def test_every_value_of_the_configurations_has_a_hover(slower):
+    """Trap: `0.831×` without its interval, its n and its method."""
+    html = render_html(compose(slower, SECTIONS))
+    cells = re.findall(r'<td class="number"( [^>]*)>', html)
+    assert len(cells) == 2 * 7
+    hovers = [unescape(found[0]) for each in cells if (found := re.findall(r'title="(.+)"', each))]
+    assert len(hovers) == len(cells)
+    # five blocks of 0.80 to 0.84: their geometric mean is 0.8199
+    assert hovers[0].startswith("0.81987")
+    assert "n 5 blocks, 0 left out; geometric mean, t interval on logs" in hovers[0]
 
 
 def test_the_answer_alone_is_harmless_markdown_and_says_what_to_run(with_invalid_block, simulated):

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
+from dualollama_pipeline.metrics.catalog import APART_AGAINST_SHARED, APART_SPEEDUP, BY_NAME, Key
 from dualollama_pipeline.report.model import Estimate
-from dualollama_pipeline.report.wording import in_a_sentence, percent, show
+from dualollama_pipeline.report.page import render_evidence, render_html, render_markdown
+from dualollama_pipeline.report.sections.contents import SECTIONS
+from dualollama_pipeline.report.summary import compose
+from dualollama_pipeline.report.wording import PAIR, Words, in_a_sentence, percent, show
+from dualollama_pipeline_tests.report.hand_made import with_statistics
 
 
 def _estimate(**changes: object) -> Estimate:
@@ -53,3 +61,53 @@ def test_trials_are_not_called_blocks():
 def test_small_share_is_not_written_as_zero():
     """Trap: `takes 0.0 % more time (interval 0.0 % to 0.0 %)`."""
     assert percent(0.00004) == "0.004 %"
+
+
+@pytest.mark.parametrize(
+    ("n", "agents", "servers", "both", "second"),
+    [
+        (1, "one agent", "one server", "all", "a server for each"),
+        (2, "two agents", "two servers", "both", "a second server"),
+        (8, "eight agents", "eight servers", "all", "a server for each"),
+    ],
+)
+def test_words_are_those_of_the_number_of_agents(n, agents, servers, both, second):
+    """Trap: `both of the eight agents`, or `one agents`."""
+    words = Words(n)
+    assert (words.so_many("agent"), words.servers, words.both) == (agents, servers, both)
+    assert words.second == second
+    text = "{Agents} on {servers}: {both}, {n}"
+    assert words.fill(text) == f"{agents.capitalize()} on {servers}: {both}, {n}"
+    assert words.arm("apart") == servers
+    assert words.arm("solo_writer") == "writer alone"
+
+
+def test_metrics_are_named_for_the_number_of_agents():
+    """Trap: three servers under the heading `Two servers against one`."""
+    assert Words(3).label(APART_SPEEDUP) == "Weighted speedup, three servers"
+    assert Words(3).label(APART_AGAINST_SHARED) == "Three servers against one"
+    assert Words(3).label(Key("slowdown", "shared", "writer")) == "Slowdown, writer, one server"
+    assert PAIR.label(APART_AGAINST_SHARED) == "Two servers against one"
+    for metric in BY_NAME.values():  # a rule for two agents stays one
+        assert PAIR.metric(metric) == metric
+    assert Words(3).metric(BY_NAME["weighted_speedup"]).meaning.startswith("3 is as if alone,")
+    assert "trials of two agents" in Words(3).metric(BY_NAME["balance_contention_pct"]).formula
+
+
+PAIRS_WORDS = re.compile(
+    r".{0,60}(\b(two|2) (Ollama )?(agents|servers)\b|\bboth\b|\bsecond server\b).{0,60}",
+    re.IGNORECASE,
+)
+OF_A_PAIR = "trials of two agents with balance speedup"  # a rule of the document, for two
+
+
+@pytest.mark.parametrize("n", [3, 8])
+def test_no_word_of_a_pair_is_left_on_a_page_of_more(n, slower):
+    """Trap: one caption of forty still speaks of two servers."""
+    runs, blocks = (table.assign(n_agents=n) for table in (slower.runs, slower.blocks))
+    inputs = with_statistics(replace(slower, runs=runs, blocks=blocks), with_contrasts=True)
+    report = compose(replace(inputs, toml={}), SECTIONS)
+    for text in (render_html(report), render_evidence(report), render_markdown(report.summary)):
+        seen = re.sub(r"<(style|script)\b.*?</\1>", "", text, flags=re.DOTALL)
+        assert [each[0] for each in PAIRS_WORDS.finditer(seen.replace(OF_A_PAIR, ""))] == []
+        assert f"{'three' if n == 3 else 'eight'} servers" in seen.lower()

@@ -15,6 +15,7 @@ from dualollama_pipeline.report.inputs import TablesByName
 from dualollama_pipeline.report.model import Section, Table
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline.tr114.page import SECTIONS, publish_wing
+from dualollama_pipeline_tests.report.browser import CHROMIUM, Look, seen_by_a_browser
 from dualollama_pipeline_tests.tr114.conftest import DATA
 
 
@@ -117,3 +118,18 @@ def test_the_page_is_written_whole(tables: dict[str, pd.DataFrame], tmp_path: Pa
     """The same tables make the same page, to the byte."""
     first = publish_wing(tables, tmp_path).read_bytes()
     assert publish_wing(tables, tmp_path).read_bytes() == first
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on PATH")
+def test_the_wing_fits_its_window_and_axe_finds_nothing(settings: Settings, tmp_path: Path) -> None:
+    """Trap: a table wider than the page; a colour that some readers cannot tell."""
+    html = (Warehouse(settings.warehouse).report / "tr114.html").read_text(encoding="utf-8")
+    looks = {
+        "wide": Look(html, 1280, has_axe=True), "dark": Look(html, 1920, "dark", has_axe=True),
+        "paper": Look(html, 718, "print"),
+    }  # fmt: skip
+    for name, seen in seen_by_a_browser(looks, tmp_path).items():
+        assert seen["wide"] <= looks[name].width
+        assert (seen["scrolled"], seen["spilled"], seen["said"]) == ([], [], [])
+        assert seen.get("axe", []) == []

@@ -8,6 +8,7 @@ from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, BALANCE
 from dualollama_pipeline.report.model import Plot, find
 from dualollama_pipeline.report.plots.canvas import PAGE, axes_style, canvas, legend, plain
 from dualollama_pipeline.report.prose import scenario_name
+from dualollama_pipeline.report.wording import PAIR, Words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ COLOURS = ("two", "one", "ink")
 
 
 def draw_balance(
-    configurations: Sequence[ConfigurationSummary], palette: Palette = PAGE
+    configurations: Sequence[ConfigurationSummary], words: Words = PAIR, palette: Palette = PAGE
 ) -> Figure | None:
     """Draw balance efficiency (x) and weighted speedup (y); None if no configuration has both."""
     points = _points(configurations)
@@ -45,13 +46,13 @@ def draw_balance(
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0.97), max(high, 1.03))
         axes.set_xlabel("balance efficiency (%), the published figure, 95 % interval")
-        axes.set_ylabel("weighted speedup, two servers (×)")
+        axes.set_ylabel(f"weighted speedup, {words.servers} (×)")
         axes_style(axes, palette)
         legend(axes, palette, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(points))
     return figure
 
 
-def balance_in_words(configurations: Sequence[ConfigurationSummary]) -> Plot:
+def balance_in_words(configurations: Sequence[ConfigurationSummary], words: Words = PAIR) -> Plot:
     """Put the plot into words: the two ranges."""
     both = [pair for pairs in _points(configurations).values() for pair in pairs]
     balance = [each.value for each, _ in both]
@@ -62,8 +63,8 @@ def balance_in_words(configurations: Sequence[ConfigurationSummary]) -> Plot:
         description=(
             f"A point for each of {len(both)} configurations, a mark for each scenario. Balance "
             f"efficiency runs from {min(balance):.2f} % to {max(balance):.2f} %, weighted "
-            f"speedup on two servers from {min(speedup):.3f} to {max(speedup):.3f}. The numbers "
-            "are in the table of configurations."
+            f"speedup on {words.servers} from {min(speedup):.3f} to {max(speedup):.3f}. The "
+            "numbers are in the table of configurations."
         ),
         caption=(
             "Across: what was published as efficiency. Up: whether it is faster. Crosses are 95 % "

@@ -30,7 +30,7 @@ STYLE: Any = {  # matplotlib types it by the names of all its settings
 }
 NO_DATE = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 DOTS_PER_INCH = 110
-MOST_LETTERS = 58  # of the label of a line
+MOST_LETTERS = 44  # of the label of a line
 
 
 class Palette(NamedTuple):
@@ -64,7 +64,7 @@ def cut(label: str) -> str:
 
 def margin(labels: Iterable[str]) -> float:
     """Return how much of the width the labels of lines need, on their left."""
-    return 0.05 + 0.0085 * min(max(map(len, labels), default=0), MOST_LETTERS)
+    return 0.05 + 0.0105 * min(max(map(len, labels), default=0), MOST_LETTERS)
 
 
 def plain(text: str) -> str:

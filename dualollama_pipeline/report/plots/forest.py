@@ -124,7 +124,7 @@ def _label(axes: Any, lines: Sequence[Line], left: float, palette: Palette) -> N
     for y, line in enumerate(lines):
         heading = line.marks is None
         axes.text(
-            -(left - 0.01) / (0.97 - left) if heading else -0.012, y, plain(cut(line.label)),
+            -(left - 0.01) / (0.97 - left) if heading else -0.012, y, cut(plain(line.label)),
             transform=axes.get_yaxis_transform(), va="center", ha="left" if heading else "right",
             weight="bold" if heading else "normal", color=palette.ink, parse_math=False,
         )  # fmt: skip
@@ -137,5 +137,5 @@ def _frame(axes: Any, axis: str, no_effect: float, palette: Palette) -> None:
     low, high = axes.get_xlim()
     room = 0.02 * max(abs(no_effect), high - low)
     axes.set_xlim(min(low, no_effect - room), max(high, no_effect + room))
-    axes.set_xlabel(axis)
+    axes.set_xlabel(axis, loc="right")
     axes_style(axes, palette, sides=("bottom",))

@@ -12,6 +12,7 @@ from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, BALANCE, Key, key
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Section, find
 from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_of
+from dualollama_pipeline.report.wording import Words
 from dualollama_pipeline.tables.rows import grouped, pick, plain_rows
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ TERMS = {
     "batch, night": "One campaign over one or more configurations; nights are batches in order.",
     "block": "One repetition of all arms, minutes apart, so that they can be compared.",
     "cell": "All trials of one configuration in one arm, judged together.",
-    "chimera": "An agent with options of its own; homo: both the same, hetero: different ones.",
+    "chimera": "An agent with options of its own; homo: {both} the same, hetero: different ones.",
     "effective class": "What the servers really ran: configurations of one class are equal.",
     "interval": "Range that holds the true value in 95 % of such campaigns.",
     "n": "How many values count; those left out are named with their reason.",
@@ -150,7 +151,8 @@ def build_formulas(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: 
 
 def build_glossary(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape
     """Appendix D: words."""
-    rows = [[Cell(text=term), Cell(text=meaning)] for term, meaning in TERMS.items()]
+    words = Words(summary.n_agents)
+    rows = [[Cell(text=term), Cell(text=words.fill(meaning))] for term, meaning in TERMS.items()]
     section = Section(
         id="appendix-d",
         title="Appendix D: glossary",

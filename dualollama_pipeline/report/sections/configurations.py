@@ -19,6 +19,7 @@ from dualollama_pipeline.report.plots.canvas import to_svg
 from dualollama_pipeline.report.plots.speedups import draw_speedups, rows_of, speedups_in_words
 from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_of
 from dualollama_pipeline.report.sections.rankings import place
+from dualollama_pipeline.report.wording import Words
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
 SHOWN = (APART_SPEEDUP, BALANCE, SHARED_SPEEDUP, APART_AGAINST_SHARED)
 LABELS = (
-    "Configuration", "Scenario", "Weighted speedup, two servers#", "Place#",
+    "Configuration", "Scenario", "Weighted speedup, {servers}#", "Place#",
     "Balance efficiency (published)#", "Weighted speedup, one server#",
-    "Two servers against one#", "Blocks#",
+    "{Servers} against one#", "Blocks#",
 )  # fmt: skip
 
 
@@ -41,13 +42,13 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
         for row in plain_rows(inputs.config_statistics)
         if key_of(row) == APART_SPEEDUP
     }
-    each = summary.configurations
+    each, words = summary.configurations, Words(summary.n_agents)
     # what the document's own figure is, it says of two agents
-    paragraphs = [prose.WHY_BALANCE_IS_NO_SPEEDUP] if summary.n_agents == 2 else []  # noqa: PLR2004
-    paragraphs.append(prose.HOW_TO_READ)
-    paragraphs.append(prose.blocks_in_words(summary.validity))
+    paragraphs = [prose.WHY_BALANCE_IS_NO_SPEEDUP] if words.is_pair else []
+    paragraphs.append(words.fill(prose.HOW_TO_READ))
+    paragraphs.append(prose.blocks_in_words(summary.validity, words))
     paragraphs += [
-        _best_of(row)
+        _best_of(row, words)
         for row in plain_rows(inputs.population_statistics)
         if key_of(row) == APART_SPEEDUP and row["best_config_id"]
     ]
@@ -56,18 +57,18 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     if summary.missing:
         paragraphs.append(prose.missing_in_words(summary.missing))
     rows = rows_of(each)
-    plots = [speedups_in_words(rows)]
-    drawings = {"speedups": to_svg(draw_speedups(rows), plots[0])}
-    balance = draw_balance(each)
+    plots = [speedups_in_words(rows, words)]
+    drawings = {"speedups": to_svg(draw_speedups(rows, words), plots[0])}
+    balance = draw_balance(each, words)
     if balance is not None:
-        plots.append(balance_in_words(each))
+        plots.append(balance_in_words(each, words))
         drawings["balance"] = to_svg(balance, plots[1])
     table = cells.table(
         "configurations",
-        "Every configuration. Place: rank by weighted speedup on two servers, and the places that "
-        "the data allow (95 %).",
-        LABELS,
-        [_row(one, ranks.get(one.config_id)) for one in each],
+        f"Every configuration. Place: rank by weighted speedup on {words.servers}, and the places "
+        "that the data allow (95 %).",
+        list(map(words.fill, LABELS)),
+        [_row(one, ranks.get(one.config_id), words) for one in each],
         is_sortable=True,
     )
     section = Section(
@@ -81,7 +82,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     return chapter(section, **drawings)
 
 
-def _row(each: ConfigurationSummary, rank: Row | None) -> TableRow:
+def _row(each: ConfigurationSummary, rank: Row | None, words: Words) -> TableRow:
     figures = {key: cells.estimate(find(each.estimates, key)) for key in SHOWN}
     counts = each.validity
     left_out = max(counts.n_left_out.values())
@@ -94,7 +95,7 @@ def _row(each: ConfigurationSummary, rank: Row | None) -> TableRow:
     )
     return TableRow(
         cells=(
-            cells.words(each.config_id),
+            cells.configuration(each.config_id),
             cells.words(prose.scenario_name(each.scenario)),
             figures[APART_SPEEDUP],
             place(rank),
@@ -103,14 +104,17 @@ def _row(each: ConfigurationSummary, rank: Row | None) -> TableRow:
             figures[APART_AGAINST_SHARED],
             blocks,
         ),
-        notes=(f"agents: {'; '.join(prose.agents_in_words(each.agents))}", *prose.remarks(each)),
+        notes=(
+            f"agents: {'; '.join(prose.agents_in_words(each.agents))}",
+            *prose.remarks(each, words),
+        ),
         is_flagged=prose.is_flagged(each),
     )
 
 
-def _best_of(row: Row) -> str:
+def _best_of(row: Row, words: Words) -> str:
     """Say what the best of several is worth (METHOD 3)."""
-    best = f"Best of {row['n_configurations']:.0f} on two servers: {row['best_config_id']}, "
+    best = f"Best of {row['n_configurations']:.0f} on {words.servers}: {row['best_config_id']}, "
     best += (
         f"{row['best_value']:.3f}× (worst: {row['worst_config_id']}, {row['worst_value']:.3f}×)."
     )

@@ -9,6 +9,7 @@ from dualollama_pipeline.metrics.catalog import BY_NAME
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Section
 from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_in
+from dualollama_pipeline.report.wording import Words
 from dualollama_pipeline.tables.rows import plain_rows
 from dualollama_pipeline.tables.validity import is_usable
 
@@ -23,7 +24,7 @@ ID, TITLE = "contention", "Contention"
 METRICS = ("ttft_contention_pct", "balance_contention_pct", "slowdown_contention_pct")
 
 
-def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
+def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     """Show the rates over all configurations, by scenario, and where they are not zero."""
     tables = {
         "all configurations": inputs.population_statistics,
@@ -57,7 +58,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
                 "has an upper end."
             ),
             *(f"{BY_NAME[name].label}: {BY_NAME[name].formula}." for name in rules),
-            _left_out(inputs.runs),
+            _left_out(inputs.runs, Words(summary.n_agents)),
         ),
         tables=(
             cells.table(
@@ -74,7 +75,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     return chapter(section)
 
 
-def _left_out(runs: pd.DataFrame) -> str:
+def _left_out(runs: pd.DataFrame, words: Words) -> str:
     """Say how many trials no rule was asked about, and that some of these are no accident."""
     mine = runs[runs["arm"].eq(APART)]
     out = mine[~is_usable(mine)]
@@ -82,7 +83,8 @@ def _left_out(runs: pd.DataFrame) -> str:
     return (
         f"Of {len(mine)} trials, {len(out)} were not asked: they failed or are INVALID, {apart} "
         "because the agents hardly decoded at the same time. An agent that waits very long on its "
-        "own makes its trial such a one: the rates are of trials in which both worked together."
+        f"own makes its trial such a one: the rates are of trials in which {words.both} worked "
+        "together."
     )
 
 

@@ -1,10 +1,9 @@
-"""One pair in time: both agents' calls and their tokens, beside the same work in the other arms."""
+"""One pair in time: the text of its agents as it arrived."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dualollama_pipeline.report import cells
 from dualollama_pipeline.report.model import Section
 from dualollama_pipeline.report.plots.canvas import to_svg
 from dualollama_pipeline.report.plots.course import course_in_words, draw_course
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.model import Summary
 
 ID, TITLE = "course", "A pair in time"
-LABELS = (
-    "Arm and agent", "Call", "Sent#", "First token#", "End#", "Waiting#", "Decoding#", "Tokens#",
-)  # fmt: skip
 
 
 def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
@@ -29,40 +25,19 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
             "`journals/` of the warehouse; `dualollama measure CONFIG_ID` makes one."
         )
         return absent(ID, TITLE, why)
-    rows = [
-        [
-            cells.words(lane.label),
-            cells.words(f"{call.agent}: {call.stage}"),
-            *(
-                cells.figure(value, "s")
-                for value in (
-                    call.sent_s, call.first_s, call.end_s, call.first_s - call.sent_s,
-                    call.end_s - call.first_s,
-                )
-            ),
-            cells.count(call.n_tokens, "tokens"),
-        ]
-        for lane in pair.lanes
-        for call in lane.calls
-    ]  # fmt: skip
-    plot = course_in_words(pair)
+    plot, chosen = course_in_words(pair), pair.choice
     section = Section(
         id=ID,
         title=TITLE,
-        evidence=evidence_of([pair.origin]),
+        evidence=evidence_of([chosen.origin]),
         paragraphs=(
             (
-                f"Shown is {pair.config_id}, block {pair.block} of batch {pair.batch_id}: its "
-                f"true speedup of {pair.true_speedup:.3f}× is the median of the "
-                f"{pair.n_candidates} blocks that count in all arms and reload no model. It is "
+                f"Shown is {chosen.config_id}, block {chosen.block} of batch {pair.batch_id}: its "
+                f"true speedup of {chosen.true_speedup:.3f}× is the median of the "
+                f"{chosen.n} blocks that count in all arms and reload no model. It is "
                 "one block, an example: it has no interval."
             ),
         ),
         plots=(plot,),
-        tables=(
-            cells.table(
-                "course", "Every call of this block, in seconds of its lane.", LABELS, rows
-            ),
-        ),
     )
     return chapter(section, course=to_svg(draw_course(pair), plot))

@@ -12,7 +12,7 @@ from dualollama_pipeline.report.model import Plot, Section
 from dualollama_pipeline.report.plots.canvas import to_svg
 from dualollama_pipeline.report.plots.cumulative import LINES, Sample, draw_cumulative, is_wide
 from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_of
-from dualollama_pipeline.report.wording import ARM_WORDS
+from dualollama_pipeline.report.wording import Words
 from dualollama_pipeline.statistics.description import LEAST_N, percentiles
 from dualollama_pipeline.tables.validity import is_usable
 
@@ -39,9 +39,9 @@ TAILS = (90, 95, 99)
 LABELS = ("Calls", "Quantity", "Median#", "P90#", "P95#", "P99#", "Longest#")
 
 
-def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
+def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     """Show TTFT and gaps of all calls that are ok and not INVALID."""
-    calls = inputs.calls
+    calls, words = inputs.calls, Words(summary.n_agents)
     sound = calls[is_usable(calls)]
     if sound.empty:
         return absent(ID, TITLE, "No call was answered validly; see “Validity and provenance”.")
@@ -49,7 +49,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     for name, (column, axis) in PLOTTED.items():
         samples = [
             Sample(arm, values[values > 0])
-            for arm, values in _by_arm(sound, column)
+            for arm, values in _by_arm(sound, column, words)
             if (values > 0).any()
         ]
         if samples:
@@ -70,14 +70,16 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
             ),
         ),
         plots=tuple(plots),
-        tables=(_table(sound),),
+        tables=(_table(sound, words),),
     )
     return chapter(section, **drawings)
 
 
-def _by_arm(calls: pd.DataFrame, column: str) -> Iterator[tuple[str, NDArray[np.float64]]]:
+def _by_arm(
+    calls: pd.DataFrame, column: str, words: Words
+) -> Iterator[tuple[str, NDArray[np.float64]]]:
     is_alone = ~calls["arm"].isin(TOGETHER)
-    groups = {ALONE: is_alone, **{ARM_WORDS[arm]: calls["arm"].eq(arm) for arm in TOGETHER}}
+    groups = {ALONE: is_alone, **{words.arm(arm): calls["arm"].eq(arm) for arm in TOGETHER}}
     for arm, is_mine in groups.items():
         if not is_mine.any():  # one agent has no others
             continue
@@ -85,11 +87,11 @@ def _by_arm(calls: pd.DataFrame, column: str) -> Iterator[tuple[str, NDArray[np.
         yield arm, mine.to_numpy(dtype=np.float64)
 
 
-def _table(calls: pd.DataFrame) -> Table:
+def _table(calls: pd.DataFrame, words: Words) -> Table:
     rows = [
         [cells.words(arm), cells.words(quantity), *_quantiles(values)]
         for column, quantity in COLUMNS.items()
-        for arm, values in _by_arm(calls, column)
+        for arm, values in _by_arm(calls, column, words)
     ]
     caption = "Milliseconds; a tail that n does not support is not printed."
     return cells.table("delays", caption, LABELS, rows)

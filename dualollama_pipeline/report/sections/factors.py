@@ -18,7 +18,7 @@ from dualollama_pipeline.report.sections.chapter import (
     verdict_words,
 )
 from dualollama_pipeline.report.sections.comparisons import COMPARISON_LABELS, comparison_cells
-from dualollama_pipeline.report.wording import label
+from dualollama_pipeline.report.wording import PAIR, Words
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ DRAWN = APART_SPEEDUP
 LABELS = ("Factor", "From → to", "Metric", *COMPARISON_LABELS)
 
 
-def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
+def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     """Show the effect of each option on weighted speedup and on balance."""
     effects = inputs.table("factor_effects")
     if effects is None:
@@ -43,9 +43,9 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
             "of the study (`dualollama run`)."
         )
         return absent(ID, TITLE, why)
-    rows = plain_rows(effects)
+    rows, words = plain_rows(effects), Words(summary.n_agents)
     drawn = drawn_rows(rows)
-    plot = factors_in_words(rows)
+    plot = factors_in_words(rows, words)
     section = Section(
         id=ID,
         title=TITLE,
@@ -61,10 +61,10 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
         tables=(
             cells.table(
                 "factors",
-                "Two servers. Effect on the weighted speedup as a ratio, on balance efficiency in "
-                "percentage points.",
+                f"{words.servers.capitalize()}. Effect on the weighted speedup as a ratio, on "
+                "balance efficiency in percentage points.",
                 LABELS,
-                [[*_names(row), *comparison_cells(row)] for row in rows],
+                [[*_names(row, words), *comparison_cells(row)] for row in rows],
                 is_sortable=True,
             ),
         ),
@@ -72,11 +72,11 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     return chapter(section, **({"factors": to_svg(draw_factors(drawn), plot)} if drawn else {}))
 
 
-def _names(row: Row) -> list[Cell]:
+def _names(row: Row, words: Words) -> list[Cell]:
     return [
         Cell(text=row["factor"], detail=prose.scenario_name(row["scenario"])),
         Cell(text=_levels(row), detail=row["pairs"]),
-        Cell(text=label(key_of(row))),
+        Cell(text=words.label(key_of(row))),
     ]
 
 
@@ -89,7 +89,7 @@ def drawn_rows(rows: list[Row]) -> list[Row]:
     return [row for row in rows if key_of(row) == DRAWN and not math.isnan(row["ci_low"])]
 
 
-def factors_in_words(rows: list[Row]) -> Plot:
+def factors_in_words(rows: list[Row], words: Words = PAIR) -> Plot:
     """Put the plot into words: counts by verdict; `rows` are all of factor_effects."""
     drawn = drawn_rows(rows)
     counts = ", ".join(
@@ -99,7 +99,7 @@ def factors_in_words(rows: list[Row]) -> Plot:
     return Plot(
         name="factors",
         title="Effect of each option on the weighted speedup",
-        description=f"{len(drawn)} comparisons with an interval on two servers: {counts}. The "
+        description=f"{len(drawn)} comparisons with an interval on {words.servers}: {counts}. The "
         "numbers are in the table of options.",
         caption=(
             "Ratios with 95 % intervals; right of the dashed line the second value is faster. "

@@ -10,9 +10,9 @@ from dualollama_pipeline.report import cells
 from dualollama_pipeline.report.model import Cell, Plot, Section
 from dualollama_pipeline.report.plots.canvas import to_svg
 from dualollama_pipeline.report.plots.nights import draw_nights
-from dualollama_pipeline.report.plots.speedups import SERIES
+from dualollama_pipeline.report.plots.speedups import series_of
 from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_in, not_made
-from dualollama_pipeline.report.wording import label, probability, shorten
+from dualollama_pipeline.report.wording import Words, probability, shorten
 from dualollama_pipeline.statistics.samples import of_key
 from dualollama_pipeline.tables.rows import plain_rows
 
@@ -33,12 +33,12 @@ LABELS = (
 )  # fmt: skip
 
 
-def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
+def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     """Show the course over all configurations, and every alarm."""
     trend = inputs.table("trend")
     if trend is None:
         return not_made(ID, TITLE, "trend")
-    rows = plain_rows(trend)
+    rows, words = plain_rows(trend), Words(summary.n_agents)
     over_all = [row for row in rows if row["scope"] == "all"]
     alarms = [row for row in rows if row["alarm"] and row["scope"] != "all"]
     alarms.sort(key=lambda row: abs(row["change"]), reverse=True)
@@ -64,8 +64,8 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
     plots: tuple[Plot, ...] = ()
     drawings = {}
     if inputs.nights is not None:
-        plots = (_in_words(inputs.nights),)
-        drawings = {"nights": to_svg(draw_nights(inputs.nights, SERIES), plots[0])}
+        plots = (_in_words(inputs.nights, words),)
+        drawings = {"nights": to_svg(draw_nights(inputs.nights, series_of(words)), plots[0])}
     section = Section(
         id=ID,
         title=TITLE,
@@ -77,7 +77,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
                 "nights",
                 "Change and slope in % of a ratio, else in the unit of the metric.",
                 LABELS,
-                [_row(row) for row in (*over_all, *alarms[:MOST_ALARMS])],
+                [_row(row, words) for row in (*over_all, *alarms[:MOST_ALARMS])],
             ),
         ),
     )
@@ -92,7 +92,7 @@ def _left_out_in_words(left_out: Mapping[str, str]) -> str:
     return shorten(f"{n} of the history cannot be used here; the first: {first} ({why}).")
 
 
-def _row(row: Row) -> list[Cell]:
+def _row(row: Row, words: Words) -> list[Cell]:
     step = "%" if row["unit"] == "x" else row["unit"]
     reason = row["null_reason"] or "not enough nights"
     change = cells.figure(
@@ -108,7 +108,7 @@ def _row(row: Row) -> list[Cell]:
     mild = " (illustration)" if row["evidence"] == "illustration" else ""
     return [
         Cell(text="all configurations" if row["scope"] == "all" else row["config_id"]),
-        Cell(text=label(key_of(row))),
+        Cell(text=words.label(key_of(row))),
         cells.figure(row["last_value"], row["unit"], reason=reason),
         change,
         Cell(text=f"ALARM{mild}" if row["alarm"] else "quiet",
@@ -126,9 +126,9 @@ def _change_point(row: Row, reason: str) -> Cell:
     return Cell(text=row["change_batch"], detail=f"p {probability(p_change)}, corrected")
 
 
-def _in_words(nights: pd.DataFrame) -> Plot:
+def _in_words(nights: pd.DataFrame, words: Words) -> Plot:
     sentences = []
-    for series in SERIES:
+    for series in series_of(words):
         mine = of_key(nights, series.key)
         mine = mine[mine["value"].notna()]
         if len(mine):
@@ -141,7 +141,7 @@ def _in_words(nights: pd.DataFrame) -> Plot:
         title="Weighted speedup over all configurations, night after night",
         description=" ".join(sentences) or "No night has an estimate.",
         caption=(
-            "Filled circles: two servers. Open diamonds: one server. Each night by itself with its "
-            "95 % interval, pooled as in the headline; dashed line: 1 = no gain."
+            f"Filled circles: {words.servers}. Open diamonds: one server. Each night by itself "
+            "with its 95 % interval, pooled as in the headline; dashed line: 1 = no gain."
         ),
     )

@@ -9,7 +9,7 @@ from dualollama_pipeline.metrics.catalog import key_of
 from dualollama_pipeline.report import cells
 from dualollama_pipeline.report.model import Cell, Section
 from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_in
-from dualollama_pipeline.report.wording import label
+from dualollama_pipeline.report.wording import Words
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LABELS = (
 )  # fmt: skip
 
 
-def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
+def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     """List the values that move their estimate the most."""
     outliers = inputs.table("outliers")
     if outliers is None:
@@ -58,7 +58,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
                 "Rules: ten robust standard deviations from the median (14.826 MAD), 3 IQR beyond "
                 "the quartiles (from n = 10), and the report's own, balance below 95 %.",
                 LABELS,
-                map(_row, shown),
+                [_row(row, Words(summary.n_agents)) for row in shown],
                 is_sortable=True,
             ),
         ),
@@ -70,7 +70,7 @@ def _weight(row: Row) -> float:
     return 0.0 if math.isnan(row["change_pct"]) else abs(row["change_pct"])
 
 
-def _row(row: Row) -> list[Cell]:
+def _row(row: Row, words: Words) -> list[Cell]:
     rules = {
         f"{row['mad_score']:.0f} MAD from the median": row["is_mad_outlier"],
         "beyond 3 IQR": row["is_tukey_outlier"],
@@ -88,7 +88,7 @@ def _row(row: Row) -> list[Cell]:
     counts = "" if row["counts"] else ", not counted"
     return [
         Cell(text=row["config_id"], detail=f"block {row['block']:.0f}{counts}"),
-        Cell(text=label(key_of(row))),
+        Cell(text=words.label(key_of(row))),
         cells.figure(row["value"], row["unit"]),
         cells.figure(row["median"], row["unit"], n=row["n"], of="values", reason="no value counts"),
         Cell(text=row["cause"], detail=cells.words(row["cause_detail"]).text),

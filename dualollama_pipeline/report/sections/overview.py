@@ -9,7 +9,7 @@ from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, SHARED_SPEEDUP
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Column, Section, Table, TableRow, find
 from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_of
-from dualollama_pipeline.report.wording import ARM_WORDS
+from dualollama_pipeline.report.wording import Words
 
 if TYPE_CHECKING:
     from dualollama_pipeline.report.inputs import ReportInputs
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ID, TITLE = "overview", "The configurations"
 BARS = (APART_SPEEDUP, SHARED_SPEEDUP)
 UNITS = {"wall_s": "s", "in_turn_s": "s", "tok_per_s": "tok/s", "ttft_ms": "ms"}
+MEAN = "mean of the blocks that count"
 NUMBERS = ("Together", "In turn", "Tokens/s", "TTFT", "Blocks")
 
 
@@ -26,9 +27,9 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     each = summary.configurations
     if not each:
         return absent(ID, TITLE, "No configuration has been measured yet.")
-    means = _means(inputs)
+    means, words = _means(inputs), Words(summary.n_agents)
     bars = tuple(
-        Column(label=f"Weighted speedup, {ARM_WORDS[key.arm]}", is_number=True, axis=_axis(each))
+        Column(label=f"Weighted speedup, {words.arm(key.arm)}", is_number=True, axis=_axis(each))
         for key in BARS
     )
     columns = (
@@ -40,9 +41,9 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     table = Table(
         name="overview",
         caption="Bars: 95 % intervals of the weighted speedup; the line is 1, like taking turns. "
-        f"The other columns are means over the blocks that count, on {ARM_WORDS[APART]}.",
+        f"The other columns are means over the blocks that count, on {words.servers}.",
         columns=columns,
-        rows=tuple(_row(one, means) for one in each),
+        rows=tuple(_row(one, means, inputs.toml.get(one.config_id, "")) for one in each),
         is_sortable=True,
         is_brief=True,
     )
@@ -89,7 +90,9 @@ def _means(inputs: ReportInputs) -> dict[str, dict[str, tuple[float, int]]]:
     }
 
 
-def _row(each: ConfigurationSummary, means: dict[str, dict[str, tuple[float, int]]]) -> TableRow:
+def _row(
+    each: ConfigurationSummary, means: dict[str, dict[str, tuple[float, int]]], toml: str
+) -> TableRow:
     counts = each.validity
     left_out = max(counts.n_left_out.values(), default=0)
     counting = counts.n_blocks - left_out
@@ -97,10 +100,12 @@ def _row(each: ConfigurationSummary, means: dict[str, dict[str, tuple[float, int
     means_of = []
     for name, unit in UNITS.items():
         value, n = known.get(name, (None, 0))
-        means_of.append(cells.figure(value, unit, n=n, of="blocks", reason="no block counts"))
+        means_of.append(
+            cells.figure(value, unit, n=n, of="blocks", reason="no block counts", method=MEAN)
+        )
     return TableRow(
         cells=(
-            cells.words(each.config_id),
+            cells.configuration(each.config_id),
             cells.words("; ".join(prose.agents_in_words(each.agents))),
             *(cells.estimate(find(each.estimates, key)) for key in BARS),
             *means_of,
@@ -109,7 +114,9 @@ def _row(each: ConfigurationSummary, means: dict[str, dict[str, tuple[float, int
                 value=counting,
                 unit="blocks",
                 n=counts.n_blocks,
+                method="blocks that count in every arm, of all",
             ),
         ),
         is_flagged=prose.is_flagged(each),
+        toml=toml,
     )

@@ -11,7 +11,7 @@ from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, BALANCE, BY_NAME,
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Section, find
 from dualollama_pipeline.report.sections.chapter import Chapter, absent, chapter, evidence_of
-from dualollama_pipeline.report.wording import label
+from dualollama_pipeline.report.wording import Words
 from dualollama_pipeline.statistics.selection import top_and_bottom, top_runs
 from dualollama_pipeline.tables.rows import plain_rows
 
@@ -43,7 +43,8 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
         for key in RANKED
         if (found := find(each.estimates, key))
     }
-    tables = [_ranking(inputs.config_statistics, key, estimates) for key in RANKED]
+    words = Words(summary.n_agents)
+    tables = [_ranking(inputs.config_statistics, key, estimates, words) for key in RANKED]
     if not any(table.rows for table in tables):
         return absent("rankings", TITLE, "No configuration has an estimate to be ranked by.")
     section = Section(
@@ -51,7 +52,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
         title=TITLE,
         evidence=evidence_of(summary.origins),
         paragraphs=(TEXT, TRIALS_TEXT),
-        tables=(*tables, *_best_trials(inputs, estimates)),
+        tables=(*tables, *_best_trials(inputs, estimates, words)),
     )
     return chapter(section)
 
@@ -78,7 +79,7 @@ def place(row: Row | None) -> Cell:
 
 
 def _ranking(
-    statistics: pd.DataFrame, key: Key, estimates: dict[tuple[str, Key], Estimate]
+    statistics: pd.DataFrame, key: Key, estimates: dict[tuple[str, Key], Estimate], words: Words
 ) -> Table:
     ends = pd.concat(top_and_bottom(statistics, key))
     rows = [
@@ -90,11 +91,13 @@ def _ranking(
         ]
         for row in plain_rows(ends[~ends.index.duplicated()])  # few are in both ends
     ]
-    caption = f"The first five and the last three by: {label(key)}."
+    caption = f"The first five and the last three by: {words.label(key)}."
     return cells.table(f"ranking_{key.metric}", caption, LABELS, rows)
 
 
-def _best_trials(inputs: ReportInputs, estimates: dict[tuple[str, Key], Estimate]) -> list[Table]:
+def _best_trials(
+    inputs: ReportInputs, estimates: dict[tuple[str, Key], Estimate], words: Words
+) -> list[Table]:
     samples = inputs.table("samples")
     if samples is None:
         return []
@@ -102,7 +105,7 @@ def _best_trials(inputs: ReportInputs, estimates: dict[tuple[str, Key], Estimate
         [
             cells.words(row["config_id"]),
             cells.words(f"{row['batch_id']}, {row['block']:.0f}"),
-            cells.words(label(key)),
+            cells.words(words.label(key)),
             cells.figure(row["value"], BY_NAME[key.metric].unit, n=1, of=_noun(key)),
             cells.estimate(estimates.get((str(row["config_id"]), key))),
         ]

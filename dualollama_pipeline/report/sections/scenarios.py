@@ -15,7 +15,7 @@ from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Section, find
 from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_of
 from dualollama_pipeline.report.sections.comparisons import COMPARISON_LABELS, comparison_cells
-from dualollama_pipeline.report.wording import label
+from dualollama_pipeline.report.wording import Words
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 SHOWN = (APART_SPEEDUP, SHARED_SPEEDUP, APART_AGAINST_SHARED, BALANCE)
 LABELS = (
-    "Scenario", "Weighted speedup, two servers#", "Weighted speedup, one server#",
-    "Two servers against one#", "Balance efficiency#", "Spread inside a configuration#",
+    "Scenario", "Weighted speedup, {servers}#", "Weighted speedup, one server#",
+    "{Servers} against one#", "Balance efficiency#", "Spread inside a configuration#",
 )  # fmt: skip
 PAIRS = "scenario against scenario"
 
@@ -37,10 +37,10 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
         for row in plain_rows(inputs.scenario_statistics)
         if key_of(row) == APART_SPEEDUP
     }
-    rows = []
+    words, rows = Words(summary.n_agents), []
     for each in summary.scenarios:
         name = prose.scenario_name(each.scenario)
-        first = Cell(text=name, detail=prose.SCENARIOS.get(each.scenario, ""))
+        first = Cell(text=name, detail=words.fill(prose.SCENARIOS.get(each.scenario, "")))
         spread = spreads.get(each.scenario)
         within = Cell(reason="not measured")
         if spread is not None:
@@ -49,18 +49,20 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
                 reason="fewer than two values each", remark="mean CV of the weighted speedup",
             )  # fmt: skip
         rows.append([first, *(cells.estimate(find(each.estimates, key)) for key in SHOWN), within])
-    table = cells.table("scenarios", "Pooled over the blocks of each scenario.", LABELS, rows)
+    table = cells.table(
+        "scenarios", "Pooled over the blocks of each scenario.", list(map(words.fill, LABELS)), rows
+    )
     section = Section(
         id="scenarios",
         title="The scenarios",
         evidence=evidence_of(summary.origins),
-        paragraphs=(prose.HOW_TO_READ,),
-        tables=(table, *_against_each_other(inputs)),
+        paragraphs=(words.fill(prose.HOW_TO_READ),),
+        tables=(table, *_against_each_other(inputs, words)),
     )
     return chapter(section)
 
 
-def _against_each_other(inputs: ReportInputs) -> list[Table]:
+def _against_each_other(inputs: ReportInputs, words: Words) -> list[Table]:
     contrasts = inputs.table("contrasts")
     if contrasts is None:
         return []
@@ -69,7 +71,7 @@ def _against_each_other(inputs: ReportInputs) -> list[Table]:
             Cell(
                 text=f"{prose.scenario_name(row['subject'])} against "
                 f"{prose.scenario_name(row['reference'])}",
-                detail=label(key_of(row)),
+                detail=words.label(key_of(row)),
             ),
             *comparison_cells(row),
         ]

@@ -16,7 +16,7 @@ from dualollama_pipeline.report.sections.chapter import (
     verdict_words,
 )
 from dualollama_pipeline.report.sections.comparisons import COMPARISON_LABELS, comparison_cells
-from dualollama_pipeline.report.wording import ARM_WORDS, shorten
+from dualollama_pipeline.report.wording import PAIR, Words, shorten
 from dualollama_pipeline.statistics.contrasts import AGAINST_ONE
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
@@ -28,26 +28,25 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.plots.canvas import Palette
     from dualollama_pipeline.tables.rows import Row
 
-ID, TITLE = "two-or-one", "Two servers, one server, or one after the other"
-CONTRASTS = {
-    name: f"{ARM_WORDS[key.arm]}, against {reference}"
-    for key, (name, reference) in AGAINST_ONE.items()
-}
+ID, TITLE = "two-or-one", "{Servers}, one server, or one after the other"
+CONTRASTS = {name: (key.arm, reference) for key, (name, reference) in AGAINST_ONE.items()}
 SCOPES = ("all", "scenario")
 
 
-def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 one shape for all
+def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     """Show the contrasts over all configurations and by scenario, those that reload apart."""
+    words = Words(summary.n_agents)
+    title = words.fill(TITLE)
     contrasts = inputs.table("contrasts")
     if contrasts is None:
-        return not_made(ID, TITLE, "contrasts")
+        return not_made(ID, title, "contrasts")
     every = plain_rows(contrasts)
     rows = shown_rows(every)
-    plot = contrasts_in_words(rows)
-    figure = draw_contrasts(rows)
+    plot = contrasts_in_words(rows, words)
+    figure = draw_contrasts(rows, words)
     section = Section(
         id=ID,
-        title=TITLE,
+        title=title,
         evidence=evidence_in(rows),
         paragraphs=(
             (
@@ -69,7 +68,7 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:  # noqa: ARG001 on
                 "Effect: above 1, the first named is faster. Verdicts follow the corrected test; "
                 "“equivalent” means that the whole effect lies within what counts as equal.",
                 ("Comparison", *COMPARISON_LABELS),
-                [[_first(row), *comparison_cells(row)] for row in rows],
+                [[_first(row, words), *comparison_cells(row)] for row in rows],
             ),
         ),
     )
@@ -81,34 +80,40 @@ def shown_rows(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["contrast"] in CONTRASTS and row["scope"] in SCOPES]
 
 
-def draw_contrasts(rows: list[Row], palette: Palette = PAGE) -> Figure:
+def draw_contrasts(rows: list[Row], words: Words = PAIR, palette: Palette = PAGE) -> Figure:
     """Draw the shown contrasts, by what is compared."""
     groups = {
-        CONTRASTS[contrast]: [(_scope(row), row) for row in group]
+        _contrast(contrast, words): [(_scope(row), row) for row in group]
         for (contrast,), group in grouped(rows, "contrast").items()
     }
     return draw_ratios(groups, "ratio (×), 95 % interval; 1 = no difference", palette)
 
 
-def contrasts_in_words(rows: list[Row]) -> Plot:
+def contrasts_in_words(rows: list[Row], words: Words = PAIR) -> Plot:
     """Put the plot into words: every verdict with its value."""
     return Plot(
         name="contrasts",
-        title="Together against one after the other, and two servers against one",
+        title=f"Together against one after the other, and {words.servers} against one",
         description=" ".join(
-            f"{_name(row)}: {verdict_words(row)}, {comparison_cells(row)[0].text or 'no value'}."
+            f"{_name(row, words)}: {verdict_words(row)}, "
+            f"{comparison_cells(row)[0].text or 'no value'}."
             for row in rows
         ),
         caption="Ratios with 95 % intervals; right of the dashed line the first named is faster.",
     )
 
 
-def _first(row: Row) -> Cell:
-    return Cell(text=CONTRASTS[row["contrast"]], detail=_scope(row))
+def _contrast(name: str, words: Words) -> str:
+    arm, reference = CONTRASTS[name]
+    return f"{words.arm(arm)}, against {reference}"
 
 
-def _name(row: Row) -> str:
-    return f"{CONTRASTS[row['contrast']]} ({_scope(row)})"
+def _first(row: Row, words: Words) -> Cell:
+    return Cell(text=_contrast(row["contrast"], words), detail=_scope(row))
+
+
+def _name(row: Row, words: Words) -> str:
+    return f"{_contrast(row['contrast'], words)} ({_scope(row)})"
 
 
 def _scope(row: Row) -> str:

@@ -9,6 +9,7 @@ from dualollama_pipeline.core.study import APART
 from dualollama_pipeline.report import cells, prose
 from dualollama_pipeline.report.model import Cell, Section
 from dualollama_pipeline.report.sections.chapter import Chapter, chapter, evidence_of
+from dualollama_pipeline.report.wording import Words
 from dualollama_pipeline.tables.guards import GUARDS
 from dualollama_pipeline.tables.rows import grouped, plain_rows
 
@@ -27,9 +28,10 @@ CELL_LABELS = (
 
 def build(inputs: ReportInputs, summary: Summary) -> Chapter:
     """Show the cells by arm, the reasons with their way out, servers, and failures."""
-    table = inputs.table("cell_table")
+    table, words = inputs.table("cell_table"), Words(summary.n_agents)
     tables = [_servers(summary)]
-    paragraphs = [prose.blocks_in_words(summary.validity)]
+    counts = summary.validity
+    paragraphs = [prose.blocks_in_words(counts, words)] if counts.n_blocks else []
     told = prose.provenance_in_words(summary)
     if table is None:
         paragraphs.append(
@@ -37,8 +39,8 @@ def build(inputs: ReportInputs, summary: Summary) -> Chapter:
         )
     else:
         rows = plain_rows(table)
-        tables = [_by_arm(rows), _reasons(rows), *tables]
-        told |= _conditions(rows)
+        tables = [_by_arm(rows), *filter(lambda table: table.rows, [_reasons(rows)]), *tables]
+        told |= _conditions(rows, words)
     facts = [[Cell(text=what), cells.words(telling)] for what, telling in told.items()]
     tables.append(
         cells.table("provenance", "Where the numbers come from.", ("What", "Told"), facts)
@@ -112,30 +114,30 @@ def _reasons(rows: list[Row]) -> Table:
     return cells.table("reasons", caption, REASON_LABELS, made, is_sortable=True)
 
 
-def _conditions(rows: list[Row]) -> dict[str, str]:
+def _conditions(rows: list[Row], words: Words) -> dict[str, str]:
     """Say what the servers and the machine were like, where it is known."""
     places = sorted(
         {part for row in rows for part in (row["placements"] or "").split("; ") if part}
     )
     told = {
         "Placement of the model": "; ".join(places) or "not known",
-        "GPUs": _gpus(rows),
+        "GPUs": _gpus(rows, words),
         "The model between configurations": "; ".join(sorted({row["isolation"] for row in rows})),
     }
     is_virtual = {row["origin"] for row in rows} == {Origin.SIMULATED}
     nothing = "none: the clock is virtual" if is_virtual else "not known"
-    for name, words in (
+    for name, told_as in (
         ("max_round_trip_ms", "Round trip from this client to the servers, worst"),
         ("max_loop_lag_p99_ms", "P99 lateness of the event loop, worst trial"),
         ("max_clock_drift_ms", "Wall clock against monotonic clock, worst trial"),
     ):
         known = [row[name] for row in rows if row[name] == row[name]]
-        told[words] = f"{max(known):.2f} ms (n {len(known)} cells)" if known else nothing
+        told[told_as] = f"{max(known):.2f} ms (n {len(known)} cells)" if known else nothing
     return told
 
 
-def _gpus(rows: list[Row]) -> str:
-    """Say whether the two servers have a GPU each: they then share no compute."""
+def _gpus(rows: list[Row], words: Words) -> str:
+    """Say whether the servers have a GPU each: they then share no compute."""
     both = {row["gpu_uuids"] for row in rows if row["arm"] == APART and row["gpu_uuids"]}
     said = set()
     for text in both:
@@ -144,7 +146,7 @@ def _gpus(rows: list[Row]) -> str:
             said.add("not known")
         else:
             shares = any(first & other for other in others)
-            said.add("shared by both servers" if shares else "each server its own")
+            said.add(f"shared by {words.both} servers" if shares else "each server its own")
     return "; ".join(sorted(said)) or "not known"
 
 

@@ -29,9 +29,6 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     ),
     "scenario_contrasts": ("Comparison", *COMPARED),
     "contrasts": ("Comparison", *COMPARED),
-    "course": (
-        "Arm and agent", "Call", "Sent", "First token", "End", "Waiting", "Decoding", "Tokens",
-    ),
     "delays": ("Calls", "Quantity", "Median", "P90", "P95", "P99", "Longest"),
     "factors": ("Factor", "From → to", "Metric", *COMPARED),
     "outliers": (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from dualollama_pipeline.report.plots.nights import draw_nights
-from dualollama_pipeline.report.plots.speedups import SERIES
+from dualollama_pipeline.report.plots.speedups import series_of
+from dualollama_pipeline.report.wording import PAIR
 
 
 def test_nights_keep_their_order_and_gaps():
@@ -21,7 +22,7 @@ def test_nights_keep_their_order_and_gaps():
             "ci_high": [0.9, float("nan"), 1.2],
         }
     )
-    (axes,) = draw_nights(nights, SERIES).axes
+    (axes,) = draw_nights(nights, series_of(PAIR)).axes
     dual = axes.containers[0].lines[0]
     assert list(dual.get_ydata()) == [0.8, 1.1]
-    assert [round(x - SERIES[0].offset) for x in dual.get_xdata()] == [1, 3]
+    assert [round(x - series_of(PAIR)[0].offset) for x in dual.get_xdata()] == [1, 3]

@@ -7,12 +7,13 @@ import re
 
 from dualollama_pipeline.report.plots.canvas import to_markdown, to_svg
 from dualollama_pipeline.report.plots.speedups import (
-    SERIES,
     draw_speedups,
     rows_of,
+    series_of,
     speedups_in_words,
 )
 from dualollama_pipeline.report.summary import summarize
+from dualollama_pipeline.report.wording import PAIR
 from dualollama_pipeline_tests.report.hand_made import SLOWER, STRADDLING, build
 
 
@@ -32,8 +33,8 @@ def test_plot_has_a_text_alternative(summary):
 
 def test_series_differ_by_shape_and_filling():
     """Trap: printed in grey, the two series are one."""
-    assert len({series.marker for series in SERIES}) == len(SERIES)
-    assert len({series.is_filled for series in SERIES}) == len(SERIES)
+    assert len({series.marker for series in series_of(PAIR)}) == 2
+    assert len({series.is_filled for series in series_of(PAIR)}) == 2
 
 
 def test_colours_are_left_to_the_page(summary):

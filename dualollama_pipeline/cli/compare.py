@@ -19,7 +19,7 @@ from dualollama_pipeline.metrics.catalog import (
     SHARED_SECONDS,
     SHARED_SPEEDUP,
 )
-from dualollama_pipeline.report.wording import Words
+from dualollama_pipeline.report.wording import Words, counted
 from dualollama_pipeline.statistics.nights import Change, compare
 from dualollama_pipeline.statistics.samples import collect_samples, of_key
 from dualollama_pipeline.tables.conform import conform, empty
@@ -95,7 +95,8 @@ class Comparison:
             yield "SIMULATED: the numbers come from a simulator, not from servers"
         words = Words(self.n_agents)
         for key, change in self.changes.items():
-            yield f"{words.label(key)}: {_percents(change)}, {change.n_configurations} configurations"
+            n = change.n_configurations
+            yield f"{words.label(key)}: {_percents(change)}, {counted(n, 'configuration')}"
         change, margin = self.changes[self.rule.key], 100 * (1 - 1 / self.rule.margin)
         found = ""
         if not math.isnan(change.detectable):

@@ -61,7 +61,11 @@ def serve_ui(warehouse: Path, port: int, report_port: int, say: Callable[[str], 
         dg, workspace = Path(sys.executable).with_name("dg"), PROJECT_ROOT / "workspace.yaml"
         process = subprocess.Popen(  # noqa: S603 our own environment
             [dg, "dev", "--workspace", workspace, "--host", HOST, "--port", str(port)],
-            env={**os.environ, "DUALOLLAMA_REPORT_URL": url},
+            env={
+                **os.environ,
+                "DUALOLLAMA_REPORT_URL": url,
+                "DUALOLLAMA_UI_URL": f"http://{HOST}:{port}",
+            },
         )
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:

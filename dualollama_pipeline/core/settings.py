@@ -81,7 +81,8 @@ class Settings(Strict):
     and `env` are for servers that are started here: which GPUs one sees, and further variables of
     its environment. Tokens are read where a request is made (credentials.py). `study` is a folder
     with a study.yaml. `nightly` is when nights begin (HH:MM, UTC), `notify` the file or URL that
-    hears of failed runs, `report_url` where the folder of the report is served.
+    hears of failed runs, `report_url` where the folder of the report is served, `ui_url`
+    where Dagster's UI is.
     """
 
     servers: Literal["simulated", "external", "managed"] = "simulated"
@@ -106,6 +107,7 @@ class Settings(Strict):
     nightly: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] | None = None
     notify: str | None = None
     report_url: Annotated[str, AfterValidator(_plain_http_url)] | None = None
+    ui_url: Annotated[str, AfterValidator(_plain_http_url)] | None = None
 
     @model_validator(mode="before")
     @classmethod

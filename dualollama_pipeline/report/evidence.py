@@ -21,7 +21,7 @@ from dualollama_pipeline.report.wording import Words, shorten
 from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from dualollama_pipeline.core.records import CallRecord, TrialRecord
@@ -66,12 +66,19 @@ def _stamps_alone(call: CallRecord) -> CallRecord:
     return call.model_copy(update={"chunk_ns": ends, "text": "", "thinking": ""})
 
 
+PARTITION = "assets/benchmark_trials?view=partitions&partition={}"
+
+
 class Evidence(NamedTuple):
-    """One configuration's: a title, where it lies, a block in time as `<svg>`, and its tables."""
+    """One configuration's: a title, where it lies, a block in time as `<svg>`, and its tables.
+
+    `ui` is where Dagster shows it; empty where no UI is known.
+    """
 
     config_id: str
     title: str
     where: str
+    ui: str
     drawing: str
     caption: str
     tables: tuple[Table, ...]
@@ -100,15 +107,13 @@ def gather_evidence(inputs: ReportInputs, summary: Summary) -> tuple[Evidence, .
         mine = inputs.calls[inputs.calls["config_id"].eq(config_id)]
         agents[config_id] = describe_agents(plain_rows(mine))
     return tuple(
-        _evidence(config_id, "; ".join(prose.agents_in_words(asked)), known, inputs.recorded)
+        _evidence(config_id, "; ".join(prose.agents_in_words(asked)), known, inputs)
         for config_id, asked in agents.items()
     )
 
 
-def _evidence(
-    config_id: str, title: str, known: _Known, journals: Mapping[str, Recorded]
-) -> Evidence:
-    found = journals.get(config_id)
+def _evidence(config_id: str, title: str, known: _Known, inputs: ReportInputs) -> Evidence:
+    found = inputs.recorded.get(config_id)
     where = "gone or damaged, so no call can be shown"
     tables, drawing, caption = [], "", ""
     blocks = known.blocks.get((config_id,), [])
@@ -127,6 +132,7 @@ def _evidence(
         config_id=config_id,
         title=title,
         where=f"Journal: {where}. Dagster: asset `benchmark_trials`, partition `{config_id}`.",
+        ui=inputs.ui_url and f"{inputs.ui_url}/{PARTITION.format(config_id)}",
         drawing=drawing,
         caption=caption,
         tables=tuple(tables),

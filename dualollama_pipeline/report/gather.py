@@ -75,6 +75,7 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
         nights=None if samples is None else estimate_nights(samples, order),
         since=None if samples is None else _since(samples, order),
         nights_left_out=nights_left_out,
+        ui_url=settings.ui_url or "",
         bench=_bench(settings.data.parent / "docs" / "benchmarks.json"),
     )
 

@@ -38,7 +38,7 @@ class ReportInputs(TablesByName):
     `pair` is the block whose course is drawn, `recorded` what the journals of the configurations
     hold (not those that are gone or damaged), `toml` what the agents of each ask for, as TOML,
     `since` is the night before the last with what has changed since,
-    `nights` the population's estimates night by night (columns of population_statistics and
+    `ui_url` where Dagster shows its runs, `nights` the population's estimates night by night (columns of population_statistics and
     batch_id), `nights_left_out` {file of the history: why it is in no course}, `bench` what
     `make bench` found out about the ruler (docs/benchmarks.json).
     """
@@ -58,4 +58,5 @@ class ReportInputs(TablesByName):
     nights: pd.DataFrame | None = None
     since: tuple[str, Change] | None = None
     nights_left_out: Mapping[str, str] = field(default_factory=dict)
+    ui_url: str = ""
     bench: Mapping[str, Any] | None = None

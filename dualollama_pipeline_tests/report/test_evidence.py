@@ -91,3 +91,11 @@ def test_one_agent_has_evidence_and_no_blocks():
     html = render_evidence(report)
     assert '<div id="c-test001">' in html
     assert "0 blocks" not in html
+
+
+def test_a_known_ui_is_one_click_away(inputs, evidence):
+    """The run behind a number; without a UI that is known there is no link that leads nowhere."""
+    assert evidence.ui == ""
+    (found,) = gather_evidence(replace(inputs, ui_url="http://127.0.0.1:3000"), summarize(inputs))
+    assert found.ui.startswith("http://127.0.0.1:3000/assets/benchmark_trials?")
+    assert found.ui.endswith(f"partition={found.config_id}")

@@ -65,6 +65,9 @@ def make_tables(n_trials: int, seed: int = 114) -> dict[str, pd.DataFrame]:
         agent=pd.array(
             np.tile([agent.name for agent in PAIR], len(blocks)), dtype="string[pyarrow]"
         ),
+        server=pd.array(
+            np.tile([agent.server for agent in PAIR], len(blocks)), dtype="string[pyarrow]"
+        ),
         **{name: np.exp(0.05 * chance.standard_normal(len(pairs))) for name in OF_AGENTS},
     )
     runs = where.loc[where.index.repeat(len(ARMS))].reset_index(drop=True)
@@ -73,6 +76,7 @@ def make_tables(n_trials: int, seed: int = 114) -> dict[str, pd.DataFrame]:
         arm=pd.array(np.tile(ARMS, n), dtype="string[pyarrow]"),
         status=pd.array(["ok"] * len(runs), dtype="string[pyarrow]"),
         validity=pd.array(["VALID"] * len(runs), dtype="string[pyarrow]"),
+        n_agents=np.tile([1, 1, 2, 2], n),
         balance_efficiency_pct=balance,
         balance_speedup=balance / 50,
         tok_per_s_delta=chance.normal(0, 1, len(runs)),

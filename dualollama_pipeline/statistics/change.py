@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import stats
 
-from dualollama_pipeline.statistics.intervals import LEVEL, Interval
+from dualollama_pipeline.statistics.intervals import LEVEL, Interval, t_quantile
 from dualollama_pipeline.statistics.means import MIN_NIGHTS, NAN, ROUNDING
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def last_against_earlier(values: Floats, level: float = LEVEL) -> Interval:
     change, sd = float(values[-1] - earlier.mean()), float(earlier.std(ddof=1))
     if sd <= ROUNDING * max(float(np.abs(values).max()), 1.0):
         return Interval(change, NAN, NAN, "the earlier nights are equal: no variance is known")
-    half = float(stats.t.ppf((1 + level) / 2, m - 1)) * sd * np.sqrt(1 + 1 / m)
+    half = t_quantile((1 + level) / 2, m - 1) * sd * np.sqrt(1 + 1 / m)
     return Interval(change, change - half, change + half, "")
 
 

@@ -93,6 +93,20 @@ def population_statistics(samples: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(_pooled(Group.of(samples)))
 
 
+def night_statistics(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """Estimate every batch by itself, over its configurations: n, value, interval, in `order`."""
+    nights = dict(Group.of(samples).by("batch_id"))
+    rows: list[dict[str, Any]] = []
+    for batch_id in filter(nights.__contains__, order):
+        for metric, key, part in by_key(nights[batch_id]):
+            counting = part.take(part["pools"])
+            mean = _mean(metric, counting, "pooled")
+            found, _ = _interval(metric, part, counting, mean)
+            shown = {"value": found.value, "ci_low": found.low, "ci_high": found.high}
+            rows.append({"batch_id": batch_id, **key._asdict(), "n": len(counting), **shown})
+    return pd.DataFrame(rows)
+
+
 def to_scale(metric: Metric, values: Floats) -> Floats:
     """Ratios are averaged as logs: 2 and 1/2 average to 1."""
     return np.log(values) if metric.scale == "ratio" else values
@@ -203,18 +217,25 @@ def _bootstrap(metric: Metric, counting: Group) -> dict[str, Any]:
 
 
 def _interval(
-    metric: Metric, values: Floats, mean: Mean, n_agents: int
+    metric: Metric, part: Group, counting: Group, mean: Mean
 ) -> tuple[Interval, int | None]:
+    """Return the estimate with its interval, and of a rate how many of n."""
+    values = counting["value"]
     if metric.scale == "rate":
         n_events = int((values > 0).sum())
         found = proportion_interval(n_events, len(values))
         scaled = [100 * number for number in (found.value, found.low, found.high)]
         return Interval(scaled[0], scaled[1], scaled[2], found.reason or ""), n_events
     if metric.upper is not None:
-        upper = float(n_agents) if metric.upper == "agents" else metric.upper
-        return bounded_interval_of(mean, upper), None
-    found = interval_of(mean)
-    return (exponentiate(found) if metric.scale == "ratio" else found), None
+        upper = float(part["n_agents"].max()) if metric.upper == "agents" else metric.upper
+        interval = bounded_interval_of(mean, upper)
+    else:
+        interval = interval_of(mean)
+        interval = exponentiate(interval) if metric.scale == "ratio" else interval
+    if metric.by_length and not interval.reason and not counting["equal_work"].all():
+        text = UNEQUAL.format(values.min(), values.max())
+        interval = Interval(interval.value, NAN, NAN, text)
+    return interval, None
 
 
 def _estimate(
@@ -222,11 +243,7 @@ def _estimate(
 ) -> dict[str, Any]:
     """Join the estimate with the plain description of the same values; nan where n forbids."""
     values = counting["value"]
-    n_agents = int(part["n_agents"].max())
-    interval, n_events = _interval(metric, values, mean, n_agents)
-    if metric.by_length and not interval.reason and not counting["equal_work"].all():
-        text = UNEQUAL.format(values.min(), values.max())
-        interval = Interval(interval.value, NAN, NAN, text)
+    interval, n_events = _interval(metric, part, counting, mean)
     reason = mean.reason if mean.reason == NO_POOL else interval.reason
     origin = _among(part.texts("origin"))
     is_rate = metric.scale == "rate"

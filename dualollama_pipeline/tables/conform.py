@@ -6,8 +6,11 @@ are found by that name, so that no list of tables has to be kept.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
+from hashlib import sha256
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
 from typing import TYPE_CHECKING
 
@@ -16,11 +19,12 @@ import pandera.pandas as pa
 
 import dualollama_pipeline
 from dualollama_pipeline.core.errors import TableError
-from dualollama_pipeline.tables.columns import DECLARED, is_sound
+from dualollama_pipeline.tables import columns
+from dualollama_pipeline.tables.columns import DECLARED, RULES, is_sound
 from dualollama_pipeline.tables.rows import NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 
 @cache
@@ -46,13 +50,21 @@ def schema_of(table: str) -> pa.DataFrameSchema:
     return found
 
 
-def check_columns(table: str, columns: Iterable[str], source: str) -> None:
+@cache
+def version() -> str:
+    """Return what changes with any schema: rows that were checked under another are not known."""
+    home = Path(columns.__file__).parents[1]
+    files = [Path(columns.__file__), *sorted(home.rglob("schemas*.py"))]
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def check_columns(table: str, names: Iterable[str], source: str) -> None:
     """Refuse missing and unknown columns; `source` says whose rows these are.
 
     Raises:
         TableError: names the columns.
     """
-    wanted, found = set(schema_of(table).columns), set(columns)
+    wanted, found = set(schema_of(table).columns), set(names)
     if found != wanted:
         raise TableError(
             f"{source}: missing columns {sorted(wanted - found)}, "
@@ -63,8 +75,8 @@ def check_columns(table: str, columns: Iterable[str], source: str) -> None:
 
 def numbers(table: str) -> list[str]:
     """Return the names of the columns that hold numbers."""
-    columns = schema_of(table).columns
-    return [name for name, column in columns.items() if str(column.dtype) in NUMBERS]
+    found = schema_of(table).columns
+    return [name for name, column in found.items() if str(column.dtype) in NUMBERS]
 
 
 def empty(table: str) -> pd.DataFrame:
@@ -74,30 +86,57 @@ def empty(table: str) -> pd.DataFrame:
 
 
 @cache
-def _untyped(table: str) -> pa.DataFrameSchema:
-    """Return a schema for a frame that was just cast: looking at types again doubles the time."""
-    schema = schema_of(table)
-    return schema.update_columns({name: {"dtype": None} for name in schema.columns})
+def _part(table: str, names: tuple[str, ...], *, typed: bool = True) -> pa.DataFrameSchema:
+    """Return what a table's schema says of some columns alone.
+
+    Not `typed`: for a frame that was just cast, where looking at types again doubles the time.
+    """
+    whole, nothing = schema_of(table), empty(table)[list(names)]
+
+    def speaks(rule: Callable[[pd.DataFrame], pd.Series]) -> bool:
+        with suppress(KeyError):
+            rule(nothing)
+            return True
+        return False
+
+    rules = whole.metadata[RULES]
+    spoken = [place for place, rule in enumerate(rules) if speaks(rule)]
+    part = pa.DataFrameSchema(
+        {name: whole.columns[name] for name in names},
+        checks=[whole.checks[place] for place in spoken],
+        strict=True,
+        ordered=True,
+        name=table,
+        metadata={RULES: [rules[place] for place in spoken]},
+    )
+    return part if typed else part.update_columns({name: {"dtype": None} for name in names})
 
 
-def conform(table: str, df: pd.DataFrame, source: str | None = None) -> pd.DataFrame:
+def conform(
+    table: str, df: pd.DataFrame, source: str | None = None, names: Sequence[str] = ()
+) -> pd.DataFrame:
     """Return `df` with the columns of `table` in their order and types, checked.
 
-    A frame without rows and columns, what is made of no row, is the table without rows.
+    A frame without rows and columns, what is made of no row, is the table without rows. With
+    `names`, `df` has these columns alone, and what speaks of others is not asked.
 
     Raises:
         TableError: a column is missing or too many, or a check fails; names `source` (else the
             table), column and rows.
     """
     source = source or table
-    schema = schema_of(table)
+    wanted = tuple(names or schema_of(table).columns)
     if df.empty and not len(df.columns):
-        return empty(table)
-    check_columns(table, df.columns, source)
+        return empty(table)[list(wanted)]
+    if not names:
+        check_columns(table, df.columns, source)
+    schema = _part(table, wanted)
     types = {name: str(column.dtype) for name, column in schema.columns.items()}
     try:
         typed = df[list(types)].astype(types)
-        return typed if is_sound(schema, typed) else _untyped(table).validate(typed, lazy=True)
+        if is_sound(schema, typed):
+            return typed
+        return _part(table, wanted, typed=False).validate(typed, lazy=True)
     except (pa.errors.SchemaErrors, TypeError, ValueError) as error:
         cases = getattr(error, "failure_cases", None)
         if cases is None:

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
+import pyarrow as pa
 
 from dualollama_pipeline.core.errors import TableError
-from dualollama_pipeline.tables.conform import conform, empty, schema_of
-from dualollama_pipeline.tables.kept import read_kept
-from dualollama_pipeline.tables.parquet import read_many
+from dualollama_pipeline.tables.conform import conform, empty, schema_of, version
+from dualollama_pipeline.tables.kept import Read, Source, read_kept
+from dualollama_pipeline.tables.parquet import read_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from dualollama_pipeline.tables.store import TableStore
+
+
+_WHERE = (
+    "origin", "batch_id", "config_id", "scenario", "workload", "effective_class", "arm", "status",
+    "validity",
+)  # fmt: skip
+# what is asked of all nights, so that it is read from their files once
+ASKED: dict[str, tuple[str, ...]] = {
+    "run_table": (
+        *_WHERE, "block", "trial_id", "n_agents", "wall_s", "sequential_s", "balance_speedup",
+        "balance_efficiency_pct", "ttft_delta_ms", "ttft_contention",
+    ),
+    "block_table": (
+        *_WHERE, "block", "n_agents", "weighted_speedup", "against_shared", "counts", "n_reloads",
+        "prompt_share", "exact_speedup",
+    ),
+    "agent_table": (*_WHERE, "trial_id", "mean_decode_tok_per_s"),
+    "call_table": (
+        *_WHERE, "trial_id", "started_at", "failure_kind", "ttft_ms", "total_ms", "n_tokens",
+    ),
+}  # fmt: skip
 
 
 class Nights(NamedTuple):
@@ -32,41 +55,61 @@ class Nights(NamedTuple):
 
 def load_nights(store: TableStore, config_ids: Sequence[str]) -> Nights:
     """Read what a trend is made of; without rows where no batch can be used."""
-    runs, no_runs = load_history(store, "run_table", config_ids)
-    blocks, no_blocks = load_history(store, "block_table", config_ids)
+    runs, no_runs = load_history(store, "run_table", config_ids, ASKED["run_table"])
+    blocks, no_blocks = load_history(store, "block_table", config_ids, ASKED["block_table"])
     starts, no_starts = batch_starts(store, config_ids)
     order = [str(batch_id) for batch_id in starts.index]
-    unknown = sorted((set(blocks["batch_id"]) | set(runs["batch_id"])) - set(order))
+    unknown = sorted({*blocks["batch_id"].unique(), *runs["batch_id"].unique()} - set(order))
     return Nights(runs, blocks, [*unknown, *order], no_runs | no_blocks | no_starts)
 
 
 def load_history(
-    store: TableStore, table: str, config_ids: Sequence[str]
+    store: TableStore, table: str, config_ids: Sequence[str], columns: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Read a table of all batches; return (rows, {file: why it was left out}).
+    """Read a table of all batches, checked; return (rows, {file: why it was left out}).
 
-    Rows of one origin and one workload only, as of the current tables (`of_one_kind`).
+    Rows of one origin and one workload only, as of the current tables (`of_one_kind`). With
+    `columns`, these are read and checked alone; files of another version are left out all the same.
     """
+    names = tuple(columns or schema_of(table).columns)
+    source = _source(store, table, config_ids, names)
+    rows, left_out = read_kept(_kept(store, table, names), source, names)
+    found = rows.to_pandas() if len(rows) else empty(table)[list(names)]
+    return store.of_one_kind(found)[0], left_out
+
+
+def _source(
+    store: TableStore, table: str, config_ids: Sequence[str], names: tuple[str, ...]
+) -> Source:
     files = history_files(store, table, config_ids)
-    rows, left_out = read_kept(_kept(store, table), files, list(schema_of(table).columns))
+    return Source(files, partial(_checked, table, names), f"{version()} {' '.join(names)}")
+
+
+def _checked(table: str, names: tuple[str, ...], files: Sequence[Path]) -> Read:
+    """Read files: all at once, or one by one where that is needed to find who is wrong."""
+    parts, left_out = read_parts(files, names, schema_of(table).columns)
     try:
-        rows = conform(table, rows)
-    except TableError:
-        rows, broken = _one_by_one(table, [path for path in files if str(path) not in left_out])
-        left_out |= broken
-    return store.of_one_kind(rows)[0], left_out
-
-
-def _one_by_one(table: str, files: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Check each file by itself: slow, and only needed to find those that break the schema."""
-    columns = list(schema_of(table).columns)
-    sound, broken = [], {}
-    for path in files:
+        return Read(*_sound(table, names, parts), left_out)
+    except (TableError, pa.ArrowException):
+        sound = [Read(*_sound(table, names, {}), left_out)]
+    for path, part in parts.items():
         try:
-            sound.append(conform(table, read_many([path], columns)[0]))
+            sound.append(Read(*_sound(table, names, {path: part}), {}))
         except TableError as error:
-            broken[str(path)] = f"damaged: {error.problem}"
-    return (pd.concat(sound, ignore_index=True) if sound else empty(table)), broken
+            left_out[str(path)] = f"damaged: {error.problem}"
+    n_rows = {path: n for each in sound for path, n in each.n_rows.items()}
+    return Read(pa.concat_tables([each.rows for each in sound]), n_rows, left_out)
+
+
+def _sound(
+    table: str, names: tuple[str, ...], parts: Mapping[Path, pa.Table]
+) -> tuple[pa.Table, dict[Path, int]]:
+    """Return the rows of tables below each other, checked and in their types, and how many each."""
+    # permissive: a column that is empty in one file has no type there
+    whole = pa.concat_tables(parts.values(), promote_options="permissive") if parts else None
+    rows = empty(table)[list(names)] if whole is None else whole.to_pandas()
+    made = pa.Table.from_pandas(conform(table, rows, names=names), preserve_index=False)
+    return made, {path: len(part) for path, part in parts.items()}
 
 
 def batch_starts(store: TableStore, config_ids: Sequence[str]) -> tuple[pd.Series, dict[str, str]]:
@@ -83,13 +126,18 @@ def batch_starts(store: TableStore, config_ids: Sequence[str]) -> tuple[pd.Serie
 def read_history(
     store: TableStore, table: str, config_ids: Sequence[str], columns: Sequence[str]
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Read some columns of a table of all batches, unchecked; return (rows, {file: why not})."""
-    files = history_files(store, table, config_ids)
-    return read_kept(_kept(store, f"{table}-{len(columns)}-columns"), files, columns)
+    """Read some columns (of ASKED) of all batches, unchecked where files are not of this version.
+
+    Return (rows, {file: why it was left out}).
+    """
+    source = _source(store, table, config_ids, ASKED[table])
+    rows, left_out = read_kept(_kept(store, table, ASKED[table]), source, columns, loosely=True)
+    found: pd.DataFrame = rows.to_pandas()
+    return found, left_out
 
 
-def _kept(store: TableStore, name: str) -> Path:
-    return store.root / "history" / f"{name}.parquet"
+def _kept(store: TableStore, table: str, names: tuple[str, ...]) -> Path:
+    return store.root / "kept" / (table if names == ASKED[table] else f"{table}, {len(names)}")
 
 
 def history_files(store: TableStore, table: str, config_ids: Sequence[str]) -> list[Path]:

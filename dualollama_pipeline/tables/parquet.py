@@ -43,16 +43,20 @@ def read_many(paths: Iterable[Path], columns: Sequence[str]) -> tuple[pd.DataFra
 
 
 def read_parts(
-    paths: Iterable[Path], columns: Sequence[str]
+    paths: Iterable[Path], columns: Sequence[str], version: Iterable[str] = ()
 ) -> tuple[dict[Path, pa.Table], dict[str, str]]:
-    """Read some columns of each file; return ({file: its rows}, {file: why it was left out})."""
+    """Read some columns of each file; return ({file: its rows}, {file: why it was left out}).
+
+    A file that lacks one of them, or of those that its `version` has, is left out.
+    """
+    wanted = dict.fromkeys([*columns, *version])
     parts: dict[Path, pa.Table] = {}
     left_out: dict[str, str] = {}
     for path in paths:
         try:
-            file = pq.ParquetFile(path)
+            file = pq.ParquetFile(pa.BufferReader(path.read_bytes()))
             known = set(file.schema.names)
-            lacking = [name for name in columns if name not in known]
+            lacking = [name for name in wanted if name not in known]
             if lacking:
                 left_out[str(path)] = f"of another version: it has no {', '.join(lacking)}"
             else:

@@ -19,7 +19,7 @@ from dualollama_pipeline.statistics.comparison import Comparison, columns_with, 
 from dualollama_pipeline.statistics.contrasts import batches_of, labelled, unlike_prompts
 from dualollama_pipeline.statistics.estimate import to_scale
 from dualollama_pipeline.statistics.means import Sample, sample
-from dualollama_pipeline.statistics.samples import of_key
+from dualollama_pipeline.statistics.samples import of_key, quick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ def factor_effects(samples: pd.DataFrame, matrix: Study) -> pd.DataFrame:
     measured differs in one option only.
     """
     made: list[Comparison] = []
-    factors = find_factors(matrix)
+    factors, samples = find_factors(matrix), quick(samples)
     for key in (*FACTOR_KEYS, SHARED_SPEEDUP):
         mine = of_key(samples, key)
         class_of = dict(

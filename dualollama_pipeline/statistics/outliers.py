@@ -9,7 +9,7 @@ import pandas as pd
 
 from dualollama_pipeline.metrics.catalog import BALANCE
 from dualollama_pipeline.statistics.causes import find_causes
-from dualollama_pipeline.statistics.description import mad
+from dualollama_pipeline.statistics.description import mad, quantile
 from dualollama_pipeline.statistics.estimate import from_scale, to_scale
 from dualollama_pipeline.statistics.group import Group
 from dualollama_pipeline.statistics.means import MIN_BLOCKS, NAN, ROUNDING
@@ -57,10 +57,11 @@ def label(values: Floats, usual: Floats) -> Labels:
     nothing = np.zeros(len(values), dtype=bool)
     if len(usual) < MIN_BLOCKS:
         return Labels(np.full(len(values), NAN), nothing, nothing)
-    median, spread = float(np.median(usual)), mad(usual)
+    ordered, spread = np.sort(usual), mad(usual)
+    median = quantile(ordered, 0.5)
     tiny = ROUNDING * max(abs(median), 1.0)
     score = np.abs(values - median) / spread if spread > tiny else np.full(len(values), NAN)
-    low, high = np.quantile(usual, (0.25, 0.75))
+    low, high = quantile(ordered, 0.25), quantile(ordered, 0.75)
     reach = FENCE_IQR * (high - low)
     beyond = (values < low - reach) | (values > high + reach)
     may = reach > tiny and len(usual) >= TUKEY_FROM
@@ -101,7 +102,7 @@ def _of_group(metric: Metric, key: Key, group: Group) -> Iterator[Row]:
         **key._asdict(),
         "unit": metric.unit,
         "n": len(usual),
-        "median": float(np.median(usual)) if len(usual) else NAN,
+        "median": quantile(np.sort(usual), 0.5) if len(usual) else NAN,
         "mad": mad(usual),
         **_moved(metric, usual, values[counts & ~is_far]),
     }

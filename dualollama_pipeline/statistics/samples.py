@@ -190,6 +190,11 @@ def of_key(table: pd.DataFrame, key: Key) -> pd.DataFrame:
     return table[is_mine & table["agent"].eq(key.agent)]
 
 
+def quick(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return the same samples, their texts as categories: what picks rows takes a tenth then."""
+    return samples.astype(dict.fromkeys([*WHERE, *KEY], "category"))
+
+
 def by_key(samples: Group) -> Iterator[tuple[Metric, Key, Group]]:
     """Yield the samples of each key, in the catalog's order."""
     places = samples.places(*KEY)

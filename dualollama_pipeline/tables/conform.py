@@ -86,11 +86,8 @@ def empty(table: str) -> pd.DataFrame:
 
 
 @cache
-def _part(table: str, names: tuple[str, ...], *, typed: bool = True) -> pa.DataFrameSchema:
-    """Return what a table's schema says of some columns alone.
-
-    Not `typed`: for a frame that was just cast, where looking at types again doubles the time.
-    """
+def _part(table: str, names: tuple[str, ...]) -> pa.DataFrameSchema:
+    """Return what a table's schema says of some columns alone."""
     whole, nothing = schema_of(table), empty(table)[list(names)]
 
     def speaks(rule: Callable[[pd.DataFrame], pd.Series]) -> bool:
@@ -101,7 +98,7 @@ def _part(table: str, names: tuple[str, ...], *, typed: bool = True) -> pa.DataF
 
     rules = whole.metadata[RULES]
     spoken = [place for place, rule in enumerate(rules) if speaks(rule)]
-    part = pa.DataFrameSchema(
+    return pa.DataFrameSchema(
         {name: whole.columns[name] for name in names},
         checks=[whole.checks[place] for place in spoken],
         strict=True,
@@ -109,7 +106,13 @@ def _part(table: str, names: tuple[str, ...], *, typed: bool = True) -> pa.DataF
         name=table,
         metadata={RULES: [rules[place] for place in spoken]},
     )
-    return part if typed else part.update_columns({name: {"dtype": None} for name in names})
+
+
+@cache
+def _untyped(table: str, names: tuple[str, ...]) -> pa.DataFrameSchema:
+    """Return a schema for a frame that was just cast: looking at types again doubles the time."""
+    schema = _part(table, names) if names else schema_of(table)
+    return schema.update_columns({name: {"dtype": None} for name in schema.columns})
 
 
 def conform(
@@ -125,18 +128,17 @@ def conform(
             table), column and rows.
     """
     source = source or table
-    wanted = tuple(names or schema_of(table).columns)
     if df.empty and not len(df.columns):
-        return empty(table)[list(wanted)]
+        return empty(table)
     if not names:
         check_columns(table, df.columns, source)
-    schema = _part(table, wanted)
+    schema = _part(table, tuple(names)) if names else schema_of(table)
     types = {name: str(column.dtype) for name, column in schema.columns.items()}
     try:
         typed = df[list(types)].astype(types)
         if is_sound(schema, typed):
             return typed
-        return _part(table, wanted, typed=False).validate(typed, lazy=True)
+        return _untyped(table, tuple(names)).validate(typed, lazy=True)
     except (pa.errors.SchemaErrors, TypeError, ValueError) as error:
         cases = getattr(error, "failure_cases", None)
         if cases is None:

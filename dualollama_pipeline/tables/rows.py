@@ -32,7 +32,8 @@ def _plain(values: pd.Series) -> list[Any]:
     if str(values.dtype) in NUMBERS:
         found: list[Any] = values.to_numpy(dtype="float64", na_value=np.nan).tolist()
         return found
-    plain: list[Any] = values.to_numpy(dtype=object, na_value=None).tolist()
+    missing: Any = None  # pandas-stubs know of none
+    plain: list[Any] = values.to_numpy(dtype=object, na_value=missing).tolist()
     return plain
 
 

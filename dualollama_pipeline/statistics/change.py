@@ -6,6 +6,7 @@ Pure numbers. Nights are taken as independent: a slow wave passes for a trend.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 N_PERMUTATIONS = 1_999
-CHUNK = 2_000_000  # permuted values held at once
 
 
 class MannKendall(NamedTuple):
@@ -54,6 +54,13 @@ def mann_kendall(values: Floats) -> MannKendall:
     return MannKendall(float(found.statistic), float(found.pvalue))
 
 
+@lru_cache(maxsize=8)
+def _orders(n: int, n_permutations: int, seed: int) -> NDArray[np.int64]:
+    """Return permutations of n nights: the same for every course of as many."""
+    chance = np.random.default_rng(seed)
+    return chance.permuted(np.broadcast_to(np.arange(n), (n_permutations, n)), axis=1)
+
+
 def pettitt(values: Floats, seed: int = 114, n_permutations: int = N_PERMUTATIONS) -> ChangePoint:
     """Find the most likely change of level, tested by permutation of the nights.
 
@@ -67,14 +74,9 @@ def pettitt(values: Floats, seed: int = 114, n_permutations: int = N_PERMUTATION
     steps = np.arange(1, n) * (n + 1)
     course = np.abs(2 * np.cumsum(ranks)[:-1] - steps)
     observed = course.max()
-    chance = np.random.default_rng(seed)
-    as_large, left = 0, n_permutations
-    while left:
-        now = min(left, max(CHUNK // n, 1))
-        drawn = chance.permuted(np.broadcast_to(ranks, (now, n)), axis=1)
-        drawn = np.abs(2 * np.cumsum(drawn, axis=1)[:, :-1] - steps)
-        as_large += int((drawn.max(axis=1) >= observed - ROUNDING).sum())
-        left -= now
+    drawn = np.cumsum(ranks[_orders(n, n_permutations, seed)], axis=1)[:, :-1]
+    drawn = np.abs(2 * drawn - steps)
+    as_large = int((drawn.max(axis=1) >= observed - ROUNDING).sum())
     return ChangePoint(int(course.argmax()) + 1, (as_large + 1) / (n_permutations + 1))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.statistics import description
-from dualollama_pipeline.statistics.group import Group
+from dualollama_pipeline.statistics.group import Group, consecutive
 from dualollama_pipeline.statistics.intervals import (
     LEVEL,
     Interval,
@@ -119,8 +119,7 @@ def from_scale(metric: Metric, value: float) -> float:
 
 def codes(column: pd.Series) -> NDArray[np.int64]:
     """Return whole numbers from 0 that stand for the texts of a column, in their order."""
-    found: NDArray[np.int64] = np.unique(pd.Categorical(column).codes, return_inverse=True)[1]
-    return found
+    return consecutive(pd.Categorical(column).codes)
 
 
 def _mean(metric: Metric, counting: Group, level: str) -> Mean:

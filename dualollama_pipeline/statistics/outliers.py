@@ -9,7 +9,7 @@ import pandas as pd
 
 from dualollama_pipeline.metrics.catalog import BALANCE
 from dualollama_pipeline.statistics.causes import find_causes
-from dualollama_pipeline.statistics.description import mad, quantile
+from dualollama_pipeline.statistics.description import mad, median, quantile
 from dualollama_pipeline.statistics.estimate import from_scale, to_scale
 from dualollama_pipeline.statistics.group import Group
 from dualollama_pipeline.statistics.means import MIN_BLOCKS, NAN, ROUNDING
@@ -57,10 +57,9 @@ def label(values: Floats, usual: Floats) -> Labels:
     nothing = np.zeros(len(values), dtype=bool)
     if len(usual) < MIN_BLOCKS:
         return Labels(np.full(len(values), NAN), nothing, nothing)
-    ordered, spread = np.sort(usual), mad(usual)
-    median = quantile(ordered, 0.5)
-    tiny = ROUNDING * max(abs(median), 1.0)
-    score = np.abs(values - median) / spread if spread > tiny else np.full(len(values), NAN)
+    ordered, centre, spread = np.sort(usual), median(usual), mad(usual)
+    tiny = ROUNDING * max(abs(centre), 1.0)
+    score = np.abs(values - centre) / spread if spread > tiny else np.full(len(values), NAN)
     low, high = quantile(ordered, 0.25), quantile(ordered, 0.75)
     reach = FENCE_IQR * (high - low)
     beyond = (values < low - reach) | (values > high + reach)
@@ -102,7 +101,7 @@ def _of_group(metric: Metric, key: Key, group: Group) -> Iterator[Row]:
         **key._asdict(),
         "unit": metric.unit,
         "n": len(usual),
-        "median": quantile(np.sort(usual), 0.5) if len(usual) else NAN,
+        "median": median(usual) if len(usual) else NAN,
         "mad": mad(usual),
         **_moved(metric, usual, values[counts & ~is_far]),
     }

@@ -103,7 +103,7 @@ def measure(n_trials: int) -> dict[str, Any]:
     runs, agents, blocks, calls = make_tables(n_trials).values()
     tables_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     order = sorted(blocks["batch_id"].unique())
-    classes = samples.option_classes(matrix)
+    classes, n_blocks = samples.option_classes(matrix), len(blocks)
     seconds: dict[str, float] = {}
 
     def timed(name: str, function: Any, *arguments: Any) -> Any:
@@ -113,6 +113,7 @@ def measure(n_trials: int) -> dict[str, Any]:
         return made
 
     found = timed("samples", samples.collect_samples, runs, agents, blocks, classes)
+    del agents, blocks  # no other step is given them
     timed("config_statistics", estimate.config_statistics, found)
     timed("scenario_statistics", estimate.scenario_statistics, found)
     timed("population_statistics", estimate.population_statistics, found)
@@ -122,7 +123,7 @@ def measure(n_trials: int) -> dict[str, Any]:
     timed("trend", trend.trend, found, order)
     return {
         "n_trials": len(runs),
-        "n_blocks": len(blocks),
+        "n_blocks": n_blocks,
         "n_nights": len(order),
         "seconds": seconds,
         "total_s": sum(seconds.values()),

@@ -74,9 +74,11 @@ def pettitt(values: Floats, seed: int = 114, n_permutations: int = N_PERMUTATION
     steps = np.arange(1, n) * (n + 1)
     course = np.abs(2 * np.cumsum(ranks)[:-1] - steps)
     observed = course.max()
-    drawn = np.cumsum(ranks[_orders(n, n_permutations, seed)], axis=1)[:, :-1]
-    drawn = np.abs(2 * drawn - steps)
-    as_large = int((drawn.max(axis=1) >= observed - ROUNDING).sum())
+    single = ranks.astype(np.float32)  # halves, and their sums, are exact in it
+    drawn = 2 * np.cumsum(single[_orders(n, n_permutations, seed)], axis=1)[:, :-1]
+    drawn -= steps.astype(np.float32)
+    largest = np.maximum(drawn.max(axis=1), -drawn.min(axis=1))
+    as_large = int((largest >= observed - ROUNDING).sum())
     return ChangePoint(int(course.argmax()) + 1, (as_large + 1) / (n_permutations + 1))
 
 

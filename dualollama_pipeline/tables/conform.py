@@ -20,11 +20,11 @@ import pandera.pandas as pa
 import dualollama_pipeline
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.tables import columns
-from dualollama_pipeline.tables.columns import DECLARED, RULES, is_sound
+from dualollama_pipeline.tables.columns import DECLARED, is_sound
 from dualollama_pipeline.tables.rows import NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable
 
 
 @cache
@@ -86,59 +86,40 @@ def empty(table: str) -> pd.DataFrame:
 
 
 @cache
-def _part(table: str, names: tuple[str, ...]) -> pa.DataFrameSchema:
-    """Return what a table's schema says of some columns alone."""
-    whole, nothing = schema_of(table), empty(table)[list(names)]
-
-    def speaks(rule: Callable[[pd.DataFrame], pd.Series]) -> bool:
-        with suppress(KeyError):
-            rule(nothing)
-            return True
-        return False
-
-    rules = whole.metadata[RULES]
-    spoken = [place for place, rule in enumerate(rules) if speaks(rule)]
-    return pa.DataFrameSchema(
-        {name: whole.columns[name] for name in names},
-        checks=[whole.checks[place] for place in spoken],
-        strict=True,
-        ordered=True,
-        name=table,
-        metadata={RULES: [rules[place] for place in spoken]},
-    )
-
-
-@cache
-def _untyped(table: str, names: tuple[str, ...]) -> pa.DataFrameSchema:
+def _untyped(table: str) -> pa.DataFrameSchema:
     """Return a schema for a frame that was just cast: looking at types again doubles the time."""
-    schema = _part(table, names) if names else schema_of(table)
+    schema = schema_of(table)
     return schema.update_columns({name: {"dtype": None} for name in schema.columns})
 
 
-def conform(
-    table: str, df: pd.DataFrame, source: str | None = None, names: Sequence[str] = ()
-) -> pd.DataFrame:
+def sound_part(table: str, df: pd.DataFrame) -> pd.DataFrame | None:
+    """Return some columns of a table in their types; None where they break what it says of them."""
+    columns = schema_of(table).columns
+    with suppress(TypeError, ValueError):
+        typed = df.astype({name: str(columns[name].dtype) for name in df.columns})
+        if is_sound(schema_of(table), typed):
+            return typed
+    return None
+
+
+def conform(table: str, df: pd.DataFrame, source: str | None = None) -> pd.DataFrame:
     """Return `df` with the columns of `table` in their order and types, checked.
 
-    A frame without rows and columns, what is made of no row, is the table without rows. With
-    `names`, `df` has these columns alone, and what speaks of others is not asked.
+    A frame without rows and columns, what is made of no row, is the table without rows.
 
     Raises:
         TableError: a column is missing or too many, or a check fails; names `source` (else the
             table), column and rows.
     """
     source = source or table
+    schema = schema_of(table)
     if df.empty and not len(df.columns):
         return empty(table)
-    if not names:
-        check_columns(table, df.columns, source)
-    schema = _part(table, tuple(names)) if names else schema_of(table)
+    check_columns(table, df.columns, source)
     types = {name: str(column.dtype) for name, column in schema.columns.items()}
     try:
         typed = df[list(types)].astype(types)
-        if is_sound(schema, typed):
-            return typed
-        return _untyped(table, tuple(names)).validate(typed, lazy=True)
+        return typed if is_sound(schema, typed) else _untyped(table).validate(typed, lazy=True)
     except (pa.errors.SchemaErrors, TypeError, ValueError) as error:
         cases = getattr(error, "failure_cases", None)
         if cases is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,12 +10,13 @@ import pandas as pd
 import pyarrow as pa
 
 from dualollama_pipeline.core.errors import TableError
-from dualollama_pipeline.tables.conform import conform, empty, schema_of, version
-from dualollama_pipeline.tables.kept import Read, Source, read_kept
-from dualollama_pipeline.tables.parquet import read_parts
+from dualollama_pipeline.tables.conform import conform, empty, schema_of, sound_part, version
+from dualollama_pipeline.tables.kept import Read, Source, read_kept, stamps_in
+from dualollama_pipeline.tables.parquet import read_file, read_parts
+from dualollama_pipeline.tables.store import REBUILD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from dualollama_pipeline.tables.store import TableStore
@@ -81,35 +83,40 @@ def load_history(
 def _source(
     store: TableStore, table: str, config_ids: Sequence[str], names: tuple[str, ...]
 ) -> Source:
-    files = history_files(store, table, config_ids)
-    return Source(files, partial(_checked, table, names), f"{version()} {' '.join(names)}")
+    folder = store.root / "history" / table
+    stamps = stamps_in(folder, config_ids)
+    return Source(folder, stamps, partial(_checked, table, names), f"{version()} {' '.join(names)}")
 
 
 def _checked(table: str, names: tuple[str, ...], files: Sequence[Path]) -> Read:
     """Read files: all at once, or one by one where that is needed to find who is wrong."""
     parts, left_out = read_parts(files, names, schema_of(table).columns)
+    rows = _sound(table, parts.values())
+    if rows is not None or not parts:
+        return Read(rows, {path: len(part) for path, part in parts.items()}, left_out)
+    alone = {path: _sound(table, [part]) for path, part in parts.items()}
+    sound = {path: rows for path, rows in alone.items() if rows is not None}
+    left_out |= {str(path): _why_not(table, path) for path in alone if path not in sound}
+    rows = pa.concat_tables(sound.values()) if sound else None
+    return Read(rows, {path: len(part) for path, part in sound.items()}, left_out)
+
+
+def _sound(table: str, parts: Collection[pa.Table]) -> pa.Table | None:
+    """Return rows below each other, checked and in their types; None where there are no such."""
+    with suppress(pa.ArrowException):
+        if parts:  # permissive: a column that is empty in one file has no type there
+            whole = pa.concat_tables(parts, promote_options="permissive").to_pandas()
+            typed = sound_part(table, whole)
+            return None if typed is None else pa.Table.from_pandas(typed, preserve_index=False)
+    return None
+
+
+def _why_not(table: str, path: Path) -> str:
     try:
-        return Read(*_sound(table, names, parts), left_out)
-    except (TableError, pa.ArrowException):
-        sound = [Read(*_sound(table, names, {}), left_out)]
-    for path, part in parts.items():
-        try:
-            sound.append(Read(*_sound(table, names, {path: part}), {}))
-        except TableError as error:
-            left_out[str(path)] = f"damaged: {error.problem}"
-    n_rows = {path: n for each in sound for path, n in each.n_rows.items()}
-    return Read(pa.concat_tables([each.rows for each in sound]), n_rows, left_out)
-
-
-def _sound(
-    table: str, names: tuple[str, ...], parts: Mapping[Path, pa.Table]
-) -> tuple[pa.Table, dict[Path, int]]:
-    """Return the rows of tables below each other, checked and in their types, and how many each."""
-    # permissive: a column that is empty in one file has no type there
-    whole = pa.concat_tables(parts.values(), promote_options="permissive") if parts else None
-    rows = empty(table)[list(names)] if whole is None else whole.to_pandas()
-    made = pa.Table.from_pandas(conform(table, rows, names=names), preserve_index=False)
-    return made, {path: len(part) for path, part in parts.items()}
+        conform(table, read_file(path, REBUILD).to_pandas())
+    except TableError as error:
+        return f"damaged: {error.problem}"
+    return "damaged"
 
 
 def batch_starts(store: TableStore, config_ids: Sequence[str]) -> tuple[pd.Series, dict[str, str]]:
@@ -138,9 +145,3 @@ def read_history(
 
 def _kept(store: TableStore, table: str, names: tuple[str, ...]) -> Path:
     return store.root / "kept" / (table if names == ASKED[table] else f"{table}, {len(names)}")
-
-
-def history_files(store: TableStore, table: str, config_ids: Sequence[str]) -> list[Path]:
-    """Return the files of a table, of every batch of these configurations."""
-    folder = store.root / "history" / table
-    return [path for name in config_ids for path in sorted((folder / name).glob("*.parquet"))]

@@ -7,6 +7,7 @@ evidence and no table: whoever deletes it waits once.
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
@@ -33,21 +34,35 @@ Stamp = tuple[str, int, int]  # name, time of the last change, size
 class Read(NamedTuple):
     """What may be kept: rows, of each file as many as `n_rows` says; and why others may not."""
 
-    rows: pa.Table
+    rows: pa.Table | None
     n_rows: dict[Path, int]
     left_out: dict[str, str]
 
 
 class Source(NamedTuple):
-    """Files, and what reads some of them; what was read under another `version` is read again."""
+    """Files of a folder as they are now, in their order, and what reads some of them.
 
-    paths: Sequence[Path]
+    What was read under another `version` is read again.
+    """
+
+    folder: Path
+    stamps: Sequence[Stamp]
     read: Callable[[Sequence[Path]], Read]
     version: str
 
 
+def stamps_in(folder: Path, names: Sequence[str]) -> list[Stamp]:
+    """Return the tables in some folders of a folder, of each sorted by name."""
+    found: list[Stamp] = []
+    for name in names:
+        with suppress(FileNotFoundError), os.scandir(folder / name) as entries:
+            stats = {each.name: each.stat() for each in entries if each.name.endswith(".parquet")}
+            found += [(f"{name}/{x}", s.st_mtime_ns, s.st_size) for x, s in sorted(stats.items())]
+    return found
+
+
 class _Entry(NamedTuple):
-    """Rows of one file as it was; `place` among the paths, -1 where it is so no more."""
+    """Rows of one file as it was; `place` among the stamps, -1 where it is so no more."""
 
     stamp: Stamp
     n_rows: int
@@ -57,6 +72,7 @@ class _Entry(NamedTuple):
 class _Segment(NamedTuple):
     path: Path
     entries: list[_Entry]
+    table: pa.Table | None = None  # its content where that is at hand
 
     @property
     def used(self) -> list[_Entry]:
@@ -64,12 +80,14 @@ class _Segment(NamedTuple):
 
     @property
     def places(self) -> NDArray[np.int64]:
-        """Where among the paths the file of each row is."""
+        """Where among the stamps that of each row is."""
         places = np.array([entry.place for entry in self.entries], dtype=np.int64)
         return np.repeat(places, [entry.n_rows for entry in self.entries])
 
     def rows(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows that are used."""
+        if self.table is not None:
+            return self.table if columns is None else self.table.select(list(columns))
         file = pq.ParquetFile(self.path, page_checksum_verification=True)
         found, is_used = file.read(columns), self.places >= 0
         return found if is_used.all() else found.filter(pa.array(is_used))
@@ -78,20 +96,21 @@ class _Segment(NamedTuple):
 def read_kept(
     folder: Path, source: Source, columns: Sequence[str], *, loosely: bool = False
 ) -> tuple[pa.Table, dict[str, str]]:
-    """Return some columns of all rows, in the order of the paths, and {file: why it is left out}.
+    """Return some columns of all rows, in the order of the stamps, and {file: why it is left out}.
 
     `folder` is brought up to date. `loosely`: what may not be kept is read for these columns alone.
     """
     try:
         pieces, left_out = _pieces(folder, source, columns)
     except (OSError, pa.ArrowException):  # damaged, or swept by another process meanwhile
-        for path in folder.glob("*.parquet"):
-            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            for path in folder.glob("*.parquet"):
+                path.unlink(missing_ok=True)
         pieces, left_out = _pieces(folder, source, columns)
     if loosely and left_out:
-        parts, left_out = read_parts([p for p in source.paths if str(p) in left_out], columns)
+        place_of = {source.folder / name: n for n, (name, _, _) in enumerate(source.stamps)}
+        parts, left_out = read_parts([p for p in place_of if str(p) in left_out], columns)
         whole, unfit = joined(parts, columns)
-        place_of = {path: place for place, path in enumerate(source.paths)}
         places = [np.full(len(parts[p]), place_of[p]) for p in parts if str(p) not in unfit]
         pieces += [(np.concatenate(places), whole)] if places else []
         left_out |= unfit
@@ -107,15 +126,15 @@ def _pieces(
     folder: Path, source: Source, columns: Sequence[str]
 ) -> tuple[list[Piece], dict[str, str]]:
     """Return rows with the places of their files, and what is left out."""
-    wanted = {_stamp(path): place for place, path in enumerate(source.paths)}
+    wanted = {stamp: place for place, stamp in enumerate(source.stamps)}
     segments = [_segment(path, wanted, source.version) for path in sorted(folder.glob("*.parquet"))]
     if not wanted:
         return _used(segments, columns), {}
-    made = source.read([source.paths[place] for place in wanted.values()])
-    if made.n_rows:
-        stamp_of = {source.paths[place]: (stamp, place) for stamp, place in wanted.items()}
+    of_path = {source.folder / stamp[0]: (stamp, place) for stamp, place in wanted.items()}
+    made = source.read(list(of_path))
+    if made.rows is not None:
         entries = [
-            _Entry(stamp_of[path][0], n_rows, stamp_of[path][1])
+            _Entry(of_path[path][0], n_rows, of_path[path][1])
             for path, n_rows in made.n_rows.items()
         ]
         segments = _added(folder, source.version, segments, entries, made.rows)
@@ -124,18 +143,10 @@ def _pieces(
 
 def _used(segments: list[_Segment], columns: Sequence[str]) -> list[Piece]:
     return [
-        (segment.places[segment.places >= 0], segment.rows(list(columns)).select(list(columns)))
+        (segment.places[segment.places >= 0], segment.rows(columns).select(list(columns)))
         for segment in segments
         if segment.used
     ]
-
-
-def _stamp(path: Path) -> Stamp:
-    name = f"{path.parent.name}/{path.name}"
-    with suppress(OSError):
-        stat = path.stat()
-        return name, stat.st_mtime_ns, stat.st_size
-    return name, 0, 0
 
 
 def _segment(path: Path, wanted: dict[Stamp, int], version: str) -> _Segment:
@@ -168,9 +179,9 @@ def _added(
     metadata = {**(whole.schema.metadata or {}), FILES: files, VERSION: version.encode()}
     sink = pa.BufferOutputStream()
     pq.write_table(whole.replace_schema_metadata(metadata), sink, write_page_checksum=True)
-    made = _Segment(folder / f"{sha256(files).hexdigest()[:16]}.parquet", entries)
-    write_atomically(made.path, sink.getvalue().to_pybytes())
-    for segment in segments:
-        if segment not in left and segment.path != made.path:
-            segment.path.unlink(missing_ok=True)
+    made = _Segment(folder / f"{sha256(files).hexdigest()[:16]}.parquet", entries, whole)
+    with suppress(OSError):  # a full disk, a warehouse of another user: then it is slow once more
+        write_atomically(made.path, sink.getvalue().to_pybytes())
+        for path in {segment.path for segment in segments} - {made.path, *(s.path for s in left)}:
+            path.unlink(missing_ok=True)
     return [*left, made]

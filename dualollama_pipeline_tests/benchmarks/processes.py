@@ -53,13 +53,13 @@ def server(module: str, *arguments: str) -> Iterator[dict[str, str]]:
             process.terminate()
 
 
-def child(module: str, *arguments: str) -> dict[str, Any]:
+def child(module: str, *arguments: str, deadline_s: float = DEADLINE_S) -> dict[str, Any]:
     """Run a module to its end and return the JSON that it wrote."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        timeout=DEADLINE_S,
+        timeout=deadline_s,
         check=True,
     )
     answer: dict[str, Any] = json.loads(done.stdout)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dualollama_pipeline.tables.kept import Read, Source, read_kept
+from dualollama_pipeline.tables.kept import Read, Source, read_kept, stamps_in
 from dualollama_pipeline.tables.parquet import joined, read_many, read_parts
 
 COLUMNS = ["batch_id", "value"]
@@ -49,7 +49,11 @@ def kept_in(nights: list[Path]) -> Path:
 
 def once(nights: list[Path], version: str = "1") -> tuple[pd.DataFrame, dict[str, str]]:
     """Read what is kept of them, and keep it."""
-    rows, left_out = read_kept(kept_in(nights), Source(nights, whole, version), COLUMNS)
+    folder = nights[0].parents[1]
+    asked = {f"a/{night.name}" for night in nights}
+    stamps = [stamp for stamp in stamps_in(folder, ["a"]) if stamp[0] in asked]
+    source = Source(folder, stamps, whole, version)
+    rows, left_out = read_kept(kept_in(nights), source, COLUMNS)
     return rows.to_pandas(), left_out
 
 
@@ -140,9 +144,15 @@ def test_a_kept_file_whose_rows_are_damaged_is_made_anew(nights: list[Path]) -> 
     assert len(read(nights)[0]) == 4
 
 
+def test_where_nothing_can_be_kept_the_files_are_read(nights: list[Path]) -> None:
+    """A full disk, or a warehouse of another user: the report must come all the same."""
+    kept_in(nights).write_text("in the way")
+    assert len(read(nights)[0]) == 4
+
+
 def test_no_file_is_no_row(tmp_path: Path) -> None:
     """The first night has no history."""
-    rows, left_out = read_kept(tmp_path / "kept", Source([], whole, "1"), COLUMNS)
+    rows, left_out = read_kept(tmp_path / "kept", Source(tmp_path, [], whole, "1"), COLUMNS)
     assert rows.column_names == COLUMNS
     assert not len(rows)
     assert not left_out

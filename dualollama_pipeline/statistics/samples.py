@@ -28,13 +28,9 @@ COLUMNS = [
 BLOCK = ["batch_id", "config_id", "block"]
 USUAL_SHARE = 0.5
 VALUES = {
-    "value": "float64",
-    "counts": "bool",
-    "pools": "bool",
-    "prompt_share": "float64",
-    "equal_work": "bool",
+    "value": float, "counts": bool, "pools": bool, "prompt_share": float, "equal_work": bool,
     "n_agents": "int16",
-}
+}  # fmt: skip
 NO_FACTS = {"prompt_share": np.nan, "equal_work": True}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
@@ -17,7 +18,6 @@ from dualollama_pipeline.tables.store import REBUILD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from pathlib import Path
 
     from dualollama_pipeline.tables.store import TableStore
 
@@ -138,9 +138,16 @@ def read_history(
     Return (rows, {file: why it was left out}).
     """
     source = _source(store, table, config_ids, ASKED[table])
-    rows, left_out = read_kept(_kept(store, table, ASKED[table]), source, columns, loosely=True)
-    found: pd.DataFrame = rows.to_pandas()
-    return found, left_out
+    rows, others = read_kept(_kept(store, table, ASKED[table]), source, columns)
+    types = empty(table)[list(columns)].dtypes
+    found = [rows.to_pandas().astype(types)]
+    parts, left_out = read_parts(map(Path, others), columns)
+    for path, part in parts.items():
+        try:
+            found.append(part.to_pandas().astype(types))
+        except (TypeError, ValueError) as error:
+            left_out[str(path)] = f"damaged: {error}"
+    return pd.concat(found, ignore_index=True), left_out
 
 
 def _kept(store: TableStore, table: str, names: tuple[str, ...]) -> Path:

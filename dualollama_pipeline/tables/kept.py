@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dualollama_pipeline.core.atomic import write_atomically
-from dualollama_pipeline.tables.parquet import joined, read_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,11 +93,11 @@ class _Segment(NamedTuple):
 
 
 def read_kept(
-    folder: Path, source: Source, columns: Sequence[str], *, loosely: bool = False
+    folder: Path, source: Source, columns: Sequence[str]
 ) -> tuple[pa.Table, dict[str, str]]:
     """Return some columns of all rows, in the order of the stamps, and {file: why it is left out}.
 
-    `folder` is brought up to date. `loosely`: what may not be kept is read for these columns alone.
+    `folder` is brought up to date.
     """
     try:
         pieces, left_out = _pieces(folder, source, columns)
@@ -107,15 +106,8 @@ def read_kept(
             for path in folder.glob("*.parquet"):
                 path.unlink(missing_ok=True)
         pieces, left_out = _pieces(folder, source, columns)
-    if loosely and left_out:
-        place_of = {source.folder / name: n for n, (name, _, _) in enumerate(source.stamps)}
-        parts, left_out = read_parts([p for p in place_of if str(p) in left_out], columns)
-        whole, unfit = joined(parts, columns)
-        places = [np.full(len(parts[p]), place_of[p]) for p in parts if str(p) not in unfit]
-        pieces += [(np.concatenate(places), whole)] if places else []
-        left_out |= unfit
     if not pieces:
-        return joined({}, columns)[0], left_out
+        return pa.table({name: pa.nulls(0) for name in columns}), left_out
     order = np.concatenate([places for places, _ in pieces])
     found = pa.concat_tables([rows for _, rows in pieces], promote_options="permissive")
     is_in_order = bool((np.diff(order) >= 0).all())

@@ -59,7 +59,8 @@ Written by `make bench` ({when}) on {n_cpus} CPUs{busy}. Seconds of CPU (user an
 processes of the command), for another user of the machine does not change them; wall time beside \
 them. *Trivial* is a Dagster project of one asset with 27 partitions that does nothing, 27 runs in \
 one process, in the same minute on the same machine: {trivial_cpu_s:.1f} s of CPU, \
-{trivial_wall_s:.1f} s by the clock. A target is one of an idle machine with two CPUs.
+{trivial_wall_s:.1f} s by the clock. Targets are of CPU \
+seconds, that of the doctor of the clock.
 
 """
 
@@ -104,8 +105,10 @@ def _home(folder: Path, *, is_ours: bool) -> Iterator[Path]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def _metered(name: str, *arguments: str, limit: float | None = None, best_of: int = 1) -> Line:
-    took = [child(METERED, *arguments, deadline_s=DEADLINE_S) for _ in range(best_of)]
+def _metered(
+    name: str, *arguments: str, limit: float | None = None, best_of: int = 1, worst: int = 0
+) -> Line:
+    took = [child(METERED, *arguments, deadline_s=DEADLINE_S, worst=worst) for _ in range(best_of)]
     best = min(took, key=lambda each: each["cpu_s"])
     return Line(name, best["cpu_s"], best["wall_s"], limit, best["peak_mib"])
 
@@ -138,15 +141,16 @@ def _trivial(folder: Path) -> tuple[Line, float]:
 def _commands(home: Path, *, quick: bool) -> Iterator[Line]:
     """Measure one command after the other in one home: from nothing to many nights."""
     yield from (
-        _metered(f"`dualollama {name}`", CLI, name, best_of=3)._replace(limit=s, by_clock=True)
+        _metered(f"`dualollama {name}`", CLI, name, best_of=3, limit=s)
         for name, s in (("--version", 0.15), ("--help", 0.15))
     )
     yield _metered("`report` of an empty warehouse", CLI, "report")
     yield _metered("`dualollama run`, 27 configurations, 5 blocks, 4 arms", CLI, "run")
     _, _, report_s = _around_steps("benchmark_trials")
     yield Line("its report, in Dagster", None, report_s, None)
-    yield _metered("`dualollama list`", CLI, "list", best_of=3)._replace(limit=0.4, by_clock=True)
-    doctor = _metered("`dualollama doctor`, simulated servers", CLI, "doctor")
+    yield _metered("`dualollama list`", CLI, "list", best_of=3, limit=0.4)
+    # 1: on a busy machine the ruler is not sound, and the doctor says so
+    doctor = _metered("`dualollama doctor`, simulated servers", CLI, "doctor", worst=1)
     yield doctor._replace(limit=2.0, by_clock=True)
     yield _metered("`report`, 1 night", CLI, "report", limit=6.0)
     warehouse, nights = home / "warehouse", 1
@@ -205,8 +209,7 @@ def _growth(lines: list[Line]) -> Iterator[str]:
         few, most = took.get(name.format(FEW)), took.get(name.format(MOST))
         if few and most:
             verdict = "met" if most <= 2 * few else "**missed**"
-            times = most / few
-            yield f"{name.format(MOST)}: {times:.2f} times {FEW} nights; target 2 times: {verdict}."
+            yield f"{name.format(MOST)}: {most / few:.2f} times {FEW} nights; target 2 times: {verdict}."
 
 
 def main() -> None:
@@ -233,8 +236,7 @@ def main() -> None:
         line, note = _scale()
         lines.append(line)
         notes += [note, *_growth(lines)]
-    text = _page(lines, trivial, notes)
-    sys.stdout.write(text)
+    sys.stdout.write(text := _page(lines, trivial, notes))
     folder = arguments.folder or (None if arguments.quick else DOCS)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from dualollama_pipeline.tables.kept import Read, Source, read_kept, stamps_in
-from dualollama_pipeline.tables.parquet import joined, read_many, read_parts
+from dualollama_pipeline.tables.parquet import read_parts
 
 COLUMNS = ["batch_id", "value"]
 
@@ -38,8 +39,8 @@ def write(path: Path, values: list[float | None]) -> None:
 def whole(paths: Sequence[Path]) -> Read:
     """What of some files may be kept: all that can be read."""
     parts, left_out = read_parts(paths, COLUMNS)
-    rows, unfit = joined(parts, COLUMNS)
-    return Read(rows, {path: len(parts[path]) for path in parts}, left_out | unfit)
+    rows = pa.concat_tables(parts.values(), promote_options="permissive") if parts else None
+    return Read(rows, {path: len(part) for path, part in parts.items()}, left_out)
 
 
 def kept_in(nights: list[Path]) -> Path:
@@ -59,10 +60,11 @@ def once(nights: list[Path], version: str = "1") -> tuple[pd.DataFrame, dict[str
 
 def read(nights: list[Path]) -> tuple[pd.DataFrame, dict[str, str]]:
     """Read twice, so that what was kept is read, and hold it against the files."""
-    first, second, direct = once(nights), once(nights), read_many(nights, COLUMNS)
+    first, second, direct = once(nights), once(nights), whole(nights)
     for rows, left_out in (first, second):
-        pd.testing.assert_frame_equal(rows, direct[0])
-        assert left_out == direct[1]
+        assert direct.rows is not None
+        pd.testing.assert_frame_equal(rows, direct.rows.to_pandas())
+        assert left_out == direct.left_out
     return second
 
 

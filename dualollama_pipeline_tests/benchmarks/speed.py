@@ -209,7 +209,8 @@ def _growth(lines: list[Line]) -> Iterator[str]:
         few, most = took.get(name.format(FEW)), took.get(name.format(MOST))
         if few and most:
             verdict = "met" if most <= 2 * few else "**missed**"
-            yield f"{name.format(MOST)}: {most / few:.2f} times {FEW} nights; target 2 times: {verdict}."
+            times = f"{most / few:.2f} times {FEW} nights"
+            yield f"{name.format(MOST)}: {times}; target 2 times: {verdict}."
 
 
 def main() -> None:

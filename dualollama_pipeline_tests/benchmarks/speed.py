@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
 CLI = "dualollama_pipeline.cli"
 DOCS = PROJECT_ROOT / "docs"
-DEADLINE_S = 600
+DEADLINE_S, TRIALS = 600, 1_000_000
 FEW, MANY, MOST = 10, 100, 400
-TRIALS = 1_000_000
 TRIVIAL = """\
 import sys
 

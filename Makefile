@@ -35,13 +35,14 @@ check: install
 	$(BIN)/dg check defs
 	$(BIN)/dagster definitions validate --workspace workspace.yaml
 
-# Readers, kills, coverage of the intervals, scale: writes docs/benchmarks.md, kills.md and
-# statistics.md (with JSON beside them) in about 40 minutes; QUICK=1 takes a few and only prints.
+# Readers, kills, coverage of the intervals, scale: writes docs/benchmarks.md, kills.md, speed.md
+# and statistics.md (with JSON beside them) in about 40 minutes; QUICK=1 takes a few and only prints.
 bench: install
 	@$(BIN)/python -c 'import aiohttp' 2>/dev/null \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m dualollama_pipeline_tests.benchmarks $(if $(QUICK),--quick)
 	@$(BIN)/python -m dualollama_pipeline_tests.benchmarks.kills $(if $(QUICK),--kills 20 --folder $(shell mktemp -d))
+	@$(BIN)/python -m dualollama_pipeline_tests.benchmarks.speed $(if $(QUICK),--quick)
 	@$(BIN)/python -m dualollama_pipeline_tests.benchmarks.coverage $(if $(QUICK),--quick --folder $(shell mktemp -d))
 
 clean:

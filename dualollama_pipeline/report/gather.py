@@ -17,7 +17,7 @@ from dualollama_pipeline.metrics.catalog import ALL, BY_NAME
 from dualollama_pipeline.report.evidence import Recorded, recorded
 from dualollama_pipeline.report.inputs import ReportInputs
 from dualollama_pipeline.report.pair import choose_block, pair_of
-from dualollama_pipeline.statistics.estimate import scenario_statistics
+from dualollama_pipeline.statistics.estimate import night_statistics
 from dualollama_pipeline.statistics.nights import compare_nights
 from dualollama_pipeline.statistics.samples import BLOCK, WHERE, collect_samples
 from dualollama_pipeline.tables.conform import empty
@@ -72,7 +72,7 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
         pair=pair,
         recorded=journals,
         toml={each.config_id: agents_toml(each) for each in matrix.configurations},
-        nights=None if samples is None else estimate_nights(samples, order),
+        nights=None if samples is None else night_statistics(samples, order),
         since=None if samples is None else _since(samples, order),
         nights_left_out=nights_left_out,
         ui_url=settings.ui_url or "",
@@ -130,15 +130,6 @@ def samples_of_nights(
         return None, left_out
     agents = empty("agent_table")
     return collect_samples(runs.iloc[:0], agents, blocks, metrics=[NIGHT_METRIC]), left_out
-
-
-def estimate_nights(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
-    """Estimate every batch by itself: columns of population_statistics and batch_id, in `order`."""
-    # a night is to its blocks what a scenario is: one estimate over several configurations
-    made = scenario_statistics(samples.assign(scenario=samples["batch_id"]))
-    made = made.rename(columns={"scenario": "batch_id"})
-    place = {batch: index for index, batch in enumerate(order)}
-    return made.sort_values("batch_id", key=lambda ids: ids.map(place), kind="stable")
 
 
 def _since(samples: pd.DataFrame, order: Sequence[str]) -> tuple[str, Change] | None:

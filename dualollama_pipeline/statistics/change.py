@@ -6,12 +6,13 @@ Pure numbers. Nights are taken as independent: a slow wave passes for a trend.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from dualollama_pipeline.statistics.intervals import LEVEL, Interval
+from dualollama_pipeline.statistics.intervals import LEVEL, Interval, t_quantile
 from dualollama_pipeline.statistics.means import MIN_NIGHTS, NAN, ROUNDING
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 N_PERMUTATIONS = 1_999
-CHUNK = 2_000_000  # permuted values held at once
 
 
 class MannKendall(NamedTuple):
@@ -54,6 +54,13 @@ def mann_kendall(values: Floats) -> MannKendall:
     return MannKendall(float(found.statistic), float(found.pvalue))
 
 
+@lru_cache(maxsize=8)
+def _orders(n: int, n_permutations: int, seed: int) -> NDArray[np.int64]:
+    """Return permutations of n nights: the same for every course of as many."""
+    chance = np.random.default_rng(seed)
+    return chance.permuted(np.broadcast_to(np.arange(n), (n_permutations, n)), axis=1)
+
+
 def pettitt(values: Floats, seed: int = 114, n_permutations: int = N_PERMUTATIONS) -> ChangePoint:
     """Find the most likely change of level, tested by permutation of the nights.
 
@@ -67,14 +74,11 @@ def pettitt(values: Floats, seed: int = 114, n_permutations: int = N_PERMUTATION
     steps = np.arange(1, n) * (n + 1)
     course = np.abs(2 * np.cumsum(ranks)[:-1] - steps)
     observed = course.max()
-    chance = np.random.default_rng(seed)
-    as_large, left = 0, n_permutations
-    while left:
-        now = min(left, max(CHUNK // n, 1))
-        drawn = chance.permuted(np.broadcast_to(ranks, (now, n)), axis=1)
-        drawn = np.abs(2 * np.cumsum(drawn, axis=1)[:, :-1] - steps)
-        as_large += int((drawn.max(axis=1) >= observed - ROUNDING).sum())
-        left -= now
+    single = ranks.astype(np.float32)  # halves, and their sums, are exact in it
+    drawn = 2 * np.cumsum(single[_orders(n, n_permutations, seed)], axis=1)[:, :-1]
+    drawn -= steps.astype(np.float32)
+    largest = np.maximum(drawn.max(axis=1), -drawn.min(axis=1))
+    as_large = int((largest >= observed - ROUNDING).sum())
     return ChangePoint(int(course.argmax()) + 1, (as_large + 1) / (n_permutations + 1))
 
 
@@ -92,7 +96,7 @@ def last_against_earlier(values: Floats, level: float = LEVEL) -> Interval:
     change, sd = float(values[-1] - earlier.mean()), float(earlier.std(ddof=1))
     if sd <= ROUNDING * max(float(np.abs(values).max()), 1.0):
         return Interval(change, NAN, NAN, "the earlier nights are equal: no variance is known")
-    half = float(stats.t.ppf((1 + level) / 2, m - 1)) * sd * np.sqrt(1 + 1 / m)
+    half = t_quantile((1 + level) / 2, m - 1) * sd * np.sqrt(1 + 1 / m)
     return Interval(change, change - half, change + half, "")
 
 

@@ -178,7 +178,9 @@ def _method(each: Comparison, mean: Mean) -> str:
 def _sizes(each: Comparison, mean: Mean) -> tuple[int, ...]:
     """Return the independent units of each side: blocks, or nights where those are resampled."""
     return tuple(
-        len(np.unique(side.nights)) if mean.unit == "night" else len(side.values)
+        int(np.count_nonzero(np.bincount(side.nights)))
+        if mean.unit == "night"
+        else len(side.values)
         for side in _sides(each)
     )
 

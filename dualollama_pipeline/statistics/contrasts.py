@@ -22,7 +22,7 @@ from dualollama_pipeline.metrics.catalog import (
 from dualollama_pipeline.statistics.comparison import Comparison, compare
 from dualollama_pipeline.statistics.estimate import codes, origin_of, to_scale
 from dualollama_pipeline.statistics.means import Sample, sample
-from dualollama_pipeline.statistics.samples import most_of, of_key
+from dualollama_pipeline.statistics.samples import most_of, of_key, quick
 from dualollama_pipeline.statistics.verdicts import evidence_of
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def contrasts(samples: pd.DataFrame) -> pd.DataFrame:
     Families: the headline (three, over everything that pools), and for each contrast its
     scenarios, its classes, and the classes that reload in `shared` (which stand apart).
     """
+    samples = quick(samples)
     made = [each for key in AGAINST_ONE for each in _against_one(samples, key)]
     made += [each for key in BETWEEN_SCENARIOS for each in _between(samples, key)]
     return pd.DataFrame(compare(made))

@@ -8,9 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri
 
-from dualollama_pipeline.statistics.intervals import LEVEL, Interval, proportion_interval
+from dualollama_pipeline.statistics.intervals import (
+    LEVEL,
+    Interval,
+    proportion_interval,
+    t_quantile,
+)
 from dualollama_pipeline.statistics.means import NAN, Sample, mean_of
 
 if TYPE_CHECKING:
@@ -63,7 +68,7 @@ def cliffs_delta(one: Sample, other: Sample, level: float = LEVEL) -> Interval:
     delta = float(of_one.mean())
     if found.reason:
         return Interval(delta, NAN, NAN, found.reason)
-    half = float(stats.t.ppf((1 + level) / 2, found.freedom)) * found.standard_error
+    half = t_quantile((1 + level) / 2, found.freedom) * found.standard_error
     return Interval(delta, max(delta - half, -1.0), min(delta + half, 1.0), "")
 
 
@@ -88,7 +93,7 @@ def hodges_lehmann(
     if n < LEAST:
         return Interval(NAN, NAN, NAN, f"a rank interval needs {LEAST} values, there are {n}")
     total = n * (n + 1) // 2
-    spread = float(stats.norm.ppf((1 + level) / 2)) * np.sqrt(total * (2 * n + 1) / 12)
+    spread = float(ndtri((1 + level) / 2)) * np.sqrt(total * (2 * n + 1) / 12)
     depth = max(int(np.floor(total / 2 - spread)), 0)
     x = np.sort(values)
     if n <= exact_up_to:
@@ -119,7 +124,7 @@ def hodges_lehmann_shift(
     if min(m, n) < LEAST:
         reason = f"a rank interval needs {LEAST} values a side, there are {m} and {n}"
         return Interval(NAN, NAN, NAN, reason)
-    spread = float(stats.norm.ppf((1 + level) / 2)) * np.sqrt(m * n * (m + n + 1) / 12)
+    spread = float(ndtri((1 + level) / 2)) * np.sqrt(m * n * (m + n + 1) / 12)
     depth = max(int(np.floor(m * n / 2 - spread)), 0)
     x, y = np.sort(one), np.sort(other)
     if max(m, n) <= exact_up_to:

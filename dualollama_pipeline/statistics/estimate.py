@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dualollama_pipeline.statistics import description
+from dualollama_pipeline.statistics.group import Group, consecutive
 from dualollama_pipeline.statistics.intervals import (
     LEVEL,
     Interval,
@@ -62,12 +63,12 @@ PLACES = ("rank", "rank_low", "rank_high")
 def config_statistics(samples: pd.DataFrame) -> pd.DataFrame:
     """Estimate every metric of every configuration, in the catalog's order, with its rank."""
     rows = []
-    for metric, key, part in by_key(samples):
+    for metric, key, part in by_key(Group.of(samples)):
         mine, means = [], []
-        for config_id, group in part.groupby("config_id", observed=True, sort=True):
-            counting = group[group["counts"]]
+        for config_id, group in part.by("config_id"):
+            counting = group.take(group["counts"])
             mean = _mean(metric, counting, "config")
-            row = {"config_id": str(config_id), "scenario": str(group["scenario"].iloc[0])}
+            row = {"config_id": config_id, "scenario": group.text("scenario", 0)}
             row |= _estimate(metric, key, group, counting, mean, "config")
             mine.append(row | _bootstrap(metric, counting))
             means.append(mean)
@@ -80,8 +81,8 @@ def config_statistics(samples: pd.DataFrame) -> pd.DataFrame:
 def scenario_statistics(samples: pd.DataFrame) -> pd.DataFrame:
     """Estimate every metric of every scenario, over the blocks of its configurations."""
     rows = [
-        {"scenario": str(scenario), **row}
-        for scenario, group in samples.groupby("scenario", observed=True, sort=True)
+        {"scenario": scenario, **row}
+        for scenario, group in Group.of(samples).by("scenario")
         for row in _pooled(group)
     ]
     return pd.DataFrame(rows)
@@ -89,7 +90,21 @@ def scenario_statistics(samples: pd.DataFrame) -> pd.DataFrame:
 
 def population_statistics(samples: pd.DataFrame) -> pd.DataFrame:
     """Estimate every metric over the blocks of all configurations."""
-    return pd.DataFrame(_pooled(samples))
+    return pd.DataFrame(_pooled(Group.of(samples)))
+
+
+def night_statistics(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """Estimate every batch by itself, over its configurations: n, value, interval, in `order`."""
+    nights = dict(Group.of(samples).by("batch_id"))
+    rows: list[dict[str, Any]] = []
+    for batch_id in filter(nights.__contains__, order):
+        for metric, key, part in by_key(nights[batch_id]):
+            counting = part.take(part["pools"])
+            mean = _mean(metric, counting, "pooled")
+            found, _ = _interval(metric, part, counting, mean)
+            shown = {"value": found.value, "ci_low": found.low, "ci_high": found.high}
+            rows.append({"batch_id": batch_id, **key._asdict(), "n": len(counting), **shown})
+    return pd.DataFrame(rows)
 
 
 def to_scale(metric: Metric, values: Floats) -> Floats:
@@ -104,14 +119,13 @@ def from_scale(metric: Metric, value: float) -> float:
 
 def codes(column: pd.Series) -> NDArray[np.int64]:
     """Return whole numbers from 0 that stand for the texts of a column, in their order."""
-    found: NDArray[np.int64] = np.unique(pd.Categorical(column).codes, return_inverse=True)[1]
-    return found
+    return consecutive(pd.Categorical(column).codes)
 
 
-def _mean(metric: Metric, counting: pd.DataFrame, level: str) -> Mean:
-    values = to_scale(metric, counting["value"].to_numpy(dtype=np.float64))
-    strata = codes(counting["config_id"]) if level == "pooled" else ()
-    mean = mean_of(sample(values, strata, codes(counting["batch_id"])))
+def _mean(metric: Metric, counting: Group, level: str) -> Mean:
+    strata = counting.codes("config_id") if level == "pooled" else ()
+    values = to_scale(metric, counting["value"])
+    mean = mean_of(sample(values, strata, counting.codes("batch_id")))
     return possible(metric, mean, most_of(metric, counting))
 
 
@@ -130,22 +144,19 @@ def possible(metric: Metric, mean: Mean, most: int | None) -> Mean:
     return mean._replace(value=NAN, standard_error=NAN, reason=IMPOSSIBLE.format(point, most))
 
 
-def _pooled(samples: pd.DataFrame) -> list[dict[str, Any]]:
+def _pooled(samples: Group) -> list[dict[str, Any]]:
     rows = []
     for metric, key, part in by_key(samples):
-        counting = part[part["pools"]]
+        counting = part.take(part["pools"])
         mean = _mean(metric, counting, "pooled")
-        if counting.empty and bool(part["counts"].any()):
+        if not len(counting) and bool(part["counts"].any()):
             mean = mean._replace(reason=NO_POOL)
-        groups = {
-            str(config_id): group
-            for config_id, group in counting.groupby("config_id", observed=True, sort=True)
-        }
+        groups = dict(counting.by("config_id"))
         rows.append(
             {
                 "n_configurations": len(groups),
                 **_estimate(metric, key, part, counting, mean, "pooled"),
-                **_within(metric, [group["value"].to_numpy() for group in groups.values()]),
+                **_within(metric, [group["value"] for group in groups.values()]),
                 **_best(metric, {name: _mean(metric, g, "config") for name, g in groups.items()}),
             }
         )
@@ -195,47 +206,45 @@ def _rank(metric: Metric, rows: list[dict[str, Any]], means: list[Mean]) -> None
         }
 
 
-def _bootstrap(metric: Metric, counting: pd.DataFrame) -> dict[str, Any]:
+def _bootstrap(metric: Metric, counting: Group) -> dict[str, Any]:
     """Bootstrap what is skewed and bounded, where n allows; beside the t interval, not instead."""
-    if metric.scale != "linear" or len(counting["batch_id"].unique()) > 1:
+    if metric.scale != "linear" or len(counting.texts("batch_id")) > 1:
         reason = "only for means of one night"
         return {"boot_low": NAN, "boot_high": NAN, "boot_reason": reason}
-    found = bca_interval(counting["value"].to_numpy(dtype=np.float64))
+    found = bca_interval(counting["value"])
     return {"boot_low": found.low, "boot_high": found.high, "boot_reason": found.reason}
 
 
 def _interval(
-    metric: Metric, values: Floats, mean: Mean, n_agents: int
+    metric: Metric, part: Group, counting: Group, mean: Mean
 ) -> tuple[Interval, int | None]:
+    """Return the estimate with its interval, and of a rate how many of n."""
+    values = counting["value"]
     if metric.scale == "rate":
         n_events = int((values > 0).sum())
         found = proportion_interval(n_events, len(values))
         scaled = [100 * number for number in (found.value, found.low, found.high)]
         return Interval(scaled[0], scaled[1], scaled[2], found.reason or ""), n_events
     if metric.upper is not None:
-        upper = float(n_agents) if metric.upper == "agents" else metric.upper
-        return bounded_interval_of(mean, upper), None
-    found = interval_of(mean)
-    return (exponentiate(found) if metric.scale == "ratio" else found), None
-
-
-def _estimate(
-    metric: Metric,
-    key: Key,
-    part: pd.DataFrame,
-    counting: pd.DataFrame,
-    mean: Mean,
-    level: str,
-) -> dict[str, Any]:
-    """Join the estimate with the plain description of the same values; nan where n forbids."""
-    values = counting["value"].to_numpy(dtype=np.float64)
-    n_agents = int(part["n_agents"].max())
-    interval, n_events = _interval(metric, values, mean, n_agents)
+        upper = float(part["n_agents"].max()) if metric.upper == "agents" else metric.upper
+        interval = bounded_interval_of(mean, upper)
+    else:
+        interval = interval_of(mean)
+        interval = exponentiate(interval) if metric.scale == "ratio" else interval
     if metric.by_length and not interval.reason and not counting["equal_work"].all():
         text = UNEQUAL.format(values.min(), values.max())
         interval = Interval(interval.value, NAN, NAN, text)
+    return interval, None
+
+
+def _estimate(
+    metric: Metric, key: Key, part: Group, counting: Group, mean: Mean, level: str
+) -> dict[str, Any]:
+    """Join the estimate with the plain description of the same values; nan where n forbids."""
+    values = counting["value"]
+    interval, n_events = _interval(metric, part, counting, mean)
     reason = mean.reason if mean.reason == NO_POOL else interval.reason
-    origin = origin_of(part)
+    origin = _among(part.texts("origin"))
     is_rate = metric.scale == "rate"
     return {
         "origin": origin,
@@ -244,7 +253,7 @@ def _estimate(
         "unit": metric.unit,
         "n": len(values),
         "n_left_out": len(part) - len(values),
-        "n_nights": counting["batch_id"].nunique(),
+        "n_nights": len(counting.texts("batch_id")),
         "n_events": n_events,
         "value": interval.value,
         "ci_low": interval.low,
@@ -254,7 +263,7 @@ def _estimate(
         "null_reason": reason,
         **_shape(metric, values),
         **_peak(counting, is_rate=is_rate),
-        "batches": " ".join(sorted(map(str, part["batch_id"].unique()))),
+        "batches": " ".join(sorted(part.texts("batch_id"))),
     }
 
 
@@ -284,19 +293,22 @@ def _shape(metric: Metric, values: Floats) -> dict[str, Any]:
     }
 
 
-def _peak(counting: pd.DataFrame, *, is_rate: bool) -> dict[str, Any]:
+def _peak(counting: Group, *, is_rate: bool) -> dict[str, Any]:
     """Say which value is the highest; the first of equal ones."""
-    if counting.empty or is_rate:
+    if is_rate or not len(counting):
         return dict.fromkeys(("peak_config_id", "peak_batch_id", "peak_block"))
-    place = int(counting["value"].to_numpy().argmax())
+    place = int(counting["value"].argmax())
     return {
-        "peak_config_id": str(counting["config_id"].iloc[place]),
-        "peak_batch_id": str(counting["batch_id"].iloc[place]),
-        "peak_block": int(counting["block"].iloc[place]),
+        "peak_config_id": counting.text("config_id", place),
+        "peak_batch_id": counting.text("batch_id", place),
+        "peak_block": int(counting["block"][place]),
     }
 
 
 def origin_of(part: pd.DataFrame) -> str:
     """Return the origin of rows: one simulated row makes the estimate simulated."""
-    origins = part["origin"].unique()
+    return _among(list(part["origin"].unique()))
+
+
+def _among(origins: Sequence[str]) -> str:
     return "simulated" if "simulated" in origins else str(origins[0])

@@ -17,9 +17,9 @@ from dualollama_pipeline.core.specs import AgentSpec
 from dualollama_pipeline.metrics.catalog import APART_SPEEDUP, BALANCE, BY_NAME, SHARED_SPEEDUP
 from dualollama_pipeline.statistics.comparison import Comparison, columns_with, compare
 from dualollama_pipeline.statistics.contrasts import batches_of, labelled, unlike_prompts
-from dualollama_pipeline.statistics.estimate import to_scale
+from dualollama_pipeline.statistics.estimate import codes, to_scale
 from dualollama_pipeline.statistics.means import Sample, sample
-from dualollama_pipeline.statistics.samples import of_key
+from dualollama_pipeline.statistics.samples import of_key, quick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ def factor_effects(samples: pd.DataFrame, matrix: Study) -> pd.DataFrame:
     measured differs in one option only.
     """
     made: list[Comparison] = []
-    factors = find_factors(matrix)
+    factors, samples = find_factors(matrix), quick(samples)
     for key in (*FACTOR_KEYS, SHARED_SPEEDUP):
         mine = of_key(samples, key)
         class_of = dict(
@@ -241,20 +241,19 @@ def _side(
 ) -> Sample:
     """Return one side of the matched pairs; a class counts as often as it has partners."""
     rows = used[used["effective_class"].isin(set(classes))]
-    configurations = rows["config_id"].astype(str)
-    names = pd.CategoricalDtype(sorted(configurations.unique()))
     made = sample(
         to_scale(metric, rows["value"].to_numpy(dtype=np.float64)),
-        configurations.astype(names).cat.codes,
+        codes(rows["config_id"]),
         rows["batch_id"].astype(nights).cat.codes,
     )
     if not classes:
         return made
     in_class = rows.groupby("effective_class", observed=True).size().to_dict()
-    class_of = dict(zip(configurations, rows["effective_class"], strict=True))
+    own = rows[["config_id", "effective_class"]].drop_duplicates("config_id").astype(str)
+    class_of = dict(zip(own["config_id"], own["effective_class"], strict=True))
     n = np.bincount(made.strata)
     weights = [
         size / in_class[class_of[name]] * classes.count(class_of[name]) / len(classes)
-        for name, size in zip(names.categories, n, strict=True)
+        for name, size in zip(sorted(class_of), n, strict=True)
     ]
     return made._replace(coefficients=np.array(weights))

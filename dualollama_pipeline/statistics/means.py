@@ -108,11 +108,9 @@ def mean_of(found: Sample) -> Mean:
 
 def nights_per_stratum(found: Sample) -> NDArray[np.int64]:
     """Return how many nights each stratum was measured in."""
-    n_nights = int(found.nights.max(initial=0)) + 1
-    pairs = np.unique(found.strata * n_nights + found.nights)
-    counted: NDArray[np.int64] = np.bincount(
-        pairs // n_nights, minlength=len(found.coefficients)
-    ).astype(np.int64)
+    n_strata, n_nights = len(found.coefficients), int(found.nights.max(initial=0)) + 1
+    pairs = np.bincount(found.strata * n_nights + found.nights, minlength=n_strata * n_nights)
+    counted: NDArray[np.int64] = (pairs.reshape(n_strata, n_nights) > 0).sum(axis=1)
     return counted
 
 
@@ -143,7 +141,7 @@ def _over_blocks(found: Sample, value: float, n: NDArray[np.int64], means: Float
 def _over_nights(
     found: Sample, value: float, n: NDArray[np.int64], means: Floats, spread: NDArray[np.int64]
 ) -> Mean:
-    k = len(np.unique(found.nights[found.coefficients[found.strata] != 0]))
+    k = int(np.count_nonzero(np.bincount(found.nights[found.coefficients[found.strata] != 0])))
     if k < MIN_NIGHTS:
         reason = f"over several nights an interval needs {MIN_NIGHTS}, there are {k}"
         return Mean(value, NAN, NAN, reason, "night")

@@ -9,11 +9,13 @@ import pandas as pd
 
 from dualollama_pipeline.metrics.catalog import BALANCE
 from dualollama_pipeline.statistics.causes import find_causes
-from dualollama_pipeline.statistics.description import mad
+from dualollama_pipeline.statistics.description import mad, median, quantile
 from dualollama_pipeline.statistics.estimate import from_scale, to_scale
+from dualollama_pipeline.statistics.group import Group
 from dualollama_pipeline.statistics.means import MIN_BLOCKS, NAN, ROUNDING
 from dualollama_pipeline.statistics.samples import KEY, by_key
 from dualollama_pipeline.statistics.verdicts import evidence_of
+from dualollama_pipeline.tables.rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +31,7 @@ FENCE_IQR = 3.0  # Tukey's "far out" (Exploratory Data Analysis (1977), section 
 TUKEY_FROM = 10  # quartiles of fewer values are two of them
 REPORT_LIMIT_PCT = 95.0
 MOVED_PCT = 10.0
+WHERE = ("origin", "config_id", "scenario", "batch_id")
 COLUMNS = [
     "origin", "evidence", "config_id", "scenario", "batch_id", "block", *KEY, "unit", "value",
     "counts", "n", "median", "mad", "mad_score", "is_mad_outlier", "is_tukey_outlier",
@@ -54,10 +57,10 @@ def label(values: Floats, usual: Floats) -> Labels:
     nothing = np.zeros(len(values), dtype=bool)
     if len(usual) < MIN_BLOCKS:
         return Labels(np.full(len(values), NAN), nothing, nothing)
-    median, spread = float(np.median(usual)), mad(usual)
-    tiny = ROUNDING * max(abs(median), 1.0)
-    score = np.abs(values - median) / spread if spread > tiny else np.full(len(values), NAN)
-    low, high = np.quantile(usual, (0.25, 0.75))
+    ordered, centre, spread = np.sort(usual), median(usual), mad(usual)
+    tiny = ROUNDING * max(abs(centre), 1.0)
+    score = np.abs(values - centre) / spread if spread > tiny else np.full(len(values), NAN)
+    low, high = quantile(ordered, 0.25), quantile(ordered, 0.75)
     reach = FENCE_IQR * (high - low)
     beyond = (values < low - reach) | (values > high + reach)
     may = reach > tiny and len(usual) >= TUKEY_FROM
@@ -72,57 +75,51 @@ def outliers(samples: pd.DataFrame, runs: pd.DataFrame, calls: pd.DataFrame) -> 
     """
     found = [
         each
-        for metric, key, part in by_key(samples)
+        for metric, key, part in by_key(Group.of(samples))
         if metric.scale != "rate"
-        for each in _of_key(metric, key, part[part["value"].notna()])
+        for _, group in part.take(~np.isnan(part["value"])).by("config_id")
+        for each in _of_group(metric, key, group)
     ]
     if not found:
         return pd.DataFrame(columns=COLUMNS)
-    listed = pd.concat(found, ignore_index=True)
+    listed = pd.DataFrame(found).astype({"is_tukey_outlier": "boolean"})
     return listed.assign(**find_causes(listed, runs, calls))[COLUMNS]
 
 
-def _of_key(metric: Metric, key: Key, known: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Yield what each configuration has to list: most have nothing, and need no frame for it."""
-    values, counts = known["value"].to_numpy(np.float64), known["counts"].to_numpy(bool)
-    of_two = known["n_agents"].to_numpy() == (2 if key == BALANCE else 0)  # whom the limit is for
-    places = known.groupby("config_id", observed=True).indices
-    for config_id in sorted(places, key=str):
-        here = places[config_id]
-        labels = label(values[here], values[here][counts[here]])
-        is_low = (values[here] < REPORT_LIMIT_PCT) & of_two[here]
-        if (labels.is_mad_outlier | labels.is_tukey_outlier | is_low).any():
-            yield _listed(metric, key, known.iloc[here], labels, is_low)
-
-
-def _listed(
-    metric: Metric, key: Key, group: pd.DataFrame, labels: Labels, is_low: NDArray[np.bool_]
-) -> pd.DataFrame:
-    values, counts = group["value"].to_numpy(np.float64), group["counts"].to_numpy(bool)
+def _of_group(metric: Metric, key: Key, group: Group) -> Iterator[Row]:
+    """Yield what one configuration has to list: most have nothing."""
+    values, counts = group["value"], group["counts"]
     usual = values[counts]
+    labels = label(values, usual)
+    # whom the limit is for
+    is_low = (values < REPORT_LIMIT_PCT) & (group["n_agents"] == (2 if key == BALANCE else 0))
     is_far = labels.is_mad_outlier | labels.is_tukey_outlier
-    shown = is_far | is_low
-    texts = ["origin", "config_id", "scenario", "batch_id"]
-    made = group.loc[shown, texts].astype(object)
-    return made.assign(
-        evidence=[evidence_of(origin) for origin in made["origin"]],
-        block=group["block"].to_numpy()[shown],
+    shown = np.flatnonzero(is_far | is_low)
+    if not len(shown):
+        return
+    common = {
         **key._asdict(),
-        unit=metric.unit,
-        value=values[shown],
-        counts=counts[shown],
-        n=len(usual),
-        median=float(np.median(usual)) if len(usual) else NAN,
-        mad=mad(usual),
-        mad_score=labels.mad_score[shown],
-        is_mad_outlier=labels.is_mad_outlier[shown],
-        is_tukey_outlier=pd.array(
-            labels.is_tukey_outlier[shown] if len(usual) >= TUKEY_FROM else [None] * shown.sum(),
-            dtype="boolean",
-        ),
-        is_below_95_pct=is_low[shown],
-        **_moved(metric, values[counts], values[counts & ~is_far]),
-    )
+        "unit": metric.unit,
+        "n": len(usual),
+        "median": median(usual) if len(usual) else NAN,
+        "mad": mad(usual),
+        **_moved(metric, usual, values[counts & ~is_far]),
+    }
+    for place in map(int, shown):
+        yield {
+            **{name: group.text(name, place) for name in WHERE},
+            "evidence": evidence_of(group.text("origin", place)),
+            "block": int(group["block"][place]),
+            **common,
+            "value": values[place],
+            "counts": counts[place],
+            "mad_score": labels.mad_score[place],
+            "is_mad_outlier": labels.is_mad_outlier[place],
+            "is_tukey_outlier": (
+                labels.is_tukey_outlier[place] if len(usual) >= TUKEY_FROM else None
+            ),
+            "is_below_95_pct": is_low[place],
+        }
 
 
 def _moved(metric: Metric, every: Floats, without: Floats) -> dict[str, Any]:

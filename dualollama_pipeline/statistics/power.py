@@ -7,9 +7,10 @@ from math import comb, isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize
 from scipy.special import gammaincinv, ndtr, ndtri
 
+from dualollama_pipeline.statistics.intervals import t_quantile
 from dualollama_pipeline.statistics.means import MIN_BLOCKS, NAN
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def power_of_t(effect: float, freedom: float, alpha: float = 0.05) -> float:
     is small or the effect is large.
     """
     scales, weights = _scales(freedom)
-    limits = stats.t.ppf(1 - alpha / 2, freedom) * scales
+    limits = t_quantile(1 - alpha / 2, freedom) * scales
     return float(weights @ (ndtr(effect - limits) + ndtr(-effect - limits)))
 
 
@@ -72,7 +73,7 @@ def minimum_detectable(freedom: float, alpha: float = 0.05, power: float = POWER
     if not (isfinite(freedom) and freedom > 0):
         return NAN
     # from above: t quantiles of both sides; from below: nothing
-    high = float(stats.t.ppf(1 - alpha / 2, freedom) + stats.t.ppf(power, freedom)) * 2
+    high = float(t_quantile(1 - alpha / 2, freedom) + t_quantile(power, freedom)) * 2
     return float(optimize.brentq(lambda e: power_of_t(e, freedom, alpha) - power, 1e-9, high))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,13 @@ from dualollama_pipeline.metrics.catalog import ALL, METRICS, Key
 from dualollama_pipeline.tables.validity import is_usable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from dualollama_pipeline.core.study import Study
     from dualollama_pipeline.metrics.catalog import Metric
+    from dualollama_pipeline.statistics.group import Group
 
 WHERE = ["origin", "batch_id", "config_id", "effective_class", "scenario"]
 KEY = list(Key._fields)
@@ -24,11 +27,10 @@ COLUMNS = [
 ]  # fmt: skip
 BLOCK = ["batch_id", "config_id", "block"]
 USUAL_SHARE = 0.5
-FAST = {
-    **dict.fromkeys([*WHERE, *KEY], "category"),
-    **dict.fromkeys(["counts", "pools", "equal_work"], "bool"),
-    "n_agents": "int64",
-}
+VALUES = {
+    "value": float, "counts": bool, "pools": bool, "prompt_share": float, "equal_work": bool,
+    "n_agents": "int16",
+}  # fmt: skip
 NO_FACTS = {"prompt_share": np.nan, "equal_work": True}
 
 
@@ -61,13 +63,9 @@ def collect_samples(
     places = {(kinds[metric.name], arm) for metric in metrics for arm in metric.arms}
     names = _in_order(agents)
     wheres = {place: _where(tables.rows(*place), classes or {}) for place in places}
-    return _stack(
-        [
-            (key, wheres[kinds[metric.name], key.arm], tables.values(metric, key))
-            for metric in metrics
-            for key in metric.keys(names)
-        ]
-    )
+    wanted = [(metric, key) for metric in metrics for key in metric.keys(names)]
+    laid_out = [(key, wheres[kinds[metric.name], key.arm]) for metric, key in wanted]
+    return _stack(laid_out, (tables.values(metric, key) for metric, key in wanted))
 
 
 def _in_order(agents: pd.DataFrame) -> list[str]:
@@ -82,23 +80,23 @@ class _Tables:
 
     def __init__(self, runs: pd.DataFrame, agents: pd.DataFrame, blocks: pd.DataFrame) -> None:
         self._agents = agents
-        self._by_arm = {
-            (kind, str(arm)): group
-            for kind, table in (("run", runs), ("block", blocks))
-            for arm, group in table.groupby("arm", observed=True, sort=False)
-        }
-        self._none = {"run": runs.iloc[:0], "block": blocks.iloc[:0]}
+        self._tables = {"run": runs, "block": blocks}
+        self._by_arm: dict[tuple[str, str], pd.DataFrame] = {}
         self._reloading = reloading_configurations(blocks)
+        self._found: dict[tuple[str, ...], NDArray[np.int64]] = {}
 
     def rows(self, kind: str, arm: str) -> pd.DataFrame:
-        return self._by_arm.get((kind, arm), self._none[kind])
+        if (kind, arm) not in self._by_arm:
+            table = self._tables[kind]
+            self._by_arm[kind, arm] = table[table["arm"].eq(arm)]
+        return self._by_arm[kind, arm]
 
     def values(self, metric: Metric, key: Key) -> pd.DataFrame:
         if metric.table == "run_table":
             rows = self.rows("run", key.arm)
             sound = is_usable(rows)
             made = _sample(metric, rows, sound, None)
-            return made.assign(n_agents=rows["n_agents"].to_numpy("int64"))
+            return made.assign(n_agents=rows["n_agents"].to_numpy("int16"))
         blocks = self.rows("block", key.arm)
         rests_on_shared = SHARED in metric.rests_on(key.arm)
         pools = self._load_none(blocks) if rests_on_shared else None
@@ -110,21 +108,28 @@ class _Tables:
             share = share - work["prompt_share"].to_numpy("float64", na_value=np.nan)
         made["prompt_share"] = share
         made["equal_work"] = work["exact_speedup"].notna().to_numpy()
-        made["n_agents"] = blocks["n_agents"].to_numpy("int64")
+        made["n_agents"] = blocks["n_agents"].to_numpy("int16")
         return made
 
     def _of_agent(self, metric: Metric, key: Key, blocks: pd.DataFrame) -> pd.DataFrame:
-        is_mine = self._agents["arm"].eq(key.arm) & self._agents["agent"].eq(key.agent)
-        mine = self._agents.loc[is_mine, [*BLOCK, metric.column or metric.name]]
-        return blocks[BLOCK].merge(mine, on=BLOCK, how="left")
+        place = (key.arm, key.agent)
+        if place not in self._found:
+            is_mine = self._agents["arm"].eq(key.arm) & self._agents["agent"].eq(key.agent)
+            found = _found_in(self._agents.loc[is_mine, BLOCK], blocks)
+            self._found[place] = np.append(np.flatnonzero(is_mine), -1)[found]
+        name = metric.column or metric.name
+        return self._agents[[name]].reset_index(drop=True).reindex(self._found[place])
 
     def _beside(self, blocks: pd.DataFrame, arm: str) -> pd.DataFrame:
         """Return what another arm of the same blocks has."""
-        wanted = ["prompt_share", "exact_speedup", "n_reloads"]
-        if blocks is self.rows("block", arm):
-            return blocks[wanted]
-        others = self.rows("block", arm)[[*BLOCK, *wanted]]
-        return blocks[BLOCK].merge(others, on=BLOCK, how="left")
+        others = self.rows("block", arm)
+        wanted = others[["prompt_share", "exact_speedup", "n_reloads"]]
+        if blocks is others:
+            return wanted
+        place = (*blocks["arm"].unique()[:1], "beside", arm)
+        if place not in self._found:
+            self._found[place] = _found_in(others[BLOCK], blocks)
+        return wanted.reset_index(drop=True).reindex(self._found[place])
 
     def _load_none(self, blocks: pd.DataFrame) -> pd.Series:
         """Say of each block whether its one server loads no model, by accident or by condition."""
@@ -133,45 +138,60 @@ class _Tables:
         return none_here & ~blocks["config_id"].isin(self._reloading)
 
 
+def _found_in(rows: pd.DataFrame, blocks: pd.DataFrame) -> NDArray[np.int64]:
+    """Return where among rows of BLOCK each block is; -1: nowhere."""
+    placed = rows.assign(place=np.arange(len(rows)))
+    found = blocks[BLOCK].merge(placed, on=BLOCK, how="left")["place"]
+    return found.fillna(-1).to_numpy("int64")
+
+
 def _where(table: pd.DataFrame, classes: Mapping[str, str]) -> pd.DataFrame:
-    config_ids = table["config_id"].astype(object)
-    known = {name: classes.get(name, name) for name in config_ids.unique()}
-    effective = config_ids.map(known).astype(object)
-    if "effective_class" in table:
-        given = table["effective_class"].astype(object)
-        effective = given.where(given.notna() & given.ne(""), effective)
-    made = {
-        name: (effective if name == "effective_class" else table[name].astype(object)).astype(
-            "category"
-        )
-        for name in WHERE
-    }
+    made = {name: table[name].astype("category") for name in WHERE if name in table}
+    config_ids = made["config_id"]
+    asked = [classes.get(name, name) for name in config_ids.cat.categories]
+    known = sorted(set(asked))
+    codes = np.array([known.index(name) for name in asked], dtype="int16")[config_ids.cat.codes]
+    classed = pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(known))
+    effective = pd.Series(classed, table.index)
+    given = made.get("effective_class", effective)
+    is_given = given.notna() & given.ne("")
+    if not is_given.all():
+        given = given.astype(object).where(is_given, effective.astype(object)).astype("category")
     block = table["block"] if "block" in table else pd.Series(1, index=table.index)
-    return pd.DataFrame({**made, "block": block.astype("int64")})
+    return pd.DataFrame({**made, "effective_class": given, "block": block.astype("int16")})
 
 
-def _stack(parts: list[tuple[Key, pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
-    """Put the metrics below each other; categories are joined once, not for each metric."""
-    tables = {id(where): where for _, where, _ in parts}
-    columns: dict[str, object] = {}
+def _stack(
+    places: Sequence[tuple[Key, pd.DataFrame]], values: Iterable[pd.DataFrame]
+) -> pd.DataFrame:
+    """Put the metrics below each other; categories are joined once, not for each metric.
+
+    Into what has its size from the beginning: a million trials would be there twice.
+    """
+    tables = {id(where): where for _, where in places}
+    sizes = [len(where) for _, where in places]
+    columns: dict[str, Any] = {}
     for name in WHERE:
         known = sorted(set().union(*(where[name].cat.categories for where in tables.values())))
         codes = {
             key: where[name].cat.set_categories(known).cat.codes.to_numpy()
             for key, where in tables.items()
         }
-        joined = np.concatenate([codes[id(where)] for _, where, _ in parts])
+        joined = np.concatenate([codes[id(where)] for _, where in places])
         columns[name] = pd.Categorical.from_codes(joined, dtype=pd.CategoricalDtype(known))
-    columns["block"] = np.concatenate([where["block"].to_numpy() for _, where, _ in parts])
-    sizes = [len(where) for _, where, _ in parts]
+    columns["block"] = np.concatenate([where["block"].to_numpy() for _, where in places])
     for place, name in enumerate(KEY):
-        words = [key[place] for key, _, _ in parts]
+        words = [key[place] for key, _ in places]
         dtype = pd.CategoricalDtype(list(dict.fromkeys(words)))
-        numbers = dtype.categories.get_indexer(pd.Index(words))
+        numbers = dtype.categories.get_indexer(pd.Index(words)).astype("int16")
         columns[name] = pd.Categorical.from_codes(np.repeat(numbers, sizes), dtype=dtype)
-    for name in ("value", "counts", "pools", *NO_FACTS, "n_agents"):
-        columns[name] = np.concatenate([made[name].to_numpy() for _, _, made in parts])
-    return pd.DataFrame(columns)[COLUMNS]
+    columns |= {name: np.empty(sum(sizes), dtype=kind) for name, kind in VALUES.items()}
+    start = 0
+    for made in values:
+        for name in VALUES:
+            columns[name][start : start + len(made)] = made[name]
+        start += len(made)
+    return pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)
 
 
 def reloading_configurations(blocks: pd.DataFrame) -> set[str]:
@@ -194,22 +214,23 @@ def of_key(table: pd.DataFrame, key: Key) -> pd.DataFrame:
     return table[is_mine & table["agent"].eq(key.agent)]
 
 
-def by_key(samples: pd.DataFrame) -> Iterator[tuple[Metric, Key, pd.DataFrame]]:
-    """Yield the samples of each key, in the catalog's order, in types that are fast to group.
+def quick(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return the same samples, their texts as categories: what picks rows takes a tenth then."""
+    return samples.astype(dict.fromkeys([*WHERE, *KEY], "category"))
 
-    Looking at texts and at numbers that may be null, of a thousand groups, was half of all
-    statistics. What is typed here holds no null.
-    """
-    samples = samples.astype(FAST)
-    places = samples.groupby(KEY, sort=False, observed=True).indices
-    agents = [str(agent) for agent in samples["agent"].unique() if agent != ALL]
+
+def by_key(samples: Group) -> Iterator[tuple[Metric, Key, Group]]:
+    """Yield the samples of each key, in the catalog's order."""
+    places = samples.places(*KEY)
+    _, firsts = np.unique(samples["agent"], return_index=True)
+    agents = [name for first in sorted(firsts) if (name := samples.text("agent", first)) != ALL]
     for metric in METRICS:
         for key in metric.keys(agents):
             if key in places:
-                yield metric, key, samples.iloc[places[key]]
+                yield metric, key, samples.take(places[key])
 
 
-def most_of(metric: Metric, samples: pd.DataFrame) -> int | None:
+def most_of(metric: Metric, samples: pd.DataFrame | Group) -> int | None:
     """Return the number of agents where an estimate cannot be more; None where it can."""
     return int(samples["n_agents"].max()) if metric.by_agents and len(samples) else None
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from dualollama_pipeline.statistics.intervals import LEVEL
 from dualollama_pipeline.statistics.means import NAN
@@ -47,12 +48,20 @@ def rank_intervals(means: Sequence[Mean], level: float = LEVEL) -> Ranks:
     both = variance + variance[:, np.newaxis]
     parts = variance**2 / freedom
     welch = both**2 / (parts + parts[:, np.newaxis])
-    limit = stats.t.ppf(1 - (1 - level) / 2 / max(n - 1, 1), welch)
+    limit = stdtrit(welch, 1 - (1 - level) / 2 / max(n - 1, 1))
     t = (values - values[:, np.newaxis]) / np.sqrt(both)
     known = ~np.isnan(variance)
     low = np.where(known, 1 + (t > limit).sum(axis=1), 0)
     high = np.where(known, n - (t < -limit).sum(axis=1), 0)
     return Ranks(rank.astype(np.int64), low.astype(np.int64), high.astype(np.int64))
+
+
+@lru_cache(maxsize=64)
+def _leads(n: int, seed: int) -> tuple[Any, NDArray[np.float64]]:
+    """Return by how much the best of n leads their mean in each draw, and the state after it."""
+    chance = np.random.default_rng(seed)
+    z = chance.standard_normal((N_DRAWS, n))
+    return chance.bit_generator.state, z.max(axis=1) - z.mean(axis=1)
 
 
 class Best(NamedTuple):
@@ -77,9 +86,9 @@ def best_if_equal(means: Sequence[Mean], seed: int = 114) -> Best:
     error = float(np.sqrt(np.mean([mean.standard_error**2 for mean in known])))
     freedom = sum(mean.freedom for mean in known)
     chance = np.random.default_rng(seed)
-    z = chance.standard_normal((N_DRAWS, len(known)))
+    chance.bit_generator.state, leads = _leads(len(known), seed)
     scale = error * np.sqrt(freedom / chance.chisquare(freedom, N_DRAWS))
-    best = values.mean() + scale * (z.max(axis=1) - z.mean(axis=1))
+    best = values.mean() + scale * leads
     as_good = int((best >= values.max()).sum())
     return Best(float(best.mean()), float(np.quantile(best, 0.95)), (as_good + 1) / (N_DRAWS + 1))
 

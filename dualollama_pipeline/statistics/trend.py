@@ -95,7 +95,8 @@ def _by_night(scaled: pd.DataFrame, order: Sequence[str]) -> tuple[pd.DataFrame,
     grouped = scaled.groupby(["batch_id", "config_id"], observed=True)["value"]
     nights = grouped.mean().unstack("config_id")  # noqa: PD010 one row a night
     sizes = grouped.size().unstack("config_id").reindex(nights.index)  # noqa: PD010
-    kept = [batch for batch in order if batch in set(nights.index)]
+    there = set(nights.index)
+    kept = [batch for batch in order if batch in there]
     return nights.loc[kept], sizes.loc[kept]
 
 

@@ -13,7 +13,7 @@ from math import isnan
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr
 
 from dualollama_pipeline.statistics.means import NAN
 
@@ -42,7 +42,7 @@ def p_of_t(mean: Mean, no_effect: float = 0.0) -> float:
     if mean.reason:
         return NAN
     t = abs(mean.value - no_effect) / mean.standard_error
-    return float(2 * stats.t.sf(t, mean.freedom))
+    return float(2 * stdtr(mean.freedom, -t))
 
 
 def p_of_equivalence(mean: Mean, margin: float, no_effect: float = 0.0) -> float:
@@ -54,7 +54,7 @@ def p_of_equivalence(mean: Mean, margin: float, no_effect: float = 0.0) -> float
     if mean.reason:
         return NAN
     nearest = margin - abs(mean.value - no_effect)
-    return float(stats.t.sf(nearest / mean.standard_error, mean.freedom))
+    return float(stdtr(mean.freedom, -nearest / mean.standard_error))
 
 
 class Outcome(NamedTuple):

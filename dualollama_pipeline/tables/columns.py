@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -90,9 +91,11 @@ def table(name: str, columns: dict[str, pa.Column], *checks: Relation) -> pa.Dat
 def is_sound(schema: pa.DataFrameSchema, df: pd.DataFrame) -> bool:
     """Say whether a frame in the schema's types surely keeps it; where not, pandera decides.
 
-    Asking pandera is a millisecond for each column and check, 30 for a table that is right.
+    Of some of its columns: whether they keep what is said of them alone. Asking pandera is a
+    millisecond for each column and check, 30 for a table that is right.
     """
-    for name, column in schema.columns.items():
+    for name in df.columns:
+        column = schema.columns[name]
         values, rules = df[name], column.metadata[RULES]
         if values.hasnans:
             if not column.nullable:
@@ -100,7 +103,11 @@ def is_sound(schema: pa.DataFrameSchema, df: pd.DataFrame) -> bool:
             values = values.dropna()
         if not all(rule(values).all() for rule in rules):
             return False
-    return all(rule(df).fillna(value=False).all() for rule in schema.metadata[RULES])
+    for rule in schema.metadata[RULES]:
+        with suppress(KeyError):  # it speaks of a column that is not there
+            if not rule(df).fillna(value=False).all():
+                return False
+    return True
 
 
 def near(left: pd.Series, right: pd.Series) -> pd.Series:

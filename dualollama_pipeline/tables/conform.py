@@ -6,8 +6,11 @@ are found by that name, so that no list of tables has to be kept.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
+from hashlib import sha256
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,7 @@ import pandera.pandas as pa
 
 import dualollama_pipeline
 from dualollama_pipeline.core.errors import TableError
+from dualollama_pipeline.tables import columns
 from dualollama_pipeline.tables.columns import DECLARED, is_sound
 from dualollama_pipeline.tables.rows import NUMBERS
 
@@ -46,13 +50,21 @@ def schema_of(table: str) -> pa.DataFrameSchema:
     return found
 
 
-def check_columns(table: str, columns: Iterable[str], source: str) -> None:
+@cache
+def version() -> str:
+    """Return what changes with any schema: rows that were checked under another are not known."""
+    home = Path(columns.__file__).parents[1]
+    files = [Path(columns.__file__), *sorted(home.rglob("schemas*.py"))]
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def check_columns(table: str, names: Iterable[str], source: str) -> None:
     """Refuse missing and unknown columns; `source` says whose rows these are.
 
     Raises:
         TableError: names the columns.
     """
-    wanted, found = set(schema_of(table).columns), set(columns)
+    wanted, found = set(schema_of(table).columns), set(names)
     if found != wanted:
         raise TableError(
             f"{source}: missing columns {sorted(wanted - found)}, "
@@ -63,8 +75,8 @@ def check_columns(table: str, columns: Iterable[str], source: str) -> None:
 
 def numbers(table: str) -> list[str]:
     """Return the names of the columns that hold numbers."""
-    columns = schema_of(table).columns
-    return [name for name, column in columns.items() if str(column.dtype) in NUMBERS]
+    found = schema_of(table).columns
+    return [name for name, column in found.items() if str(column.dtype) in NUMBERS]
 
 
 def empty(table: str) -> pd.DataFrame:
@@ -78,6 +90,16 @@ def _untyped(table: str) -> pa.DataFrameSchema:
     """Return a schema for a frame that was just cast: looking at types again doubles the time."""
     schema = schema_of(table)
     return schema.update_columns({name: {"dtype": None} for name in schema.columns})
+
+
+def sound_part(table: str, df: pd.DataFrame) -> pd.DataFrame | None:
+    """Return some columns of a table in their types; None where they break what it says of them."""
+    columns = schema_of(table).columns
+    with suppress(TypeError, ValueError):
+        typed = df.astype({name: str(columns[name].dtype) for name in df.columns})
+        if is_sound(schema_of(table), typed):
+            return typed
+    return None
 
 
 def conform(table: str, df: pd.DataFrame, source: str | None = None) -> pd.DataFrame:

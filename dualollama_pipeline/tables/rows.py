@@ -24,7 +24,7 @@ TRIAL = ["trial_id", "arm", "attempt"]
 def plain_rows(df: pd.DataFrame) -> list[Row]:
     """Return plain rows: missing numbers as nan, missing texts and flags as None."""
     names = [str(name) for name in df.columns]
-    columns = [_plain(df.iloc[:, place]) for place in range(len(names))]
+    columns = [_plain(values) for _, values in df.items()]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
@@ -32,8 +32,9 @@ def _plain(values: pd.Series) -> list[Any]:
     if str(values.dtype) in NUMBERS:
         found: list[Any] = values.to_numpy(dtype="float64", na_value=np.nan).tolist()
         return found
-    plain = values.astype(object)
-    return plain.where(plain.notna(), None).tolist()
+    missing: Any = None  # pandas-stubs know of none
+    plain: list[Any] = values.to_numpy(dtype=object, na_value=missing).tolist()
+    return plain
 
 
 def with_numbers(rows: Sequence[Row], numbers: Collection[str]) -> list[Row]:

@@ -44,12 +44,15 @@ def of_one_kind(
     was simulated before must not stand for it.
     """
     lost: dict[str, str] = {}
-    brought_nothing = bool(asked_last) and not rows["batch_id"].str.startswith(asked_last).any()
-    present = set(rows["workload"])
-    own = rows[rows["workload"].str.startswith("study")]
+    brought_nothing = bool(asked_last) and not any(
+        str(batch_id).startswith(asked_last) for batch_id in rows["batch_id"].unique()
+    )
+    brought = rows[["batch_id", "workload"]].drop_duplicates()
+    present = set(brought["workload"])
     states = {
         (str(batch_id).partition("-")[2], str(name))
-        for batch_id, name in zip(own["batch_id"], own["workload"], strict=True)
+        for batch_id, name in brought.itertuples(index=False)
+        if str(name).startswith("study")
     }
     asked = (max(states)[1],) if states else (wanted_work, *WORK)
     work = next((each for each in asked if each in present), wanted_work)
@@ -195,7 +198,7 @@ class TableStore:
         rows = self._checked_together(table, parts, left_out)
         rows, others = self.of_one_kind(rows)
         left_out |= others
-        used = set(rows["config_id"])
+        used = set(rows["config_id"].unique())
         return rows, {name: why for name, why in left_out.items() if name not in used}
 
     def _checked_together(

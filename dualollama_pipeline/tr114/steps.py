@@ -226,16 +226,16 @@ def slo_evaluation(
     imported_calls: pd.DataFrame,
 ) -> Made:
     """Hold section 9 against all nights of the history, imported runs, and the costs."""
-    from dualollama_pipeline.tables.history import load_history
+    from dualollama_pipeline.tables.history import ASKED, load_history
     from dualollama_pipeline.tables.store import TableStore
     from dualollama_pipeline.tr114.service_levels import observed, slo
     from dualollama_pipeline.tr114.service_levels.slo_inputs import load_slo_inputs
 
     inputs = load_slo_inputs(settings.data / "slo.yaml")  # a mistake in it is told first
     store, config_ids = TableStore.of(settings), study_of(settings).config_ids
-    runs, no_runs = load_history(store, "run_table", config_ids)
-    agents, no_agents = load_history(store, "agent_table", config_ids)
-    calls, no_calls = load_history(store, "call_table", config_ids)
+    runs, no_runs = load_history(store, "run_table", config_ids, ASKED["run_table"])
+    agents, no_agents = load_history(store, "agent_table", config_ids, ASKED["agent_table"])
+    calls, no_calls = load_history(store, "call_table", config_ids, ASKED["call_table"])
     sources = [observed.observe(runs, agents, calls, population_statistics, cost_model)]
     if len(imported_runs):
         sources.append(observed.observe_imported(imported_runs, imported_calls, cost_model))

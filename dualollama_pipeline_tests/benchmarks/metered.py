@@ -15,12 +15,16 @@ KIB_PER_MIB = 1024
 
 
 def main() -> None:
-    """Run the module and write its wall time, CPU time and peak memory."""
+    """Run the module and write how it ended, its wall time, CPU time and peak memory."""
     start_s = time.perf_counter()
-    subprocess.run([sys.executable, "-m", *sys.argv[1:]], stdout=subprocess.DEVNULL, check=True)
+    command = [sys.executable, "-m", *sys.argv[1:]]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     wall_s, used = time.perf_counter() - start_s, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s, peak_mib = used.ru_utime + used.ru_stime, used.ru_maxrss / KIB_PER_MIB  # Linux: KiB
-    sys.stdout.write(f'{{"wall_s": {wall_s}, "cpu_s": {cpu_s}, "peak_mib": {peak_mib}}}\n')
+    sys.stdout.write(
+        f'{{"exit_code": {done.returncode}, "wall_s": {wall_s}, "cpu_s": {cpu_s}, '
+        f'"peak_mib": {peak_mib}}}\n'
+    )
 
 
 if __name__ == "__main__":

@@ -53,14 +53,22 @@ def server(module: str, *arguments: str) -> Iterator[dict[str, str]]:
             process.terminate()
 
 
-def child(module: str, *arguments: str) -> dict[str, Any]:
-    """Run a module to its end and return the JSON that it wrote."""
+def child(
+    module: str, *arguments: str, deadline_s: float = DEADLINE_S, worst: int = 0
+) -> dict[str, Any]:
+    """Run a module to its end and return the JSON that it wrote.
+
+    Raises:
+        RuntimeError: what it metered ended with an exit code above `worst`.
+    """
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        timeout=DEADLINE_S,
+        timeout=deadline_s,
         check=True,
     )
     answer: dict[str, Any] = json.loads(done.stdout)
+    if not 0 <= answer.get("exit_code", 0) <= worst:
+        raise RuntimeError(f"{module} {' '.join(arguments)}: exit code {answer['exit_code']}")
     return answer

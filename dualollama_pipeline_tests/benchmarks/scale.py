@@ -65,6 +65,9 @@ def make_tables(n_trials: int, seed: int = 114) -> dict[str, pd.DataFrame]:
         agent=pd.array(
             np.tile([agent.name for agent in PAIR], len(blocks)), dtype="string[pyarrow]"
         ),
+        server=pd.array(
+            np.tile([agent.server for agent in PAIR], len(blocks)), dtype="string[pyarrow]"
+        ),
         **{name: np.exp(0.05 * chance.standard_normal(len(pairs))) for name in OF_AGENTS},
     )
     runs = where.loc[where.index.repeat(len(ARMS))].reset_index(drop=True)
@@ -73,6 +76,7 @@ def make_tables(n_trials: int, seed: int = 114) -> dict[str, pd.DataFrame]:
         arm=pd.array(np.tile(ARMS, n), dtype="string[pyarrow]"),
         status=pd.array(["ok"] * len(runs), dtype="string[pyarrow]"),
         validity=pd.array(["VALID"] * len(runs), dtype="string[pyarrow]"),
+        n_agents=np.tile([1, 1, 2, 2], n),
         balance_efficiency_pct=balance,
         balance_speedup=balance / 50,
         tok_per_s_delta=chance.normal(0, 1, len(runs)),
@@ -94,21 +98,22 @@ def _calls(where: pd.DataFrame) -> pd.DataFrame:
 
 
 def measure(n_trials: int) -> dict[str, Any]:
-    """Run every statistic once; return seconds of each, their sum, and the peak memory."""
+    """Run every statistic once; return CPU seconds of each, their sum, and the peak memory."""
     matrix = load_study(MATRIX)
     runs, agents, blocks, calls = make_tables(n_trials).values()
     tables_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     order = sorted(blocks["batch_id"].unique())
-    classes = samples.option_classes(matrix)
+    classes, n_blocks = samples.option_classes(matrix), len(blocks)
     seconds: dict[str, float] = {}
 
     def timed(name: str, function: Any, *arguments: Any) -> Any:
-        start_s = time.perf_counter()
+        start_s = time.process_time()
         made = function(*arguments)
-        seconds[name] = time.perf_counter() - start_s
+        seconds[name] = time.process_time() - start_s
         return made
 
     found = timed("samples", samples.collect_samples, runs, agents, blocks, classes)
+    del agents, blocks  # no other step is given them
     timed("config_statistics", estimate.config_statistics, found)
     timed("scenario_statistics", estimate.scenario_statistics, found)
     timed("population_statistics", estimate.population_statistics, found)
@@ -118,7 +123,7 @@ def measure(n_trials: int) -> dict[str, Any]:
     timed("trend", trend.trend, found, order)
     return {
         "n_trials": len(runs),
-        "n_blocks": len(blocks),
+        "n_blocks": n_blocks,
         "n_nights": len(order),
         "seconds": seconds,
         "total_s": sum(seconds.values()),

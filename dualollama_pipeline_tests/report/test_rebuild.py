@@ -19,9 +19,10 @@ from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.metrics.catalog import APART_SPEEDUP
 from dualollama_pipeline.pipeline import rebuild_report
-from dualollama_pipeline.report.gather import estimate_nights, samples_of_nights
+from dualollama_pipeline.report.gather import samples_of_nights
 from dualollama_pipeline.report.model import Summary, find
 from dualollama_pipeline.report.schema import json_schema
+from dualollama_pipeline.statistics.estimate import night_statistics
 from dualollama_pipeline.statistics.samples import of_key
 from dualollama_pipeline.tables.conform import schemas
 from dualollama_pipeline.tables.rebuild import rebuild_tables
@@ -127,7 +128,7 @@ def test_two_nights_have_a_course(summary, settings):
     runs = store.load("run_table", "test007")
     samples, left_out = samples_of_nights(store, CONFIGURATIONS, NIGHTS, runs)
     assert samples is not None
-    nights = estimate_nights(samples, NIGHTS)
+    nights = night_statistics(samples, NIGHTS)
     assert left_out == {}
     dual = of_key(nights, APART_SPEEDUP)
     assert dual["batch_id"].tolist() == list(NIGHTS)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.tables.calls import build_calls
-from dualollama_pipeline.tables.history import batch_starts, load_history, load_nights
+from dualollama_pipeline.tables.history import ASKED, batch_starts, load_history, load_nights
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline_tests.tables.journals import block_of, journal, tables_of
 
@@ -65,6 +65,29 @@ def test_a_batch_of_another_version_is_left_out_and_named(store: TableStore) -> 
     rows, other = load_history(store, CALLS, ["test1"])
     assert set(rows["batch_id"]) == {"alpha"}
     assert other == {str(path): "of another version: it has no gap_p99_ms"}
+
+
+def test_a_batch_of_another_version_still_tells_when_it_began(store: TableStore) -> None:
+    """Without its clock, a night of before would be put first, whenever it was measured."""
+    path = store.history_path(CALLS, "test1", "alpha")
+    calls("alpha", 2).drop(columns="gap_p99_ms").to_parquet(path)
+    starts, left_out = batch_starts(store, ["test1"])
+    assert (list(starts.index), left_out) == (["zulu", "alpha"], {})
+
+
+def test_some_columns_are_checked_like_all(store: TableStore) -> None:
+    """Read alone, a wrong value would be shown, and a night of another version taken for one."""
+    store.publish(CALLS, calls("mike", 3), "test1")
+    old = store.history_path(CALLS, "test1", "zulu")
+    calls("zulu", 1).drop(columns="gap_p99_ms").to_parquet(old)
+    broken = store.history_path(CALLS, "test1", "mike")
+    rows = calls("mike", 3)
+    rows.assign(total_ms=rows["ttft_ms"] - 1).to_parquet(broken)
+    found, left_out = load_history(store, CALLS, ["test1"], ASKED[CALLS])
+    assert tuple(found.columns) == ASKED[CALLS]
+    assert set(found["batch_id"]) == {"alpha"}
+    assert left_out[str(old)] == "of another version: it has no gap_p99_ms"
+    assert "ttft_ms <= total_ms" in left_out[str(broken)]
 
 
 def test_a_damaged_batch_does_not_hide_the_others(store: TableStore) -> None:

@@ -22,7 +22,7 @@ HEIGHT_IN = 3.2
 def draw_nights(
     nights: pd.DataFrame, series: tuple[Series, ...], palette: Palette = PAGE
 ) -> Figure:
-    """Draw the population's estimates, columns of population_statistics and batch_id, in order."""
+    """Draw estimates of the nights, in order: batch_id, key, value, ci_low and ci_high."""
     order = list(dict.fromkeys(nights["batch_id"]))
     with canvas(HEIGHT_IN) as figure:
         axes = figure.add_axes((0.09, 0.17, 0.88, 0.7))

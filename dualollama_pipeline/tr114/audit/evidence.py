@@ -72,6 +72,11 @@ class Sources:
         return int(self.figures.number("campaign", "runs per config", "count"))
 
     @cached_property
+    def imported(self) -> dict[str, int]:
+        """How many runs of each configuration are imported."""
+        return {str(name): int(n) for name, n in self.runs["config_id"].value_counts().items()}
+
+    @cached_property
     def homes(self) -> dict[Stated, Figure]:
         """The printing that states each quantity first, in sections 3 and 4 where there is one."""
         homes: dict[Stated, Figure] = {}
@@ -104,12 +109,12 @@ class Sources:
         Raises:
             Lacking: not all of their planned runs are imported; says how many are.
         """
-        rows = self.runs[self.runs["config_id"].isin(list(config_ids))]
+        there = [self.imported[name] for name in set(config_ids) if name in self.imported]
         wanted = self.repetitions * len(config_ids)
-        if len(rows) < wanted or (rows.groupby("config_id").size() < self.repetitions).any():
+        if sum(there) < wanted or any(n < self.repetitions for n in there):
             named = config_ids[0] if len(config_ids) == 1 else f"{len(config_ids)} configurations"
-            raise Lacking(f"needs the {wanted} runs of {named}, {len(rows)} are imported")
-        return rows
+            raise Lacking(f"needs the {wanted} runs of {named}, {sum(there)} are imported")
+        return self.runs[self.runs["config_id"].isin(list(config_ids))]
 
     def planned(self, part: str) -> list[str]:
         """Return the configurations of a part of the plan: a scenario, or section 3.2's sample."""

@@ -126,9 +126,3 @@ def break_even_months(inputs: CostInputs, variant: str, against: str, basis: Bas
 def lead(saving: float) -> int:
     """Return 1 for a saving, -1 for a loss, 0 for less than half a cent either way."""
     return 0 if abs(saving) < HALF_A_CENT else 1 if saving > 0 else -1
-
-
-def cheaper(inputs: CostInputs, variant: str, against: str, basis: Basis) -> str:
-    """Return the cheaper of two over the horizon; `equal` if neither is."""
-    side = lead(saving_usd(inputs, variant, against, basis))
-    return {1: variant, 0: "equal", -1: against}[side]

@@ -13,7 +13,7 @@ from dualollama_pipeline.advice.candidates import ModelMemory
 from dualollama_pipeline.core.yaml_file import Written, load_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 VARIANTS = ("python", "rust", "hybrid")
@@ -146,6 +146,24 @@ class CostInputs(Written):
         """
         made: CostInputs = _changed(self, path.split("."), value)
         return made
+
+    def dial(self, path: str) -> Callable[[float], CostInputs]:
+        """Return `changed` for many values of one number: the inputs it gives are always the same.
+
+        Raises:
+            KeyError: there is no such input.
+        """
+        made, (*names, last) = self.changed(path, 0.0), path.split(".")
+        owner: Any = made
+        for name in names:
+            is_list = isinstance(owner, tuple)
+            owner = next(x for x in owner if x.item == name) if is_list else getattr(owner, name)
+
+        def turned(value: float) -> CostInputs:
+            vars(owner)[last] = value  # frozen for others; this copy nobody else has
+            return made
+
+        return turned
 
 
 def load_cost_inputs(path: Path) -> CostInputs:

@@ -46,10 +46,10 @@ class Case(NamedTuple):
     against: str
     basis: cost.Basis
 
-    def saving(self, path: str, value: float) -> float:
-        """Return the saving with one input changed, dollars."""
-        changed = self.inputs.changed(path, value)
-        return cost.saving_usd(changed, self.variant, self.against, self.basis)
+    def saving(self, path: str) -> Callable[[float], float]:
+        """Return the saving as what one input makes of it, dollars."""
+        turned = self.inputs.dial(path)
+        return lambda value: cost.saving_usd(turned(value), self.variant, self.against, self.basis)
 
 
 def cost_sensitivity(inputs: CostInputs, demands: Sequence[Demand]) -> pd.DataFrame:
@@ -82,13 +82,10 @@ def _concerned(inputs: CostInputs, *variants: str) -> list[tuple[str, float]]:
 
 def _bar(case: Case, path: str, base: float) -> Row:
     low, high, reason = _range(case.inputs, path, base)
-    at_base, at_low, at_high = (case.saving(path, value) for value in (base, low, high))
-    flips_at = _turn(lambda value: case.saving(path, value), base, low, high)
-
-    def cheaper(value: float) -> str:
-        changed = case.inputs.changed(path, value)
-        return cost.cheaper(changed, case.variant, case.against, case.basis)
-
+    saving = case.saving(path)
+    at_base, at_low, at_high = (saving(value) for value in (base, low, high))
+    flips_at = _turn(saving, base, low, high)
+    cheaper = {1: case.variant, 0: "equal", -1: case.against}
     return {
         "basis": case.basis,
         "variant": case.variant,
@@ -105,9 +102,9 @@ def _bar(case: Case, path: str, base: float) -> Row:
         "swing_usd": abs(at_high - at_low),
         "flips": flips_at is not None,
         "flips_at": NAN if flips_at is None else flips_at,
-        "cheaper_base": cheaper(base),
-        "cheaper_low": cheaper(low),
-        "cheaper_high": cheaper(high),
+        "cheaper_base": cheaper[cost.lead(at_base)],
+        "cheaper_low": cheaper[cost.lead(at_low)],
+        "cheaper_high": cheaper[cost.lead(at_high)],
     }
 
 

@@ -81,11 +81,14 @@ def test_derived_costs_hold_the_gpus_that_the_report_forgets(inputs: CostInputs)
     # 11 000 $ more to build, 4200 - 2600 = 1600 $ a year less to keep
     assert cost.break_even_months(inputs, "rust", "python", "derived") == pytest.approx(82.5)
     assert cost.saving_usd(inputs, "rust", "python", "derived") == pytest.approx(-3_000)
-    assert cost.cheaper(inputs, "rust", "python", "report") == "rust"
-    assert cost.cheaper(inputs, "rust", "python", "derived") == "python"
+    leads = [
+        cost.lead(cost.saving_usd(inputs, "rust", "python", basis))
+        for basis in ("report", "derived")
+    ]
+    assert leads == [1, -1]
 
 
 def test_a_tie_is_called_one(inputs: CostInputs) -> None:
     """Rounding of cents must not make a winner: 33 - 9 = 24 k$ dearer to build is the tie."""
     tied = inputs.changed("variants.rust.development_usd.initial", 34_000.0)
-    assert cost.cheaper(tied, "rust", "python", "report") == "equal"
+    assert cost.lead(cost.saving_usd(tied, "rust", "python", "report")) == 0

@@ -55,9 +55,9 @@ INTRODUCTION = """\
 # How fast it is
 
 Written by `make bench` ({when}) on {n_cpus} CPUs{busy}. Seconds of CPU (user and system, all \
-processes of the command): other work on the machine changes them by a fifth or so, and wall time by \
-several times. *Trivial* is a Dagster project of one asset with 27 partitions that does nothing, 27 \
-runs in one process, at the beginning of the same run: {trivial_cpu_s:.1f} s of CPU, \
+processes of the command): other work on the machine changes them by a fifth or so, and wall time \
+by several times. *Trivial* is a Dagster project of one asset with 27 partitions that does \
+nothing, 27 runs in one process, at the beginning of the same run: {trivial_cpu_s:.1f} s of CPU, \
 {trivial_wall_s:.1f} s by the clock. Targets are of CPU seconds, that of the doctor of the clock.
 
 """

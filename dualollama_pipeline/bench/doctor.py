@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 WARM_S = 0.5  # a load that takes less found the model in place
 S_PER_MIN, MIN_PER_H = 60, 60
+RULER_REQUESTS = 10  # on each stream, half of what a batch takes: somebody is waiting
 
 
 async def examine(settings: Settings, pair: ServerPair, tell: Tell) -> None:
@@ -80,7 +81,7 @@ async def examine_machine(urls: dict[str, str]) -> Diagnosis:
 async def examine_ruler(protocol: Protocol) -> Diagnosis:
     """Hold the ruler against a server with a known schedule, in the servers' protocol."""
     try:
-        result = await ruler.examine_ruler(protocol=protocol)
+        result = await ruler.examine_ruler(protocol=protocol, requests=RULER_REQUESTS)
     except ServerError as error:
         return refused("ruler", error)
     return Diagnosis(

@@ -56,7 +56,9 @@ def paced_server() -> Iterator[str]:
 
 
 async def examine_ruler(
-    server: Callable[[], AbstractContextManager[str]] = paced_server, protocol: Protocol = OLLAMA
+    server: Callable[[], AbstractContextManager[str]] = paced_server,
+    protocol: Protocol = OLLAMA,
+    requests: int = REQUESTS,
 ) -> RulerRecord:
     """Hold the ruler against a server with a known schedule, started for it.
 
@@ -65,7 +67,7 @@ async def examine_ruler(
     """
     try:
         with server() as url:
-            return await calibrate(url, protocol)
+            return await calibrate(url, protocol, requests)
     except (OSError, ValueError, ArithmeticError, LookupError, ServerError) as error:
         raise ServerError(
             f"the ruler could not be examined ({type(error).__name__}: {error})",
@@ -73,9 +75,9 @@ async def examine_ruler(
         ) from error
 
 
-async def calibrate(url: str, protocol: Protocol = OLLAMA) -> RulerRecord:
-    """Read `REQUESTS` answers on each of two concurrent streams and compare the stamps."""
-    streams = await asyncio.gather(*(_stream(url, protocol) for _ in range(STREAMS)))
+async def calibrate(url: str, protocol: Protocol = OLLAMA, requests: int = REQUESTS) -> RulerRecord:
+    """Read so many answers on each of two concurrent streams and compare the stamps."""
+    streams = await asyncio.gather(*(_stream(url, protocol, requests) for _ in range(STREAMS)))
     exchanges = [exchange for stream in streams for exchange in stream]
     ttft, gaps, rates = zip(*map(_errors, exchanges), strict=True)
     all_gaps = sorted(gap for some in gaps for gap in some)
@@ -88,7 +90,7 @@ async def calibrate(url: str, protocol: Protocol = OLLAMA) -> RulerRecord:
     )
 
 
-async def _stream(url: str, protocol: Protocol) -> list[Exchange]:
+async def _stream(url: str, protocol: Protocol, requests: int) -> list[Exchange]:
     schedule = json.dumps(SCHEDULE)
     asked: dict[Protocol, dict[str, object]] = {
         "ollama": {"prompt": schedule},
@@ -98,7 +100,7 @@ async def _stream(url: str, protocol: Protocol) -> list[Exchange]:
     exchanges = []
     async with CLIENTS[protocol](url, Deadlines()) as client:
         await client.greet()
-        for _ in range(REQUESTS):
+        for _ in range(requests):
             exchange = Exchange(url=url, model=MODEL)
             await client.generate(body, {}, exchange)
             exchanges.append(exchange)

@@ -13,31 +13,30 @@ from dualollama_pipeline.metrics.catalog import (
     SHARED_SPEEDUP,
     key_of,
 )
-from dualollama_pipeline.report.headline import judge_against_one
-from dualollama_pipeline.report.model import find
+from dualollama_pipeline.report.headline import WITHIN
 from dualollama_pipeline.report.wording import PAIR, Words, counted
 from dualollama_pipeline.statistics.contrasts import AGAINST_ONE
 from dualollama_pipeline.tables.rows import plain_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping
 
+    from dualollama_pipeline.metrics.catalog import Key
     from dualollama_pipeline.report.inputs import ReportInputs
-    from dualollama_pipeline.report.model import (
-        PooledEstimate,
-        ReportOrigin,
-        Verdict,
-    )
-    from dualollama_pipeline.tables.rows import Row
+    from dualollama_pipeline.report.model import ReportOrigin, Verdict
 
 RELOADING = f"{AGAINST_ONE[APART_AGAINST_SHARED][0]}, reloading classes"
 NO_SECOND = "does not pay"
+NO_GAIN: dict[Verdict, str] = {
+    "equivalent": f"{{both}} at once are no faster{WITHIN}",
+    "no difference shown": "nothing shows that {both} at once finish sooner",
+}
 IF_MEASURED = "If these numbers were measured: "
 
 
 def advise(
     inputs: ReportInputs,
-    population: Sequence[PooledEstimate],
+    verdicts: Mapping[Key, Verdict],
     origin: ReportOrigin,
     reloading: Collection[str],
     words: Words = PAIR,
@@ -47,7 +46,7 @@ def advise(
     `reloading` are the configurations that make the one server load its model again.
     """
     keys = (APART_SPEEDUP, SHARED_SPEEDUP, APART_AGAINST_SHARED)
-    apart, shared, against = (judge_against_one(find(population, key)) for key in keys)
+    apart, shared, against = (verdicts[key] for key in keys)
     what = _what_to_run(apart, shared, against, words)
     if reloading and what.endswith(NO_SECOND):
         what += ", where no model has to be loaded again"
@@ -58,7 +57,7 @@ def advise(
     return (
         first,
         *(_where_it_queued(inputs, words) if origin != "simulated" else ()),
-        *_equal_enough(inputs, shared, words),
+        *_equal_enough(shared, words),
         *_where_it_reloads(inputs, reloading, words),
         *_which(inputs, apart, words),
     )
@@ -67,21 +66,20 @@ def advise(
 def _what_to_run(apart: Verdict, shared: Verdict, against: Verdict, words: Words) -> str:
     if apart == "undetermined":
         return (
-            "Nothing can be advised yet: measure at least 5 complete blocks of a configuration "
-            "(`dualollama run`)"
+            "Nothing can be advised yet: measure more complete blocks, at least 5 of a "
+            "configuration (`dualollama run --blocks 10`)"
         )
     if apart == "faster" and (shared != "faster" or against in {"faster", "undetermined"}):
         return f"Run {words.both} agents at once, each on its own server"
     if apart == "faster":
-        worse = "finishes sooner there" if against == "slower" else "no difference is shown"
+        worse = {"slower": "finishes sooner there", "equivalent": f"as fast{WITHIN}"}.get(
+            against, "no difference is shown"
+        )
         return f"Run {words.both} agents at once on one server: against {words.servers}, {worse}"
     if shared == "faster":
         return f"Run {words.both} agents at once on one server; {words.second} {NO_SECOND}"
-    if apart == "no difference shown":
-        return (
-            "Run the agents one after the other: nothing shows that "
-            f"{words.both} at once finish sooner"
-        )
+    if apart in NO_GAIN:
+        return "Run the agents one after the other: " + words.fill(NO_GAIN[apart])
     more = "a second" if words.is_pair else "one for each"
     enough = f"; one server is enough, {more} {NO_SECOND}"
     return "Run the agents one after the other" + ("" if shared == "undetermined" else enough)
@@ -141,27 +139,16 @@ def _range_against_one(inputs: ReportInputs, words: Words) -> str:
     )
 
 
-def _equal_enough(inputs: ReportInputs, shared: Verdict, words: Words) -> tuple[str, ...]:
+def _equal_enough(shared: Verdict, words: Words) -> tuple[str, ...]:
     """Say so where one server together is as good as one after the other, by the tested margin."""
-    contrasts = inputs.table("contrasts")
-    if contrasts is None or shared == "faster":
+    if shared != "equivalent":
         return ()
-    for row in plain_rows(contrasts):
-        is_headline = row["scope"] == "all" and row["family"] == "headline"
-        if is_headline and key_of(row) == SHARED_SPEEDUP and _is_equal(row):
-            margin = 100 * (row["margin"] - 1)
-            return (
-                (
-                    f"{words.both.capitalize()} at once on one server is equivalent to one after "
-                    "the other: the "
-                    f"difference is within {margin:.0f} % (where no model has to be reloaded)."
-                ),
-            )
-    return ()
-
-
-def _is_equal(row: Row) -> bool:
-    return bool(row["p_equivalence"] < row["alpha"])
+    return (
+        (
+            f"{words.both.capitalize()} at once on one server are as fast as one after the "
+            f"other{WITHIN} (where no model has to be reloaded)."
+        ),
+    )
 
 
 def _which(inputs: ReportInputs, apart: Verdict, words: Words) -> tuple[str, ...]:

@@ -18,12 +18,15 @@ from dualollama_pipeline.metrics.catalog import (
 from dualollama_pipeline.report.first import time_change
 from dualollama_pipeline.report.model import find
 from dualollama_pipeline.report.wording import PAIR, Words, counted, in_a_sentence, percent
+from dualollama_pipeline.statistics.contrasts import headline_verdicts
+from dualollama_pipeline.statistics.verdicts import MARGIN_RATIO
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
+    from dualollama_pipeline.metrics.catalog import Key
     from dualollama_pipeline.report.model import (
         Estimate,
         PooledEstimate,
@@ -32,9 +35,15 @@ if TYPE_CHECKING:
     )
 
 SOUND_BLOCKS = 15
+WITHIN = f", within {100 * (MARGIN_RATIO - 1):.0f} %"
+OF_A_CONTRAST: dict[str, Verdict] = {
+    "better": "faster", "worse": "slower", "equivalent": "equivalent",
+    "no difference shown": "no difference shown",
+}  # fmt: skip
 ANSWERS: dict[Verdict, str] = {
     "faster": "{Agents} at once on {servers} finish sooner than one after the other.",
     "slower": "{Agents} at once on {servers} finish later than one after the other.",
+    "equivalent": f"{{Agents}} at once on {{servers}} are as fast as one after the other{WITHIN}.",
     "no difference shown": "No difference is shown: {agents} at once on {servers}, or one after "
     "the other.",
     "undetermined": "Whether {agents} at once are faster is not determined yet.",
@@ -43,6 +52,7 @@ NOTHING_SURE = "Why, and what to do about it, stands below; nothing here is a re
 ONE_SERVER: dict[Verdict, str] = {
     "faster": "{Both} agents on one server also beat one after the other",
     "slower": "{Both} agents on one server are slower than one after the other",
+    "equivalent": f"{{Both}} agents on one server are as fast as one after the other{WITHIN}",
     "no difference shown": "{Both} agents on one server: no difference to one after the other "
     "shown",
     "undetermined": "{Both} agents on one server: not determined",
@@ -50,6 +60,7 @@ ONE_SERVER: dict[Verdict, str] = {
 AGAINST: dict[Verdict, str] = {
     "faster": "Within the same blocks, {servers} beat one server",
     "slower": "Within the same blocks, {servers} lose against one server",
+    "equivalent": f"Within the same blocks, {{servers}} and one server are equally fast{WITHIN}",
     "no difference shown": "Within the same blocks, {servers} against one: no difference shown",
     "undetermined": "{Servers} against one: not determined",
 }
@@ -81,8 +92,23 @@ def judge_against_one(estimate: Estimate | None) -> Verdict:
     return "slower" if estimate.ci_high < 1 else "no difference shown"
 
 
+def judged(contrasts: pd.DataFrame | None, population: Sequence[Estimate]) -> dict[Key, Verdict]:
+    """Return the verdicts on the population: those that were stored, corrected for their family.
+
+    Where nothing was compared, as in a study of another shape, by the interval's side of 1.
+    """
+    stored = {} if contrasts is None else headline_verdicts(contrasts)
+    return {
+        key: OF_A_CONTRAST.get(stored[key], "undetermined")
+        if key in stored
+        else judge_against_one(find(population, key))
+        for key in (APART_SPEEDUP, SHARED_SPEEDUP, APART_AGAINST_SHARED)
+    }
+
+
 def answer(
     population: Sequence[PooledEstimate],
+    verdicts: Mapping[Key, Verdict],
     origin: ReportOrigin,
     n_reloading: int,
     nothing: str = "",
@@ -98,10 +124,14 @@ def answer(
     shared = find(population, SHARED_SPEEDUP)
     seconds = find(population, APART_SECONDS)
     against = find(population, APART_AGAINST_SHARED)
-    verdict = judge_against_one(apart)
+    verdict = verdicts[APART_SPEEDUP]
     if nothing:
         return Answer("undetermined", nothing, (NOTHING_SURE, STANDING[origin]))
     aside = _stand_apart(n_reloading)
+    one_server = words.fill(ONE_SERVER[verdicts[SHARED_SPEEDUP]])
+    one_server += f": {in_a_sentence(shared)}."
+    against_one = words.fill(AGAINST[verdicts[APART_AGAINST_SHARED]])
+    against_one += f": {in_a_sentence(against)}."
     lead = "Simulated illustration. " if origin == "simulated" else ""
     return Answer(
         verdict=verdict,
@@ -111,11 +141,7 @@ def answer(
             f"Weighted speedup on {words.servers}: {in_a_sentence(apart)}.",
             *_in_seconds(seconds),
             *(
-                (
-                    f"{words.fill(ONE_SERVER[judge_against_one(shared)])}: {in_a_sentence(shared)}."
-                    + aside,
-                    f"{words.fill(AGAINST[judge_against_one(against)])}: {in_a_sentence(against)}.",
-                )
+                (one_server + aside, against_one)
                 if shared is not None  # a study may leave the one server out
                 else ()
             ),
@@ -159,8 +185,12 @@ def _how_sure(verdict: Verdict, found: Estimate | None) -> str:
     if found is None or found.value is None or found.ci_low is None or found.ci_high is None:
         why = f": {found.null_reason}" if found is not None and found.null_reason else ""
         return f"Without an interval nothing is claimed{why}."
-    if verdict == "no difference shown":
+    if verdict == "equivalent":
+        return f"The difference lies{WITHIN.removeprefix(',')}, whatever its side."
+    if found.ci_low <= 1 <= found.ci_high:
         return "The interval contains 1, so neither a gain nor a loss is shown."
+    if verdict not in {"faster", "slower"}:
+        return "Corrected for all that was compared, neither a gain nor a loss is shown."
     side = "above" if verdict == "faster" else "below"
     return f"The whole interval of the weighted speedup lies {side} 1."
 

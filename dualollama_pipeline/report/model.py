@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION: Literal[3] = 3
 
 ReportOrigin = Literal["simulated", "measured", "imported", "mixed", "none"]
-Verdict = Literal["faster", "slower", "no difference shown", "undetermined"]
+Verdict = Literal["faster", "slower", "equivalent", "no difference shown", "undetermined"]
 
 
 class Part(BaseModel):

@@ -20,7 +20,7 @@ from dualollama_pipeline.report.first import (
     since_last_night,
     strip,
 )
-from dualollama_pipeline.report.headline import answer, how_often_stopped
+from dualollama_pipeline.report.headline import answer, how_often_stopped, judged
 from dualollama_pipeline.report.model import (
     BlockNote,
     ConfigurationSummary,
@@ -63,8 +63,10 @@ def summarize(inputs: ReportInputs) -> Summary:
     reloading = reloading_configurations(inputs.blocks)
     nothing = nothing_compared(inputs)
     words = Words(int(inputs.runs["n_agents"].max()) if len(inputs.runs) else PAIR.n_agents)
-    said = answer(population, origin, len(reloading), nothing.headline if nothing else "", words)
-    advice = nothing.reasons if nothing else advise(inputs, population, origin, reloading, words)
+    verdicts = judged(inputs.table("contrasts"), population)
+    headline = nothing.headline if nothing else ""
+    said = answer(population, verdicts, origin, len(reloading), headline, words)
+    advice = nothing.reasons if nothing else advise(inputs, verdicts, origin, reloading, words)
     title = f"{words.so_many('agent').capitalize()}, {words.so_many('Ollama server')}"
     source = describe_provenance(inputs.calls, inputs.runs)
     seconds = "" if nothing else in_seconds(inputs.blocks, population)

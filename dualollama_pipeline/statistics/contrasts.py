@@ -18,6 +18,7 @@ from dualollama_pipeline.metrics.catalog import (
     BALANCE,
     BY_NAME,
     SHARED_SPEEDUP,
+    key_of,
 )
 from dualollama_pipeline.statistics.comparison import Comparison, compare
 from dualollama_pipeline.statistics.estimate import codes, origin_of, to_scale
@@ -28,6 +29,7 @@ from dualollama_pipeline.statistics.verdicts import evidence_of
 if TYPE_CHECKING:
     from dualollama_pipeline.metrics.catalog import Key, Metric
 
+HEADLINE = "headline"
 IN_TURN = "one after the other"
 AGAINST_ONE = {
     APART_SPEEDUP: (f"{APART} against in turn", IN_TURN),
@@ -48,6 +50,12 @@ def contrasts(samples: pd.DataFrame) -> pd.DataFrame:
     made = [each for key in AGAINST_ONE for each in _against_one(samples, key)]
     made += [each for key in BETWEEN_SCENARIOS for each in _between(samples, key)]
     return pd.DataFrame(compare(made))
+
+
+def headline_verdicts(table: pd.DataFrame) -> dict[Key, str]:
+    """Return the verdicts on everything that pools, by what they are of."""
+    rows = table[table["scope"].eq("all") & table["family"].eq(HEADLINE)]
+    return {key_of(row): str(row["verdict"]) for row in rows.to_dict("records")}
 
 
 def side(
@@ -98,7 +106,7 @@ def _against_one(samples: pd.DataFrame, key: Key) -> list[Comparison]:
         return []
     name, _ = AGAINST_ONE[key]
     apart = mine[mine["counts"] & ~mine["pools"]]
-    made = [_one(key, mine, "headline", "all", "all")]
+    made = [_one(key, mine, HEADLINE, "all", "all")]
     for scenario, part in mine.groupby("scenario", observed=True, sort=True):
         made.append(_one(key, part, f"{name}, scenarios", "scenario", str(scenario)))
     for label, part in mine.groupby("effective_class", observed=True, sort=True):

@@ -1,7 +1,8 @@
 """From a tested difference to one of five words, and nothing else decides it.
 
+equivalent       the two one-sided tests put the difference within the stated margin, shown or not:
+                 one number has one word
 better, worse    p, corrected for its family, is at most alpha
-equivalent       the two one-sided tests put the difference within the stated margin
 undetermined     no error is known, or no test free of a distribution could reach the threshold
                  with this n: `n_needed` says with which
 no difference shown   none of these: look at the minimum detectable effect beside it
@@ -74,14 +75,14 @@ def judge(found: Outcome, alpha: float = ALPHA) -> Verdict:
     threshold = alpha / max(found.n_family, 1)
     if found.null_reason or isnan(found.p_adjusted):
         return Verdict("undetermined", found.null_reason or "nothing was tested")
-    if found.p_adjusted <= alpha:
-        is_better = (found.effect > 0) == found.higher_is_better
-        reason = f"p {found.p_adjusted:.2g}, corrected, is at most {alpha:g}"
-        return Verdict("better" if is_better else "worse", reason)
     if found.p_equivalence <= threshold:
         return Verdict(
             "equivalent", f"p {found.p_equivalence:.2g} of a difference beyond the margin"
         )
+    if found.p_adjusted <= alpha:
+        is_better = (found.effect > 0) == found.higher_is_better
+        reason = f"p {found.p_adjusted:.2g}, corrected, is at most {alpha:g}"
+        return Verdict("better" if is_better else "worse", reason)
     if found.smallest_p > threshold:
         return Verdict(
             "undetermined",

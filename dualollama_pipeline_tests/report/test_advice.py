@@ -12,7 +12,6 @@ from dualollama_pipeline.report.wording import PAIR
 from dualollama_pipeline_tests.report.hand_made import (
     FASTER,
     SLOWER,
-    STRADDLING,
     build,
     with_statistics,
 )
@@ -34,6 +33,8 @@ OTHER = "no difference shown"
         (OTHER, OTHER, OTHER, "Run the agents one after the other"),
         (OTHER, "undetermined", "undetermined", "Run the agents one after the other"),
         (OTHER, "slower", OTHER, "Run the agents one after the other: nothing shows"),
+        ("equivalent", "slower", OTHER, "Run the agents one after the other: both at once are no"),
+        ("faster", "faster", "equivalent", "Run both agents at once on one server: against two"),
         ("undetermined", "faster", "faster", "Nothing can be advised yet"),
     ],
 )
@@ -71,14 +72,18 @@ def test_without_intervals_no_best_is_named():
 
 def test_equivalence_is_said_only_if_it_was_tested():
     """Trap: `costs nothing` because no difference was shown."""
-    inputs = build({"test001": STRADDLING})
-    assert "margin" not in " ".join(summarize(inputs).advice)
+    inputs = build({"test001": SLOWER})
+    assert "within 2 %" not in " ".join(summarize(inputs).advice)
     blocks = inputs.blocks.copy()
     blocks.loc[blocks["arm"].eq("shared"), "weighted_speedup"] = [
         0.999, 0.9985, 0.9988, 0.9992, 0.9989,
     ]  # fmt: skip
     with_single = with_statistics(replace(inputs, blocks=blocks), with_contrasts=True)
-    assert "the difference is within 2 %" in " ".join(summarize(with_single).advice)
+    summary = summarize(with_single)
+    assert "as fast as one after the other, within 2 %" in " ".join(summary.advice)
+    said = " ".join(summary.explanation)  # the same word: its interval lies wholly below 1
+    assert "Both agents on one server are as fast as one after the other, within 2 %" in said
+    assert "Both agents on one server are slower" not in said
 
 
 def _reloading(inputs, *config_ids: str):

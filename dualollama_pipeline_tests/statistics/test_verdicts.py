@@ -28,6 +28,7 @@ SURE = Outcome(
         ({"p_adjusted": 0.05}, "better"),
         ({"p_adjusted": 0.051}, "no difference shown"),
         ({"p_adjusted": 0.5, "p_equivalence": 0.04}, "equivalent"),
+        ({"p_adjusted": 0.01, "p_equivalence": 0.04}, "equivalent"),  # shown, and within the margin
         ({"p_adjusted": 0.5, "p_equivalence": 0.04, "n_family": 2}, "no difference shown"),
         ({"p_adjusted": 0.5, "smallest_p": 0.0625}, "undetermined"),
         ({"p_adjusted": 0.5, "smallest_p": 0.004, "n_family": 27}, "undetermined"),

@@ -14,7 +14,6 @@ from dualollama_pipeline.core.records import EndRecord
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.tables.build import build_tables
-from dualollama_pipeline.tables.history import history_files
 from dualollama_pipeline.tables.prune import prune
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline.worker.journal import JournalWriter, read_journal
@@ -45,8 +44,8 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def nights(settings: Settings, config_id: str = "test1") -> list[str]:
-    store = TableStore.of(settings)
-    return [path.stem for path in history_files(store, "run_table", [config_id])]
+    folder = TableStore.of(settings).history_path("run_table", config_id, "any").parent
+    return sorted(path.stem for path in folder.glob("*.parquet"))
 
 
 def journals(settings: Settings) -> set[str]:

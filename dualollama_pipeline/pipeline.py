@@ -242,7 +242,8 @@ def trend(settings: Settings) -> Made:
 
     nights = load_nights(TableStore.of(settings), study_of(settings).config_ids)
     values = collect_samples(nights.runs, empty("agent_table"), nights.blocks, metrics=METRICS)
-    return Made(follow(values, nights.order), lambda: {"left out": nights.left_out})
+    made = follow(values, nights.order, len(study_of(settings).config_ids))
+    return Made(made, lambda: {"left out": nights.left_out})
 
 
 STEPS = {**STATISTICS, **WING}

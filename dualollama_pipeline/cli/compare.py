@@ -23,7 +23,7 @@ from dualollama_pipeline.report.wording import Words, counted
 from dualollama_pipeline.statistics.nights import Change, compare
 from dualollama_pipeline.statistics.samples import collect_samples, of_key
 from dualollama_pipeline.tables.conform import conform, empty
-from dualollama_pipeline.tables.history import batch_starts
+from dualollama_pipeline.tables.history import batch_times
 from dualollama_pipeline.tables.parquet import read_file
 from dualollama_pipeline.tables.rebuild import build_lacking
 from dualollama_pipeline.tables.store import REBUILD, TableStore
@@ -101,7 +101,7 @@ class Comparison:
         found = ""
         if not math.isnan(change.detectable):
             found = f"; a change of {100 * (change.detectable - 1):.1f} % is found in 4 of 5 cases"
-        name = words.metric(BY_NAME[self.rule.key.metric]).label.lower()
+        name = words.label(self.rule.key)
         yield f"{name}: {self.verdict} (a loss of up to {margin:.3g} % is tolerated{found})"
 
     def as_json(self) -> str:
@@ -138,10 +138,11 @@ def compare_sides(settings: Settings, before: str, after: str, rule: Rule) -> Co
         TableError: a table is damaged.
     """
     blocks = [_blocks(settings, name) for name in (before, after)]
-    origins = [", ".join(sorted(each["origin"].unique())) for each in blocks]
-    if origins[0] != origins[1]:
+    kinds = [" and ".join(sorted((each["origin"] + ", " + each["workload"]).unique()))
+             for each in blocks]  # fmt: skip
+    if kinds[0] != kinds[1]:
         raise InputError(
-            f"{before} is {origins[0]}, {after} is {origins[1]}: that is no comparison",
+            f"{before} is {kinds[0]}; {after} is {kinds[1]}: that is no comparison",
             "name two of one kind",
         )
     metrics = list(dict.fromkeys(BY_NAME[key.metric] for key in KEYS.values()))
@@ -153,8 +154,9 @@ def compare_sides(settings: Settings, before: str, after: str, rule: Rule) -> Co
             f"{before} and {after} have no {rule.key.metric} ({rule.key.arm}) in common",
             "compare batches in which agents ran together",
         )
+    origin = "simulated" if blocks[0]["origin"].eq("simulated").any() else "measured"
     changes = {key: compare(sides[0], sides[1], key) for key in there}
-    return Comparison(origins[0], int(blocks[0]["n_agents"].max()), changes, rule)
+    return Comparison(origin, int(blocks[0]["n_agents"].max()), changes, rule)
 
 
 def _blocks(settings: Settings, name: str) -> pd.DataFrame:
@@ -164,9 +166,10 @@ def _blocks(settings: Settings, name: str) -> pd.DataFrame:
         build_lacking(settings)
         store = TableStore.of(settings)
         return store.load_all("block_table", store.partitions("block_table"))[0]
+    build_lacking(settings)
     store = TableStore.of(settings)
     measured = Warehouse(settings.warehouse).measured
-    batches = list(map(str, batch_starts(store, measured)[0].index))
+    batches = list(map(str, batch_times(store, measured)[0].index))
     batch = _named(name, batches)
     paths = [store.history_path("block_table", config_id, batch) for config_id in measured]
     parts = [read_file(path, REBUILD).to_pandas() for path in paths if path.exists()]
@@ -182,8 +185,11 @@ def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _named(name: str, batches: Sequence[str]) -> str:
     if name in batches:
         return name
-    if name in LAST and len(batches) >= -LAST[name]:
-        return batches[LAST[name]]
+    if name in LAST:
+        if len(batches) >= -LAST[name]:
+            return batches[LAST[name]]
+        n = "no batch" if not batches else "one batch only"
+        raise InputError(f"{name}: there is {n} here", "measure (once more): dualollama run")
     raise InputError(
         unknown("batch", name, [*LAST, *batches[-20:]]),
         "name a batch (`dualollama list` says which there are), previous, last, or the folder of "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -50,8 +51,9 @@ def serve_ui(warehouse: Path, port: int, report_port: int, say: Callable[[str], 
     """Serve Dagster's UI until it ends, with its daemon, and the report for the links in it.
 
     Raises:
-        InputError: the report's port is taken.
+        InputError: a port is taken.
     """
+    port = _free(port)
     folder = Warehouse(warehouse).report
     folder.mkdir(parents=True, exist_ok=True)
     with page_server(folder, report_port) as pages:
@@ -73,5 +75,14 @@ def serve_ui(warehouse: Path, port: int, report_port: int, say: Callable[[str], 
         except KeyboardInterrupt:  # of a terminal, Dagster has it as well and ends by itself
             with suppress(subprocess.TimeoutExpired):
                 return process.wait(ENDING_S)
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             return process.wait()
+
+
+def _free(port: int) -> int:
+    """Return the port if it is free, of 0 any; Dagster itself goes on without a UI."""
+    try:
+        with socket.create_server((HOST, port)) as tried:
+            return int(tried.getsockname()[1])
+    except OSError as error:
+        raise InputError(f"port {port}: {error.strerror}", "name another port, or 0") from error

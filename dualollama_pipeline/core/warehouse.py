@@ -35,7 +35,7 @@ class Warehouse:
             InputError: it holds another study's; names both.
         """
         if self._mark.exists():
-            owner = self._mark.read_text(encoding="utf-8").strip()
+            owner = self._mark.read_text(encoding="utf-8", errors="replace").strip()
         else:  # one of before has no mark, and was TR114's
             owner = "tr114" if self.measured else study
         if owner != study:

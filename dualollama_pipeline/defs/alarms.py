@@ -13,7 +13,7 @@ import dagster as dg
 
 from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.warehouse import Warehouse
-from dualollama_pipeline.defs.batches import BATCH_TAG, UNFINISHED
+from dualollama_pipeline.defs.batches import BATCH_TAG, SIZE_TAG, UNFINISHED
 from dualollama_pipeline.defs.partitions import STUDY
 from dualollama_pipeline.defs.resources import Bench
 from dualollama_pipeline.defs.runs import first_error
@@ -99,18 +99,23 @@ def missing_night(
     if any(run.status in UNFINISHED for run in runs):
         return dg.SkipReason(f"{night} is at work")
     ended = {run.tags.get(PARTITION) for run in runs if run.status in {S.SUCCESS, S.FAILURE}}
-    left = [config_id for config_id in STUDY.config_ids if config_id not in ended]
-    if not left:
+    n_asked = max((int(run.tags.get(SIZE_TAG, 0)) for run in runs), default=0)
+    n_left = (n_asked or len(STUDY.config_ids)) - len(ended)  # the study may have grown since
+    if n_left <= 0:
         return dg.SkipReason(f"{night} reached its end")
-    text = f"{night} was missed: no run was launched. See that `make ui` is on at night."
+    text = (
+        f"{night} was missed: no run was launched. Dagster was off (`make ui`), or "
+        f"{nightly_schedule.name} has skipped it: its last tick says why"
+    )
     if runs:
+        left = [config_id for config_id in STUDY.config_ids if config_id not in ended]
         named = ", ".join(left[:MOST_NAMED]) + (", ..." if len(left) > MOST_NAMED else "")
         text = (
-            f"{night} was left before its end: {len(left)} of {len(STUDY.config_ids)} "
-            f"configurations were not tried ({named}). Launch trials_job for them with the tag "
-            f"{BATCH_TAG}: {night}"
+            f"{night} was left before its end: {n_left} of {n_left + len(ended)} configurations "
+            f"were not tried ({named}). Launch trials_job for them with the tag {BATCH_TAG}: "
+            f"{night}"
         )
-    return _request(f"{night}/{len(left)}", [text])
+    return _request(f"{night}/{n_left}", [text])
 
 
 def _on_since(instance: dg.DagsterInstance) -> datetime | None:

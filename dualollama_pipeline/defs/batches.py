@@ -1,10 +1,11 @@
 """Which runs belong together: a batch is one campaign over one or more configurations."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import dagster as dg
 
 BATCH_TAG = "dualollama/batch"
+SIZE_TAG = "dualollama/configurations_of_batch"
 BACKFILL_TAG = "dagster/backfill"
 RETRY_TAG = "dagster/retry_number"
 UNFINISHED = [
@@ -29,7 +30,7 @@ def is_asked_anew(run: dg.DagsterRun) -> bool:
     return run.parent_run_id is not None and RETRY_TAG not in run.tags
 
 
-def requests_for(config_ids: Iterable[str], batch_id: str) -> list[dg.RunRequest]:
+def requests_for(config_ids: Sequence[str], batch_id: str) -> list[dg.RunRequest]:
     """Ask for one run of trials_job for each configuration, all of one batch.
 
     The run keys are made of batch and configuration: asked twice, a batch is launched once.
@@ -39,7 +40,7 @@ def requests_for(config_ids: Iterable[str], batch_id: str) -> list[dg.RunRequest
             run_key=f"{batch_id}/{config_id}",
             partition_key=config_id,
             job_name="trials_job",
-            tags={BATCH_TAG: batch_id},
+            tags={BATCH_TAG: batch_id, SIZE_TAG: str(len(config_ids))},
         )
         for config_id in config_ids
     ]

@@ -5,7 +5,7 @@ Here, run after run in this process; through the queue where a daemon is up (que
 
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +17,10 @@ import dagster as dg
 from dualollama_pipeline.bench.batches import close_campaign, open_campaign
 from dualollama_pipeline.bench.measure import Measurement
 from dualollama_pipeline.bench.servers import Servers
-from dualollama_pipeline.core.errors import DualOllamaError
+from dualollama_pipeline.core.errors import DualOllamaError, InputError
 from dualollama_pipeline.core.study import study_of
 from dualollama_pipeline.core.warehouse import Warehouse
-from dualollama_pipeline.defs.batches import BATCH_TAG
+from dualollama_pipeline.defs.batches import BATCH_TAG, UNFINISHED
 from dualollama_pipeline.defs.instance import (
     daemon_is_up,
     dagster_home,
@@ -32,7 +32,7 @@ from dualollama_pipeline.defs.queue import Queue, Wanted
 from dualollama_pipeline.defs.resources import Bench, run_config
 from dualollama_pipeline.defs.runs import create_run, execute, failures, first_error, made
 from dualollama_pipeline.worker.events import notice
-from dualollama_pipeline.worker.journal import is_finished
+from dualollama_pipeline.worker.journal import is_finished, read_journal
 
 INTERRUPTED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 INTERRUPTING = {signal.SIGINT, signal.SIGTERM}  # Dagster takes the second for the first
@@ -42,6 +42,10 @@ REPORT = Wanted("report_job")
 QUEUED = (
     "a Dagster daemon is up, so the runs go through its queue, each in a process of its own: some "
     "seconds more for each configuration"
+)
+OTHERWISE = (
+    "something else was measured: the daemon's own environment or study says so; start it with "
+    "the same variables"
 )
 ELSEWHERE = "its journal is not in {}; start the daemon with the same DUALOLLAMA_WAREHOUSE"
 
@@ -132,14 +136,23 @@ def run_pipeline(
         tags = {BATCH_TAG: campaign.batch_id}
         runner: Runner
         if in_queue:
+            if instance.get_runs(dg.RunsFilter(tags=tags, statuses=UNFINISHED), limit=1):
+                raise InputError(
+                    f"this is being measured already: batch {campaign.batch_id} is in the queue",
+                    "wait until it has ended, or take its runs out of the queue",
+                )
             bench.on_event(notice(QUEUED))
+            held.enter_context(_terminated_like_interrupted())
             defs = build_definitions(bench)
-            runner = held.enter_context(Queue(instance, defs, tags, run_config(settings)))
+            runner = held.enter_context(
+                Queue(instance, defs, tags, run_config(settings.within(study)))
+            )
         else:
             defs = build_definitions(replace(bench, servers=servers))
             runner = Here(instance, defs, tags, servers)
         runner.begin([*(Wanted("trials_job", config_id) for config_id in config_ids), REPORT])
-        failed = _measure(instance, runner, warehouse, config_ids, on_configuration)
+        expected = hashes if in_queue else dict.fromkeys(config_ids, "")
+        failed = _measure(instance, runner, warehouse, expected, on_configuration)
         close_campaign(warehouse.campaigns, campaign, failed)
         on_configuration("report")
         report = runner.run(REPORT)
@@ -158,17 +171,35 @@ def run_pipeline(
     return page
 
 
+def _is_of(journal: Path, plan_hash: str) -> bool:
+    batch = read_journal(journal).batch
+    return batch is not None and batch.plan_hash == plan_hash
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM end what waits, too: what it left in the queue would begin later."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _measure(
     instance: dg.DagsterInstance,
     runner: Runner,
     warehouse: Warehouse,
-    config_ids: Sequence[str],
+    hashes: Mapping[str, str],
     on_configuration: Callable[[str], None],
 ) -> dict[str, str]:
-    """Measure the configurations; return why some could not be, by their ids."""
+    """Measure configurations; return why some could not be, by their ids.
+
+    `hashes` are those of their plans, where another process measures them; else empty.
+    """
     failed: dict[str, str] = {}
     n_lost = 0
-    for config_id in config_ids:
+    for config_id, plan_hash in hashes.items():
         if n_lost >= MOST_LOST and (gone := runner.unreachable()):
             failed[config_id] = f"not tried: {' and '.join(gone)} did not answer any more"
             continue
@@ -178,6 +209,8 @@ def _measure(
             failed[config_id] = first_error(instance, run)
         elif not (journals := warehouse.journals(config_id)):
             failed[config_id] = ELSEWHERE.format(warehouse.root)
+        elif plan_hash and not _is_of(journals[-1], plan_hash):
+            failed[config_id] = OTHERWISE
         elif not is_finished(journals[-1]):
             failed[config_id] = "its servers were lost; what had been measured counts"
         n_lost = n_lost + 1 if config_id in failed else 0

@@ -3,10 +3,12 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import dagster as dg
+import psutil
+import yaml
 from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -42,7 +44,7 @@ def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
             write_atomically(home / CONFIGURATION.name, CONFIGURATION.read_bytes())
         with FileLock(home / "opening.lock"):
             instance = dg.DagsterInstance.get()
-    except (OSError, SQLAlchemyError, dg.DagsterError) as error:
+    except (OSError, SQLAlchemyError, dg.DagsterError, yaml.YAMLError) as error:
         raise _unusable(home, error) from error
     with instance:
         try:
@@ -84,21 +86,36 @@ def only_runner(home: Path) -> Iterator[None]:
 
 
 def reconcile(instance: dg.DagsterInstance) -> list[str]:
-    """Fail the runs that an earlier process executed itself and did not live to end.
+    """Fail the runs that are at work by their records and whose process is gone.
 
-    Call it while holding `only_runner`: whoever ran them is gone. Returns their run ids.
+    Call it while holding `only_runner`. Returns their run ids.
     """
     begun = [
         dg.DagsterRunStatus.NOT_STARTED,
         dg.DagsterRunStatus.STARTING,
         dg.DagsterRunStatus.STARTED,
+        dg.DagsterRunStatus.CANCELING,
     ]
-    runs = filter(is_executed_here, instance.get_runs(dg.RunsFilter(statuses=begun)))
     failed = []
-    for run in runs:
-        instance.report_run_failed(run, "the process that executed this run is gone")
-        failed.append(run.run_id)
+    for run in instance.get_runs(dg.RunsFilter(statuses=begun)):
+        if is_executed_here(run) or not _is_alive(instance, run):
+            instance.report_run_failed(run, "the process that executed this run is gone")
+            failed.append(run.run_id)
     return failed
+
+
+def _is_alive(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Say whether a process lives that has written events of a run, or may be going to."""
+    if run.status is dg.DagsterRunStatus.NOT_STARTED:
+        return True  # just made: nobody's events are expected yet
+    entries = instance.all_logs(run.run_id)
+    begun = [(e.dagster_event.pid, e.timestamp) for e in entries if e.dagster_event is not None]
+    pids = [(pid, since) for pid, since in begun if pid]
+    for pid, since in reversed(pids):
+        with suppress(psutil.Error):
+            if psutil.Process(pid).create_time() <= since:
+                return True
+    return not pids and bool(begun) and time.time() - begun[-1][1] < SILENT_S  # it starts up
 
 
 def reconcile_if_alone() -> list[str]:
@@ -119,14 +136,16 @@ def daemon_is_up(instance: dg.DagsterInstance, now_s: Callable[[], float] = time
 
 
 def forget(batches: Sequence[str]) -> int:
-    """Delete the runs of some batches from Dagster's records; return how many."""
+    """Delete the runs of some batches that have ended from Dagster's records; return how many."""
     with open_instance(dagster_home()) as instance:
-        runs = [
-            run.run_id
+        filters = [dg.RunsFilter(run_ids=list(batches))] if batches else []
+        filters += [
+            dg.RunsFilter(tags={tag: batch})
             for tag in (BATCH_TAG, BACKFILL_TAG)
             for batch in batches
-            for run in instance.get_runs(dg.RunsFilter(tags={tag: batch}))
         ]
-        for run_id in runs:
+        runs = {run.run_id: run for each in filters for run in instance.get_runs(each)}
+        ended = [run_id for run_id, run in runs.items() if run.is_finished]
+        for run_id in ended:
             instance.delete_run(run_id)
-    return len(runs)
+    return len(ended)

@@ -47,8 +47,8 @@ class Queue(AbstractContextManager["Queue"]):
             run = create_run(
                 self._instance, job, self._tags, self._config[each.job], each.config_id
             )
-            enqueue(self._instance, run)
             self._run_ids[each] = run.run_id
+            enqueue(self._instance, run)
 
     def run(self, wanted: Wanted) -> dg.DagsterRun:
         """Wait for a run.
@@ -60,9 +60,7 @@ class Queue(AbstractContextManager["Queue"]):
             run = self._instance.get_run_by_id(self._run_ids[wanted])
             if run is not None and run.is_finished:
                 return run
-            if run is None or (
-                run.status is dg.DagsterRunStatus.QUEUED and not daemon_is_up(self._instance)
-            ):
+            if run is None or not daemon_is_up(self._instance):
                 raise DualOllamaError(
                     f"{wanted.config_id or wanted.job}: Dagster's daemon has stopped; what it had "
                     "not begun is taken out of its queue",

@@ -95,8 +95,11 @@ class BenchOfRun(dg.ConfigurableResource):
 
 
 def run_config(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return by job what its runs are configured with to be as these settings ask."""
-    told = settings.model_dump(exclude_unset=True)
+    """Return by job what its runs are configured with to be as these settings ask.
+
+    All of it, also what nobody changed: the daemon's environment may say otherwise.
+    """
+    told = settings.model_dump(mode="json", exclude_none=True)
     bench = {name: told[name] for name in BenchOfRun.model_fields if name in told}
     trials = {name: told[name] for name in TrialsConfig.model_fields if name in told}
     resources = {"resources": {"bench": {"config": bench}}}

@@ -17,6 +17,7 @@ from dualollama_pipeline.defs.jobs import (
     tables_job,
     trials_job,
 )
+from dualollama_pipeline.defs.partitions import STUDY
 from dualollama_pipeline.defs.runs import is_executed_here
 from dualollama_pipeline.pipeline import MEASURED
 
@@ -65,19 +66,20 @@ def report_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | 
 
 
 def _tables_due(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
-    """Ask for the tables of the partitions whose trials are newer; for each such trials once."""
+    """Ask for the tables of the partitions whose trials are newer; once, whatever came of it."""
     kind = dg.DagsterEventType.ASSET_MATERIALIZATION
     trials, tables = (
         instance.get_latest_storage_id_by_partition(key, kind) for key in (TRIALS, LAST_TABLE)
     )
+    due = {
+        f"tables/{config_id}/{trials[config_id]}": config_id
+        for config_id in STUDY.config_ids
+        if trials.get(config_id, 0) > tables.get(config_id, 0)
+    }
     return [
-        dg.RunRequest(
-            run_key=f"tables/{config_id}/{number}",
-            job_name=tables_job.name,
-            partition_key=config_id,
-        )
-        for config_id, number in sorted(trials.items())
-        if number > tables.get(config_id, 0)
+        dg.RunRequest(run_key=key, job_name=tables_job.name, partition_key=config_id)
+        for key, config_id in due.items()
+        if not instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": key}), limit=1)
     ]
 
 

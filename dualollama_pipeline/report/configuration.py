@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dualollama_pipeline.core.study import TOGETHER
 from dualollama_pipeline.metrics.catalog import (
@@ -16,7 +16,8 @@ from dualollama_pipeline.metrics.catalog import (
     key_of,
 )
 from dualollama_pipeline.report.first import blocks_that_count, in_seconds, without_speedup
-from dualollama_pipeline.report.summary import estimate_of
+from dualollama_pipeline.report.model import Estimate
+from dualollama_pipeline.report.wording import one_line
 from dualollama_pipeline.statistics.estimate import config_statistics
 from dualollama_pipeline.statistics.samples import collect_samples
 from dualollama_pipeline.tables.rows import plain_rows
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from dualollama_pipeline.tables.rows import Row
 
 SHOWN = (APART_SPEEDUP, SHARED_SPEEDUP, APART_SECONDS, SHARED_SECONDS, BALANCE)
+NUMBERS = ("value", "ci_low", "ci_high", "mean", "median", "sd", "cv_pct", "min", "max")
+TEXTS = ("origin", "metric", "arm", "agent", "unit", "method", "null_reason")
 METRICS = tuple(dict.fromkeys(BY_NAME[key.metric] for key in SHOWN))
 OF_AGENTS = {"decode_tok_per_s": "mean_decode_tok_per_s", "ttft_ms": "mean_ttft_ms"}
 
@@ -110,3 +113,20 @@ def _sentence(row: Row) -> str:
         return f"{name}: {row['value']:.4g}, no interval: {row['null_reason']}"
     interval = f"{100 * row['level']:.0f} % interval {row['ci_low']:.4g} to {row['ci_high']:.4g}"
     return f"{name}: {row['value']:.4g}, {interval}"
+
+
+def estimate_of(row: Row) -> Estimate:
+    """Return an estimate of config_statistics."""
+    return Estimate(**estimate_fields(row))
+
+
+def estimate_fields(row: Row) -> dict[str, Any]:
+    """Return what all estimates have; what is not known is None."""
+    return {
+        **{name: None if math.isnan(row[name]) else row[name] for name in NUMBERS},
+        **{name: one_line(row[name]) for name in TEXTS},
+        "level": row["level"],
+        "n": int(row["n"]),
+        "n_left_out": int(row["n_left_out"]),
+        "batches": tuple(row["batches"].split()),
+    }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.metrics.catalog import ALL
+from dualollama_pipeline.report.configuration import estimate_of
 from dualollama_pipeline.report.plots.canvas import PAPER, to_markdown
 from dualollama_pipeline.report.plots.speedups import SpeedupRow, draw_speedups, speedups_in_words
 from dualollama_pipeline.report.sections.factors import draw_factors, drawn_rows, factors_in_words
@@ -16,7 +17,6 @@ from dualollama_pipeline.report.sections.two_or_one import (
     draw_contrasts,
     shown_rows,
 )
-from dualollama_pipeline.report.summary import estimate_of
 from dualollama_pipeline.report.wording import PAIR, Words, one_line
 from dualollama_pipeline.tables.rows import Row, grouped, plain_rows
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from dualollama_pipeline.core.study import SHARED, TOGETHER
 from dualollama_pipeline.metrics.catalog import METRICS
 from dualollama_pipeline.report.advice import advise
+from dualollama_pipeline.report.configuration import estimate_fields, estimate_of
 from dualollama_pipeline.report.evidence import Evidence, gather_evidence
 from dualollama_pipeline.report.first import (
     driven_by_length,
@@ -24,7 +25,6 @@ from dualollama_pipeline.report.headline import answer, how_often_stopped, judge
 from dualollama_pipeline.report.model import (
     BlockNote,
     ConfigurationSummary,
-    Estimate,
     GlossaryEntry,
     PooledEstimate,
     ReportOrigin,
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 __all__ = ["Summary", "summarize"]
 
 OF_THE_MEDIAN = " The block whose true speedup is the median one."
-NUMBERS = ("value", "ci_low", "ci_high", "mean", "median", "sd", "cv_pct", "min", "max")
-TEXTS = ("origin", "metric", "arm", "agent", "unit", "method", "null_reason")
 
 
 def summarize(inputs: ReportInputs) -> Summary:
@@ -117,24 +115,8 @@ def _one_origin(origins: tuple[str, ...]) -> ReportOrigin:
     return cast("ReportOrigin", origins[0]) if len(origins) == 1 else "mixed" if origins else "none"
 
 
-def estimate_of(row: Row) -> Estimate:
-    """Return an estimate of config_statistics."""
-    return Estimate(**_estimate(row))
-
-
-def _estimate(row: Row) -> dict[str, Any]:
-    return {
-        **{name: None if math.isnan(row[name]) else row[name] for name in NUMBERS},
-        **{name: one_line(row[name]) for name in TEXTS},
-        "level": row["level"],
-        "n": int(row["n"]),
-        "n_left_out": int(row["n_left_out"]),
-        "batches": tuple(row["batches"].split()),
-    }
-
-
 def _pooled(row: Row) -> dict[str, Any]:
-    return {**_estimate(row), "n_configurations": int(row["n_configurations"])}
+    return {**estimate_fields(row), "n_configurations": int(row["n_configurations"])}
 
 
 def _configurations(inputs: ReportInputs) -> tuple[ConfigurationSummary, ...]:

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import stats
 from scipy.special import ndtr, stdtrit
 
 from dualollama_pipeline.statistics.means import NAN, Mean, mean_of, sample
@@ -89,6 +88,8 @@ def bca_interval(
         reason = f"a bootstrap is for {BOOTSTRAP_FROM} to {BOOTSTRAP_TO} blocks, there are {n}"
         return Interval(mean.value, NAN, NAN, reason)
     widened = ndtr(t_quantile((1 + level) / 2, n - 1) * np.sqrt(n / (n - 1)))
+    from scipy import stats  # noqa: PLC0415 half a second, which few need
+
     found = stats.bootstrap(
         (data,),
         np.mean,
@@ -113,6 +114,8 @@ def proportion_interval(k: int, n: int, level: float = LEVEL) -> Interval:
     """
     if n == 0:
         return Interval(NAN, NAN, NAN, "no block counts")
+    from scipy import stats  # noqa: PLC0415 half a second, which few need
+
     found = stats.binomtest(k, n).proportion_ci(confidence_level=level, method="exact")
     return Interval(k / n, float(found.low), float(found.high), "")
 

@@ -9,7 +9,7 @@ import numpy as np
 from dualollama_pipeline.metrics.catalog import APART_SPEEDUP
 from dualollama_pipeline.statistics.estimate import codes
 from dualollama_pipeline.statistics.intervals import Interval, exponentiate, interval_of
-from dualollama_pipeline.statistics.means import NAN, difference, mean_of, sample
+from dualollama_pipeline.statistics.means import NAN, Sample, difference, mean_of, sample
 from dualollama_pipeline.statistics.power import minimum_detectable
 from dualollama_pipeline.statistics.samples import of_key
 
@@ -56,15 +56,21 @@ def compare_nights(samples: pd.DataFrame, before: str, after: str) -> Change:
 def compare(before: pd.DataFrame, after: pd.DataFrame, key: Key) -> Change:
     """Return the geometric mean ratio of one estimate of two sets of samples, after / before.
 
-    Stratified by configuration, Welch's t on logs (METHOD section 3); it speaks for these two
-    batches: what lies between nights is no part of it.
+    Each configuration with itself, all of one weight whatever their blocks: else a batch with more
+    blocks of a slow configuration is a slow batch. Stratified, Welch's t on logs (METHOD section
+    3); it speaks for these two batches: what lies between nights is no part of it.
     """
     sides = [mine[mine["counts"]] for mine in (of_key(after, key), of_key(before, key))]
     shared = set.intersection(*(set(side["config_id"]) for side in sides))
     one, other = (
-        sample(np.log(side["value"].to_numpy(dtype=np.float64)), codes(side["config_id"]))
-        for side in (side[side["config_id"].isin(shared)] for side in sides)
+        _of_one_weight(side) for side in (side[side["config_id"].isin(shared)] for side in sides)
     )
     mean = mean_of(difference(one, other))
     found = NAN if mean.reason else minimum_detectable(mean.freedom) * mean.standard_error
     return Change(exponentiate(interval_of(mean)), len(shared), float(np.exp(found)))
+
+
+def _of_one_weight(side: pd.DataFrame) -> Sample:
+    made = sample(np.log(side["value"].to_numpy(dtype=np.float64)), codes(side["config_id"]))
+    n = len(made.coefficients)
+    return made._replace(coefficients=np.full(n, 1 / n) if n else made.coefficients)

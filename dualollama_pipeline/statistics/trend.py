@@ -35,15 +35,16 @@ TOLERATED_PCT = 2.0  # of a ratio
 TOLERATED_LINEAR = 1.0  # percentage points
 
 
-def trend(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+def trend(samples: pd.DataFrame, order: Sequence[str], n_configurations: int = 0) -> pd.DataFrame:
     """Describe the course of each metric over the nights, columns of `trend`.
 
-    `order` holds all batch ids in the order in which they were measured. A configuration has a
+    `order` holds all batch ids in the order in which they were measured, `n_configurations` is the
+    size of the study (0: what was ever measured). A configuration has a
     value in every batch that measured it; scope `all` is of nights alone (`are_nights`) and of
     configurations that are compared with themselves (`over_all`). What rests on `shared` leaves
     out those that reload a model in it, as the population does.
     """
-    rows = [row for key in KEYS for row in _of_key(samples, key, order)]
+    rows = [row for key in KEYS for row in _of_key(samples, key, order, n_configurations)]
     made = pd.DataFrame(rows)
     if made.empty:
         return made
@@ -52,7 +53,9 @@ def trend(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     return made
 
 
-def _of_key(samples: pd.DataFrame, key: Key, order: Sequence[str]) -> list[dict[str, Any]]:
+def _of_key(
+    samples: pd.DataFrame, key: Key, order: Sequence[str], n_configurations: int
+) -> list[dict[str, Any]]:
     metric, mine = BY_NAME[key.metric], of_key(samples, key)
     counting = mine[mine["counts"]]
     scaled = counting.assign(value=to_scale(metric, counting["value"].to_numpy(dtype=np.float64)))
@@ -62,7 +65,7 @@ def _of_key(samples: pd.DataFrame, key: Key, order: Sequence[str]) -> list[dict[
     courses = [("configuration", str(name), nights[name], sizes[name]) for name in nights.columns]
     if len(nights.columns):
         fair, n_fair = _by_night(scaled[scaled["pools"]], order)
-        whole = nights.index[are_nights(nights)]
+        whole = nights.index[are_nights(nights, n_configurations)]
         fair, n_fair = fair.reindex(whole), n_fair.reindex(whole)
         courses.append((ALL, ALL, over_all(fair), n_fair.sum(axis=1)))
     return [
@@ -71,13 +74,13 @@ def _of_key(samples: pd.DataFrame, key: Key, order: Sequence[str]) -> list[dict[
     ]
 
 
-def are_nights(batches: pd.DataFrame) -> pd.Series:
+def are_nights(batches: pd.DataFrame, n_configurations: int = 0) -> pd.Series:
     """Say which batches (rows; a column a configuration) are nights: those of the whole study.
 
     A batch of at least half of the configurations: one that failed is a missing value of its
     night, while a part of a study is none (METHOD, nights).
     """
-    return batches.notna().sum(axis=1) >= batches.shape[1] / 2
+    return batches.notna().sum(axis=1) >= (n_configurations or batches.shape[1]) / 2
 
 
 def over_all(nights: pd.DataFrame) -> pd.Series:

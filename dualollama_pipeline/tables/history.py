@@ -59,7 +59,7 @@ def load_nights(store: TableStore, config_ids: Sequence[str]) -> Nights:
     """Read what a trend is made of; without rows where no batch can be used."""
     runs, no_runs = load_history(store, "run_table", config_ids, ASKED["run_table"])
     blocks, no_blocks = load_history(store, "block_table", config_ids, ASKED["block_table"])
-    starts, no_starts = batch_starts(store, config_ids)
+    starts, no_starts = batch_times(store, config_ids)
     order = [str(batch_id) for batch_id in starts.index]
     unknown = sorted({*blocks["batch_id"].unique(), *runs["batch_id"].unique()} - set(order))
     return Nights(runs, blocks, [*unknown, *order], no_runs | no_blocks | no_starts)
@@ -119,15 +119,15 @@ def _why_not(table: str, path: Path) -> str:
     return "damaged"
 
 
-def batch_starts(store: TableStore, config_ids: Sequence[str]) -> tuple[pd.Series, dict[str, str]]:
-    """Return when each batch began, by batch_id, sorted, and {file: why it was left out}.
+def batch_times(store: TableStore, config_ids: Sequence[str]) -> tuple[pd.Series, dict[str, str]]:
+    """Return when each batch was last at work, sorted, and {file: why it was left out}.
 
-    A batch begins with the first `started_at` of its calls.
+    By the last `started_at` of its calls: a batch that was cut off and gone on with later is later.
     """
     stamps, left_out = read_history(store, "call_table", config_ids, ["batch_id", "started_at"])
     stamps = stamps.drop_duplicates()
     when = pd.to_datetime(stamps["started_at"], utc=True, format="ISO8601")
-    return when.groupby(stamps["batch_id"].astype(object)).min().sort_values(), left_out
+    return when.groupby(stamps["batch_id"].astype(object)).max().sort_values(), left_out
 
 
 def read_history(

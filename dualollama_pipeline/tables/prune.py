@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dualollama_pipeline.core.errors import TableError
 from dualollama_pipeline.core.warehouse import Warehouse
-from dualollama_pipeline.tables.history import batch_starts
+from dualollama_pipeline.tables.history import batch_times
 from dualollama_pipeline.tables.latest import journals_to_latest
 from dualollama_pipeline.tables.store import TableStore
 
@@ -36,7 +36,7 @@ def prune(settings: Settings, keep: int, *, journals: bool = False) -> Pruned:
     """
     warehouse, store = Warehouse(settings.warehouse), TableStore.of(settings)
     config_ids = warehouse.measured
-    starts, _ = batch_starts(store, config_ids)
+    starts, _ = batch_times(store, config_ids)
     current = {
         path.stem for name in config_ids for path in journals_to_latest(warehouse.root, name)[-1:]
     }

@@ -42,7 +42,7 @@ def rebuild_tables(settings: Settings, tell: Callable[[str], object] = lambda _:
 
 
 def build_lacking(settings: Settings) -> None:
-    """Make the tables of configurations that have none, or those of an earlier version.
+    """Make the tables of configurations that have none, or those of another batch or version.
 
     `dualollama measure` and a run that was cut off leave a journal alone.
 
@@ -51,7 +51,9 @@ def build_lacking(settings: Settings) -> None:
     """
     store = TableStore.of(settings)
     for config_id in Warehouse(settings.warehouse).measured:
-        if not all(store.is_current(table, config_id) for table in Tables._fields):
+        journals = journals_to_latest(settings.warehouse, config_id)
+        latest = journals[-1].stem if journals else ""
+        if not all(store.is_current(table, config_id, latest) for table in Tables._fields):
             _rebuild(settings, config_id, Rebuilt([], {}))
 
 

@@ -164,13 +164,16 @@ class TableStore:
                 found.append((path, stat.st_ino, stat.st_mtime_ns, stat.st_size))
         return tuple(found)
 
-    def is_current(self, table: str, config_id: str) -> bool:
-        """Say whether a partition is there, can be read, and has the columns of today."""
+    def is_current(self, table: str, config_id: str, batch_id: str) -> bool:
+        """Say whether a partition is there, of this batch, with the columns of today."""
         try:
-            names = pq.ParquetFile(self.path(table, config_id)).schema_arrow.names
+            file = pq.ParquetFile(self.path(table, config_id))
+            batches = set(file.read(["batch_id"]).column(0).to_pylist())
         except (OSError, pa.ArrowException):
             return False
-        return set(names) == set(schema_of(table).columns)
+        return set(file.schema_arrow.names) == set(schema_of(table).columns) and batches <= {
+            batch_id
+        }
 
     def partitions(self, table: str) -> list[str]:
         """Return the configurations that have this table."""

@@ -94,6 +94,21 @@ def test_batches_by_name_and_by_place(tmp_path: Path) -> None:
         compare_sides(settings, "alpa", "last", Rule())
 
 
+def test_one_batch_alone_has_no_previous(tmp_path: Path) -> None:
+    """The first pass of a build: measure again, do not choose another name."""
+    settings = published(tmp_path, "zulu", 1)
+    with pytest.raises(InputError, match="previous: there is one batch only here"):
+        compare_sides(settings, "previous", "last", Rule())
+
+
+def test_two_workloads_are_never_compared(tmp_path: Path) -> None:
+    """TR114's unbounded answers against 300 tokens a call were 3 % "worse"."""
+    settings = published(tmp_path, "zulu", 1)
+    published(tmp_path, "alpha", 2, workload="parity")
+    with pytest.raises(InputError, match="no comparison"):
+        compare_sides(settings, "zulu", "alpha", Rule())
+
+
 def test_a_simulation_is_compared_with_no_server(tmp_path: Path) -> None:
     """The one number would be taken for the other."""
     settings = published(tmp_path, "zulu", 1)

@@ -21,7 +21,7 @@ from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.core.warehouse import Warehouse
 from dualollama_pipeline.defs.alarms import alarm_job, alarm_sensor, missing_night, notify
-from dualollama_pipeline.defs.batches import BATCH_TAG
+from dualollama_pipeline.defs.batches import BATCH_TAG, SIZE_TAG
 from dualollama_pipeline.defs.partitions import STUDY
 from dualollama_pipeline.defs.resources import Bench
 from dualollama_pipeline.tables.store import TableStore
@@ -76,9 +76,10 @@ def test_an_alarm_is_asked_for_once_and_is_a_red_run(
     assert quiet.run_requests == []
 
 
-def night(instance: dg.DagsterInstance, ends: dict[str, S]) -> None:
+def night(instance: dg.DagsterInstance, ends: dict[str, S], n_asked: int = 0) -> None:
+    size = {SIZE_TAG: str(n_asked)} if n_asked else {}
     for config_id, end in ends.items():
-        run_of(instance, "trials_job", end, config_id, **{BATCH_TAG: NIGHT})
+        run_of(instance, "trials_job", end, config_id, **{BATCH_TAG: NIGHT}, **size)
 
 
 def said(instance: dg.DagsterInstance, since: datetime | None = SINCE) -> str:
@@ -111,6 +112,13 @@ def test_an_unfinished_night_is_an_alarm_and_a_failed_configuration_is_none(
     assert said(ended) == f"{NIGHT} reached its end"
     night(canceled, dict.fromkeys(STUDY.config_ids, S.SUCCESS) | {last: S.CANCELED})
     assert "were not tried" in said(canceled)
+
+
+def test_a_study_that_has_grown_misses_nothing(instance: dg.DagsterInstance) -> None:
+    """A configuration that was added in the morning was not asked for at night."""
+    asked = STUDY.config_ids[:-1]
+    night(instance, dict.fromkeys(asked, S.SUCCESS), n_asked=len(asked))
+    assert said(instance) == f"{NIGHT} reached its end"
 
 
 MESSAGE: dict[str, str | None] = {"job": "alarm_job", "text": "test001: weighted_speedup moved"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import dagster as dg
@@ -113,21 +114,27 @@ def test_managed_servers_are_not_simulated_ones() -> None:
 
 
 def test_runs_of_a_killed_process_are_failed_and_others_left_alone(tmp_path: Path) -> None:
-    """A run that stays STARTED for ever blocks the queue: one run at a time."""
+    """A run that stays STARTED for ever blocks the queue: one run at a time.
+
+    Told by the process that wrote its events; the mark of our own runs is copied when one is
+    executed again.
+    """
     with dg.DagsterInstance.ephemeral() as instance:
-        for run_id, tags in (("own", {HERE_TAG: "own"}), ("launched", {HERE_TAG: "own"})):
-            instance.add_run(
-                dg.DagsterRun(
-                    job_name="trials_job",
-                    run_id=run_id,
-                    tags=tags,
-                    status=dg.DagsterRunStatus.STARTED,
-                )
+        for run_id, mark in (("own", "own"), ("launched", "own"), ("killed", "own")):
+            run = dg.DagsterRun(
+                job_name="trials_job",
+                run_id=run_id,
+                tags={HERE_TAG: mark},
+                status=dg.DagsterRunStatus.STARTED,
             )
+            instance.add_run(run)
+            if run_id != "killed":
+                start = dg.DagsterEvent("PIPELINE_START", run.job_name, pid=os.getpid())
+                instance.report_dagster_event(start, run.run_id)
         with only_runner(tmp_path):
-            assert reconcile(instance) == ["own"]
+            assert set(reconcile(instance)) == {"own", "killed"}
         statuses = {run.run_id: run.status for run in instance.get_runs()}
-    assert statuses["own"] is dg.DagsterRunStatus.FAILURE
+    assert statuses["own"] is statuses["killed"] is dg.DagsterRunStatus.FAILURE
     assert statuses["launched"] is dg.DagsterRunStatus.STARTED
 
 

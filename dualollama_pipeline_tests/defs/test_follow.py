@@ -70,6 +70,16 @@ def test_trials_alone_are_followed_by_their_tables_first(instance: dg.DagsterIns
     assert asked(instance) == REPORT
 
 
+def test_tables_that_cannot_be_made_hold_back_no_report(instance: dg.DagsterInstance) -> None:
+    """A damaged journal of one configuration left all others without a report."""
+    run_of(instance, "trials_job", S.SUCCESS, "test001", made=ALL)
+    run_of(instance, "trials_job", S.SUCCESS, "test002", made=("benchmark_trials",))
+    result = report_sensor(dg.build_sensor_context(instance=instance))
+    assert isinstance(result, list)
+    run_of(instance, "tables_job", S.FAILURE, "test002", **{"dagster/run_key": result[0].run_key})
+    assert asked(instance) == REPORT
+
+
 def test_what_dualollama_run_executes_makes_its_own_report(instance: dg.DagsterInstance) -> None:
     """A second report in another process would write the same files."""
     run = instance.get_run_by_id(run_of(instance, "trials_job", S.SUCCESS, "test001", made=ALL))

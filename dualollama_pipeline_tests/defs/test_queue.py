@@ -54,9 +54,11 @@ def test_runs_stand_in_the_queue_in_order_and_as_they_were_asked_for(
         assert {run.status for run in runs} == {dg.DagsterRunStatus.QUEUED}
         assert {run.tags["dualollama/batch"] for run in runs} == {"run-1"}
         asked = runs[0].run_config
-        assert asked["ops"]["benchmark_trials"]["config"] == {"blocks": 2}
-        external = {"servers": "external", "url": {"a": "http://127.0.0.1:1"}}
-        assert asked["resources"]["bench"]["config"] == external
+        workload = {"blocks": 2, "workload": "standard"}
+        assert asked["ops"]["benchmark_trials"]["config"] == workload
+        bench = asked["resources"]["bench"]["config"]
+        assert (bench["servers"], bench["url"]) == ("external", {"a": "http://127.0.0.1:1"})
+        assert bench["model"] == Settings().model  # also what nobody changed here
         origin = runs[0].remote_job_origin
         assert origin is not None
         assert origin.location_name == "dualollama_pipeline"

@@ -41,6 +41,17 @@ def test_a_configuration_of_one_night_alone_is_left_out() -> None:
     assert not found.is_shown
 
 
+def test_more_blocks_of_a_slow_configuration_are_no_loss() -> None:
+    """Ten blocks of one and five of the other, then the other way round: it was 21 % "worse"."""
+    once, twice = list(NOISE), [*NOISE, *NOISE]
+    before = joined(rows("a", [1.5 * v for v in twice]), rows("slow", [0.75 * v for v in once]))
+    after = joined(rows("a", [1.5 * v for v in once]), rows("slow", [0.75 * v for v in twice]))
+    both = pd.concat([before.assign(batch_id="n1"), after.assign(batch_id="n2")])
+    found = compare_nights(both, "n1", "n2")
+    assert found.ratio.value == pytest.approx(1.0)
+    assert found.verdict(1.05) == "equivalent"
+
+
 def test_what_is_tolerated_is_nothing() -> None:
     """One percent, however sure: two nights always differ by something."""
     both = pd.concat([night("n1", a=1.0), night("n2", a=1.01)])

@@ -92,6 +92,15 @@ def test_a_part_of_the_study_is_no_night() -> None:
     assert one(table, config_id="a")["last_value"] == pytest.approx(5.0)
 
 
+def test_two_of_many_configurations_are_no_night() -> None:
+    """Half of what was ever measured may be a thirteenth of the study."""
+    levels = [1.0, 1.1, 1.0, 1.1, 1.0, 1.1]
+    samples = joined(history(levels, "a"), history(levels, "b"))
+    table = conform("trend", trend(samples, NIGHTS, n_configurations=26))
+    assert one(table, scope="all")["n_nights"] == 0
+    assert one(table, config_id="a")["n_nights"] == 6
+
+
 def test_all_leaves_out_what_the_population_leaves_out() -> None:
     """A configuration whose one-server arm reloads its model is no part of the one-server mean."""
     reloading = history([3.0] * 6, "b").assign(pools=False)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.tables.calls import build_calls
-from dualollama_pipeline.tables.history import ASKED, batch_starts, load_history, load_nights
+from dualollama_pipeline.tables.history import ASKED, batch_times, load_history, load_nights
 from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline_tests.tables.journals import block_of, journal, tables_of
 
@@ -41,7 +41,7 @@ def test_every_batch_is_there_and_not_the_latest_only(store: TableStore) -> None
 
 def test_batches_are_in_the_order_of_their_clocks(store: TableStore) -> None:
     """By name, alpha would come before zulu."""
-    assert list(batch_starts(store, ["test1"])[0].index) == ["zulu", "alpha"]
+    assert list(batch_times(store, ["test1"])[0].index) == ["zulu", "alpha"]
 
 
 def test_measured_and_simulated_nights_are_never_mixed(store: TableStore) -> None:
@@ -71,7 +71,7 @@ def test_a_batch_of_another_version_still_tells_when_it_began(store: TableStore)
     """Without its clock, a night of before would be put first, whenever it was measured."""
     path = store.history_path(CALLS, "test1", "alpha")
     calls("alpha", 2).drop(columns="gap_p99_ms").to_parquet(path)
-    starts, left_out = batch_starts(store, ["test1"])
+    starts, left_out = batch_times(store, ["test1"])
     assert (list(starts.index), left_out) == (["zulu", "alpha"], {})
 
 
@@ -96,7 +96,7 @@ def test_a_damaged_batch_does_not_hide_the_others(store: TableStore) -> None:
     path.write_bytes(b"PAR1")
     rows, left_out = load_history(store, CALLS, ["test1"])
     assert set(rows["batch_id"]) == {"alpha"}
-    starts, unread = batch_starts(store, ["test1"])
+    starts, unread = batch_times(store, ["test1"])
     assert list(starts.index) == ["alpha"]
     assert list(left_out) == list(unread) == [str(path)]
     assert left_out[str(path)].startswith("damaged: ")
@@ -127,7 +127,7 @@ def test_nothing_that_can_be_used_is_told(store: TableStore, tmp_path: Path) -> 
     assert rows.empty
     assert len(left_out) == 2
     assert all("damaged" in why for why in left_out.values())
-    assert batch_starts(TableStore(tmp_path / "empty"), ["test1"])[0].empty
+    assert batch_times(TableStore(tmp_path / "empty"), ["test1"])[0].empty
 
 
 def test_a_column_that_is_empty_in_one_night_keeps_its_type(store: TableStore) -> None:

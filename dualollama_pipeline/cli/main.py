@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXIT_STOPPED = 130
+GC_EVERY = 100_000  # objects: tables live to the end, looking for garbage in them takes 15 %
 PORT, UI_PORT = 8114, 3000  # of the report, where `--serve` names none; of Dagster's UI
 SERVE_HELP = f"serve it on this machine until Ctrl-C (default port: {PORT}; 0: a free one)"
 SERVER_KINDS = ["simulated", "external", "managed"]
@@ -169,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     determined (compare), 130 interrupted.
     """
     parsed = _parser().parse_args(arguments)
+    gc.set_threshold(GC_EVERY)
     if parsed.study is not None:  # also for what reads it later: the graph, other processes
         os.environ["DUALOLLAMA_STUDY"] = str(parsed.study.absolute())
     try:

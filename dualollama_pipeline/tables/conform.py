@@ -81,6 +81,11 @@ def numbers(table: str) -> list[str]:
 
 def empty(table: str) -> pd.DataFrame:
     """Return the table without rows, its columns in their types."""
+    return _empty(table).copy(deep=False)  # of no row nothing can be changed
+
+
+@cache
+def _empty(table: str) -> pd.DataFrame:
     types = {name: str(column.dtype) for name, column in schema_of(table).columns.items()}
     return pd.DataFrame(columns=list(types)).astype(types)
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from dualollama_pipeline.cli.main import main
-from dualollama_pipeline.cli.serve import page_server
+from dualollama_pipeline.cli.serve import page_server, serve_ui
 from dualollama_pipeline.core.errors import InputError
 
 
@@ -45,6 +45,13 @@ def test_a_port_that_is_taken_is_named(served: tuple[Path, int]) -> None:
     folder, port = served
     with pytest.raises(InputError, match=f"port {port}: Address already in use"):
         page_server(folder, port)
+
+
+def test_a_taken_port_of_the_ui_is_named(served: tuple[Path, int]) -> None:
+    """Dagster's webserver would end, and its daemon go on without anybody seeing it."""
+    folder, port = served
+    with pytest.raises(InputError, match=f"port {port}: Address already in use"):
+        serve_ui(folder, port, 0, print)
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])

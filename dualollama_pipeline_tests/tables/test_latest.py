@@ -9,7 +9,10 @@ import pytest
 
 from dualollama_pipeline.core.errors import JournalError
 from dualollama_pipeline.core.records import EndRecord
+from dualollama_pipeline.core.settings import Settings
 from dualollama_pipeline.tables.latest import journals_to_latest, latest_tables
+from dualollama_pipeline.tables.rebuild import build_lacking
+from dualollama_pipeline.tables.store import TableStore
 from dualollama_pipeline.worker.journal import JournalWriter
 from dualollama_pipeline_tests.tables.journals import block_of, journal
 
@@ -58,3 +61,19 @@ def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="line 2") as caught:
         latest_tables(tmp_path, "test1")
     assert str(path) in caught.value.problem
+
+
+def test_a_report_is_of_the_journal_written_last(tmp_path: Path) -> None:
+    """`dualollama measure` leaves a journal alone: the page went on showing the batch before."""
+    settings, store = Settings(warehouse=tmp_path), TableStore(tmp_path / "tables")
+    for batch, age_s in (("batch1", 100), ("batch2", 0)):
+        made = journal(block_of(), batch_id=batch)
+        assert made.batch is not None
+        path = tmp_path / "journals" / "test1" / f"{batch}.jsonl"
+        with JournalWriter(path) as writer:
+            for record in (made.batch, *made.identities, *made.trials):
+                writer.append(record)
+            writer.append(EndRecord(planned=4, ok=4, failed=0, interrupted=0, skipped=0))
+        os.utime(path, (1_000_000 - age_s, 1_000_000 - age_s))
+        build_lacking(settings)
+        assert set(store.load("run_table", "test1")["batch_id"]) == {batch}

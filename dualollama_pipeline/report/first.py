@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from dualollama_pipeline.core.study import APART
-from dualollama_pipeline.metrics.catalog import ALL, APART_SECONDS
+from dualollama_pipeline.metrics.catalog import ALL, APART_SECONDS, Key
 from dualollama_pipeline.report.model import find
 from dualollama_pipeline.report.wording import counted, number, percent, shorten
 from dualollama_pipeline.statistics.samples import BLOCK
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.report.model import Estimate, Provenance, Verdict
 
 MOST_REASONS = 2
+IDEAL = Key("ideal_speedup", APART)
 DAY = re.compile(r"\b(20\d\d)(\d\d)(\d\d)\b")
 SIDES: dict[Verdict, str] = {"faster": "sooner", "slower": "later"}
 
@@ -84,6 +85,16 @@ def in_seconds(blocks: pd.DataFrame, population: Sequence[Estimate]) -> str:
         return f"{said}: the difference is not sure ({100 * true.level:.0f} %: up to {high} %)."
     side = "later" if gain > 0 else "sooner"
     return f"{said}: {percent(abs(gain))} {side} ({100 * true.level:.0f} %: {low} to {high})."
+
+
+def at_best(blocks: pd.DataFrame, population: Sequence[Estimate]) -> tuple[str, ...]:
+    """Return what a second GPU could bring at most: the time of agents that share nothing."""
+    found, ideal = mean_seconds(blocks), find(population, IDEAL)
+    if found is None or ideal is None or ideal.value is None:
+        return ()
+    time = number(found[1] / ideal.value, "s")
+    said = "Without any disturbance between the agents, as at best with a GPU for each, together"
+    return (f"{said} would take {time} (computed from the baselines, not measured).",)
 
 
 def time_change(value: float, true: Estimate) -> tuple[float, tuple[float, float] | None]:

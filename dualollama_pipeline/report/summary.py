@@ -15,6 +15,7 @@ from dualollama_pipeline.report.advice import advise
 from dualollama_pipeline.report.configuration import estimate_fields, estimate_of
 from dualollama_pipeline.report.evidence import Evidence, gather_evidence
 from dualollama_pipeline.report.first import (
+    at_best,
     driven_by_length,
     how_much_counts,
     in_seconds,
@@ -65,6 +66,8 @@ def summarize(inputs: ReportInputs) -> Summary:
     headline = nothing.headline if nothing else ""
     said = answer(population, verdicts, origin, len(reloading), headline, words)
     advice = nothing.reasons if nothing else advise(inputs, verdicts, origin, reloading, words)
+    if said.verdict != "undetermined":
+        advice = (*advice, *at_best(inputs.blocks, population))
     title = f"{words.so_many('agent').capitalize()}, {words.so_many('Ollama server')}"
     source = describe_provenance(inputs.calls, inputs.runs)
     seconds = "" if nothing else in_seconds(inputs.blocks, population)

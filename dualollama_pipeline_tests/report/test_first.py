@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from dualollama_pipeline.report.first import (
+    at_best,
     driven_by_length,
     how_much_counts,
     in_seconds,
@@ -53,6 +54,17 @@ def population(value, low, high):
         if (each.metric, each.arm) == ("true_speedup", "apart")
     ]
     return [found.model_copy(update={"value": value, "ci_low": low, "ci_high": high})]
+
+
+def test_what_a_second_gpu_can_bring_at_most():
+    """Trap: a reader takes 20 s on one GPU for what two would give. In turn 16 s, ideally / 2."""
+    (true,) = population(0.8, 0.7, 0.9)
+    ideal = true.model_copy(update={"metric": "ideal_speedup", "value": 2.0})
+    blocks = blocks_of(a=[(10.0, 8.0)], b=[(20.0, 16.0), (40.0, 32.0)])
+    (said,) = at_best(blocks, [ideal])
+    assert "together would take 8 s (computed" in said
+    assert "not measured" in said
+    assert at_best(blocks, [true]) == ()
 
 
 def test_the_answer_in_seconds():

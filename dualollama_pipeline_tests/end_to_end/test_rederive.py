@@ -39,6 +39,7 @@ from dualollama_pipeline_tests.end_to_end.rederive.ledger import (
     compare,
 )
 from dualollama_pipeline_tests.end_to_end.rederive.ratios import BALANCE, SPEEDUP
+from dualollama_pipeline_tests.studies import part_of_tr114
 
 # three mixed pairs, two of them alike (their single arm reloads), an uneven pair (so does it),
 # an equal pair that is really the same, and two of other sampling
@@ -86,7 +87,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     That Dagster's assets make the same page is test_run's.
     """
     folder = tmp_path_factory.mktemp("rederive")
-    settings = Settings(warehouse=folder / "warehouse")
+    study = part_of_tr114(folder / "study", CONFIGS)
+    settings = Settings(warehouse=folder / "warehouse", study=study)
     with open_pair(settings) as pair:
         for config_id in CONFIGS:
             Measurement(settings, pair, lambda _: None).run(config_id, "night-0")
@@ -104,7 +106,7 @@ def first_night(home: Path) -> tuple[Summary, Evidence]:
 def last_night(home: Path, first_night: tuple[Summary, Evidence]) -> tuple[Summary, Evidence]:
     """After further nights, the last of them with mishaps, by `dualollama report`."""
     assert len(first_night[1].nights) == 1  # read before the other nights are there
-    settings = Settings(warehouse=home / "warehouse")
+    settings = Settings(warehouse=home / "warehouse", study=home / "study")
     write_further_nights(home)
     rebuild_tables(settings)
     rebuild_report(settings)

@@ -28,6 +28,7 @@ from dualollama_pipeline.tables.conform import schemas
 from dualollama_pipeline.tables.rebuild import rebuild_tables
 from dualollama_pipeline.tables.schemas import MEASURED_TABLES
 from dualollama_pipeline.tables.store import TableStore
+from dualollama_pipeline_tests.studies import part_of_tr114
 
 CONFIGURATIONS = ("test007", "test106", "test107")
 NIGHTS = ("night1", "night2")
@@ -38,7 +39,9 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     """Settings of a warehouse with two nights and its report."""
-    made = Settings(warehouse=tmp_path_factory.mktemp("warehouse"), data=ROOT / "data")
+    folder = tmp_path_factory.mktemp("home")
+    study = part_of_tr114(folder / "study", CONFIGURATIONS)
+    made = Settings(warehouse=folder / "warehouse", data=ROOT / "data", study=study)
     with open_pair(made) as pair:
         for night in NIGHTS:
             for config_id in CONFIGURATIONS:

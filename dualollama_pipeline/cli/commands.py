@@ -17,6 +17,7 @@ from dualollama_pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from dualollama_pipeline.core.settings import Settings
 
@@ -46,13 +47,17 @@ def run(arguments: argparse.Namespace) -> int:
     with RunProgress(len(config_ids)) as progress:
         bench = Bench(settings, on_event=progress.trial)
         page = run_pipeline(build_definitions, bench, config_ids, progress.configuration)
+    return _answer(page)
+
+
+def _answer(page: Path) -> int:
+    """Print the first screen's lines and the path; return whether anything counts."""
     summary = json.loads((page.parent / "summary.json").read_text(encoding="utf-8"))
     if "simulated" in summary["origins"]:
         _print("SIMULATED: the numbers come from a simulator, not from Ollama servers")
-    if summary["seconds"]:
-        _print(summary["seconds"])
-    _print(summary["headline"])
-    _print(summary["advice"][0])
+    for line in (summary["seconds"], summary["headline"], *summary["advice"][:1], summary["since"]):
+        if line:
+            _print(line)
     for line in summary["counted"]:
         _print(line)
     _print(f"report: {page}")
@@ -241,7 +246,7 @@ def report(arguments: argparse.Namespace) -> int:
     page, no_wing = rebuild_report(settings)
     if no_wing is not None:
         _print(f"no page about TR114: {no_wing}")
-    _print(f"report: {page}")
+    _answer(page)
     if arguments.open:
         import webbrowser
 

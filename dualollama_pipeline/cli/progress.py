@@ -56,6 +56,10 @@ class RunProgress:
         self._number += 1
         self._name = name
         self._progress.update(self._task, description=name)
+        if (
+            self._number > self._count
+        ):  # the report: nobody knows how long, and "left 0:00" is wrong
+            self._progress.update(self._task, total=None)
         if not self._console.is_terminal:
             self._console.print(f"{min(self._number, self._count)}/{self._count} {name}")
 

@@ -125,7 +125,7 @@ def since_last_night(inputs: ReportInputs) -> str:
     if inputs.since is None:
         return ""
     before, change = inputs.since
-    night = f"Since the night before ({_dated(before)})"
+    night = f"Since the night before ({_dated(before, inputs.nights)})"
     if change.ratio.reason:
         return f"{night}: not known, {change.ratio.reason}."
     percents = [f"{100 * (each - 1):+.1f}" for each in change.ratio[:3]]
@@ -133,8 +133,10 @@ def since_last_night(inputs: ReportInputs) -> str:
     return f"{night}: {word} ({percents[0]} %, 95 %: {percents[1]} to {percents[2]} %)."
 
 
-def _dated(batch_id: str) -> str:
-    """Return the day in a batch's name, else the name."""
+def _dated(batch_id: str, nights: pd.DataFrame | None) -> str:
+    """Return the day of a batch, else the day in its name, else the name."""
+    if nights is not None:
+        return str(nights.loc[nights["batch_id"].eq(batch_id), "date"].iloc[0])
     found = DAY.search(batch_id)
     return "-".join(found.groups()) if found else batch_id
 

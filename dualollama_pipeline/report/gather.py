@@ -21,7 +21,7 @@ from dualollama_pipeline.statistics.estimate import night_statistics
 from dualollama_pipeline.statistics.nights import compare_nights
 from dualollama_pipeline.statistics.samples import BLOCK, WHERE, collect_samples
 from dualollama_pipeline.tables.conform import empty
-from dualollama_pipeline.tables.history import read_history
+from dualollama_pipeline.tables.history import batch_times, read_history
 from dualollama_pipeline.tables.latest import journal_of
 from dualollama_pipeline.tables.rows import plain_rows
 from dualollama_pipeline.tables.store import NOT_MEASURED, TableStore
@@ -58,6 +58,10 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
     runs, blocks, calls = (tables[name] for name in ("run_table", "block_table", "call_table"))
     order = _order(tables.get("trend"))
     samples, nights_left_out = samples_of_nights(store, matrix.config_ids, order, runs)
+    times = {} if samples is None else batch_times(store, matrix.config_ids)[0].to_dict()
+    days = {
+        str(batch): f"{time.to_pydatetime().astimezone():%Y-%m-%d}" for batch, time in times.items()
+    }
     pair, journals = _read_journals(settings.warehouse, blocks, calls)
     return ReportInputs(
         config_statistics=tables["config_statistics"],
@@ -72,7 +76,7 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
         pair=pair,
         recorded=journals,
         toml={each.config_id: agents_toml(each) for each in matrix.configurations},
-        nights=None if samples is None else night_statistics(samples, order),
+        nights=None if samples is None else _dated(night_statistics(samples, order), days),
         since=None if samples is None else _since(samples, order),
         nights_left_out=nights_left_out,
         ui_url=settings.ui_url or "",
@@ -130,6 +134,11 @@ def samples_of_nights(
         return None, left_out
     agents = empty("agent_table")
     return collect_samples(runs.iloc[:0], agents, blocks, metrics=[NIGHT_METRIC]), left_out
+
+
+def _dated(nights: pd.DataFrame, days: Mapping[str, str]) -> pd.DataFrame:
+    """Add the day of each night."""
+    return nights.assign(date=[days.get(batch, batch) for batch in nights["batch_id"]])
 
 
 def _since(samples: pd.DataFrame, order: Sequence[str]) -> tuple[str, Change] | None:

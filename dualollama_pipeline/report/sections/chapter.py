@@ -40,8 +40,8 @@ def absent(section_id: str, title: str, why: str) -> Chapter:
 
 
 def not_made(section_id: str, title: str, table: str) -> Chapter:
-    """Return a section whose table is not there yet."""
-    why = f"The table `{table}` is not there yet: `dualollama report` makes it."
+    """Return a section whose table has no rows."""
+    why = f"Nothing that the table `{table}` is made of has been measured yet."
     return absent(section_id, title, why)
 
 

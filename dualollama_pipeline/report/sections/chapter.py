@@ -41,7 +41,7 @@ def absent(section_id: str, title: str, why: str) -> Chapter:
 
 def not_made(section_id: str, title: str, table: str) -> Chapter:
     """Return a section whose table has no rows."""
-    why = f"Nothing that the table `{table}` is made of has been measured yet."
+    why = f"Nothing that the table `{table}` is made of was measured yet: `dualollama run`."
     return absent(section_id, title, why)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXIT_STOPPED = 130
-GC_EVERY = 100_000  # objects: tables live to the end, looking for garbage in them takes 15 %
+GC_EVERY = 5_000  # objects: looking for garbage in tables that live to the end takes a tenth
 PORT, UI_PORT = 8114, 3000  # of the report, where `--serve` names none; of Dagster's UI
 SERVE_HELP = f"serve it on this machine until Ctrl-C (default port: {PORT}; 0: a free one)"
 SERVER_KINDS = ["simulated", "external", "managed"]

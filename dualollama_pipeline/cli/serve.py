@@ -60,6 +60,9 @@ def serve_ui(warehouse: Path, port: int, report_port: int, say: Callable[[str], 
         Thread(target=pages.serve_forever, daemon=True).start()
         url = f"http://{HOST}:{pages.server_port}"
         say(f"report: {url}/ (once there is one)")
+        # before Dagster starts: what a script in the background ignores, its processes would, too
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.default_int_handler)
         dg, workspace = Path(sys.executable).with_name("dg"), PROJECT_ROOT / "workspace.yaml"
         process = subprocess.Popen(  # noqa: S603 our own environment
             [dg, "dev", "--workspace", workspace, "--host", HOST, "--port", str(port)],
@@ -69,7 +72,6 @@ def serve_ui(warehouse: Path, port: int, report_port: int, say: Callable[[str], 
                 "DUALOLLAMA_UI_URL": f"http://{HOST}:{port}",
             },
         )
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             return process.wait()
         except KeyboardInterrupt:  # of a terminal, Dagster has it as well and ends by itself

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dualollama_pipeline.core.settings import Settings
 
 EXIT_NOTHING_COUNTS = 3
+SIMULATED = "SIMULATED: the numbers come from a simulator, not from Ollama servers"
 
 
 def _settings(**given: Any) -> Settings:
@@ -54,7 +55,7 @@ def _answer(page: Path) -> int:
     """Print the first screen's lines and the path; return whether anything counts."""
     summary = json.loads((page.parent / "summary.json").read_text(encoding="utf-8"))
     if "simulated" in summary["origins"]:
-        _print("SIMULATED: the numbers come from a simulator, not from Ollama servers")
+        _print(SIMULATED)
     for line in (summary["seconds"], summary["headline"], *summary["advice"][:1], summary["since"]):
         if line:
             _print(line)
@@ -150,7 +151,7 @@ def capacity(arguments: argparse.Namespace) -> int:
     )
     made = make_capacity(settings, journals)
     if settings.servers == "simulated":
-        _print("SIMULATED: the numbers come from a simulator, not from Ollama servers")
+        _print(SIMULATED)
     for line in made.lines:
         _print(line)
     _print(f"report: {made.page}")
@@ -304,14 +305,14 @@ def audit(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()  # whoever reads a pipe waits as well
-
-
 def ui(arguments: argparse.Namespace) -> int:
     """Serve Dagster's UI, and beside it the report."""
     from dualollama_pipeline.cli.serve import serve_ui
 
     reconcile(arguments)
     return serve_ui(_settings().warehouse, arguments.port, arguments.report_port, _print)
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()  # whoever reads a pipe waits as well

@@ -13,14 +13,13 @@ import dagster as dg
 
 from dualollama_pipeline.core.errors import DualOllamaError
 from dualollama_pipeline.core.warehouse import Warehouse
-from dualollama_pipeline.defs.batches import BATCH_TAG, SIZE_TAG, UNFINISHED
+from dualollama_pipeline.defs.batches import BATCH_TAG, PARTITION_TAG, SIZE_TAG, UNFINISHED
 from dualollama_pipeline.defs.partitions import STUDY
 from dualollama_pipeline.defs.resources import Bench
 from dualollama_pipeline.defs.runs import first_error
 from dualollama_pipeline.defs.schedules import last_night, night_of, nightly_schedule
 
 MOST_LINES, MOST_NAMED = 20, 3
-PARTITION = "dagster/partition"
 S = dg.DagsterRunStatus
 
 
@@ -98,7 +97,7 @@ def missing_night(
     runs = instance.get_runs(dg.RunsFilter(tags={BATCH_TAG: night}))
     if any(run.status in UNFINISHED for run in runs):
         return dg.SkipReason(f"{night} is at work")
-    ended = {run.tags.get(PARTITION) for run in runs if run.status in {S.SUCCESS, S.FAILURE}}
+    ended = {run.tags.get(PARTITION_TAG) for run in runs if run.status in {S.SUCCESS, S.FAILURE}}
     n_asked = max((int(run.tags.get(SIZE_TAG, 0)) for run in runs), default=0)
     n_left = (n_asked or len(STUDY.config_ids)) - len(ended)  # the study may have grown since
     if n_left <= 0:
@@ -145,7 +144,7 @@ def notify_sensor(
         {
             "job": run.job_name,
             "run_id": run.run_id,
-            "configuration": run.tags.get(PARTITION),
+            "configuration": run.tags.get(PARTITION_TAG),
             "batch": run.tags.get(BATCH_TAG),
             "text": first_error(context.instance, run),
         },

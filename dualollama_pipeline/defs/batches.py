@@ -7,6 +7,7 @@ import dagster as dg
 BATCH_TAG = "dualollama/batch"
 SIZE_TAG = "dualollama/configurations_of_batch"
 BACKFILL_TAG = "dagster/backfill"
+PARTITION_TAG = "dagster/partition"
 RETRY_TAG = "dagster/retry_number"
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,

@@ -14,26 +14,25 @@ from dualollama_pipeline.defs.partitions import STUDY
 
 COMPUTED = ("statistics", "tr114", "report")
 CAMPAIGN_TAG = "dualollama/configurations"
-
-LONGEST_S = {"dagster/max_runtime": 24 * 3600}, {"dagster/max_runtime": 3600}
+A_DAY, AN_HOUR = ({"dagster/max_runtime": seconds} for seconds in (24 * 3600, 3600))
 
 trials_job = dg.define_asset_job(
     "trials_job",
     selection=dg.AssetSelection.groups("trials", "tables"),
     description="Measure one configuration and build its tables.",
-    tags=LONGEST_S[0],
+    tags=A_DAY,
 )
 tables_job = dg.define_asset_job(
     "tables_job",
     selection=dg.AssetSelection.groups("tables"),
     description="Build one configuration's tables from its journal; report_sensor launches it.",
-    tags=LONGEST_S[1],
+    tags=AN_HOUR,
 )
 report_job = dg.define_asset_job(
     "report_job",
     selection=dg.AssetSelection.groups(*COMPUTED),
     description="Statistics and the comparison report over all configurations measured so far.",
-    tags=LONGEST_S[1],
+    tags=AN_HOUR,
 )
 observe_job = dg.define_asset_job(
     "observe_job",

@@ -13,7 +13,8 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.events import DagsterEvent
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
-from dagster._core.storage.tags import PARTITION_NAME_TAG
+
+from dualollama_pipeline.defs.batches import PARTITION_TAG
 
 LOCATION = "dualollama_pipeline"  # as workspace.yaml names it
 ORIGIN = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION), "__repository__")
@@ -35,7 +36,7 @@ def create_run(
     that it can be found when a signal comes while it is recorded.
     """
     mark = {HERE_TAG: here} if here else {}
-    where = {PARTITION_NAME_TAG: partition_key} if partition_key is not None else {}
+    where = {PARTITION_TAG: partition_key} if partition_key is not None else {}
     return instance.create_run_for_job(
         job,
         run_id=here or str(uuid4()),

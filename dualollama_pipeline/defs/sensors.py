@@ -1,8 +1,8 @@
 """What follows by itself: the runs of a campaign, tables after trials, the report after all.
 
 One rule for whatever a person clicked: when nothing is at work any more, tables are made where the
-trials are newer, then the report, once. Automation conditions were tried: they ask nothing after a
-run in which all failed, and evaluating them takes the CPU from what is being measured.
+trials are newer, then the report, once. Automation conditions would ask nothing after a run in
+which all failed, and would be evaluated beside what is being measured.
 """
 
 from collections.abc import Iterator

@@ -65,14 +65,16 @@ def tell(tables: Tables) -> Told:
 
 
 def figures_of(rows: Iterable[Row]) -> dict[str, float]:
-    """Return estimates as figures: `weighted_speedup_apart`, and the ends of its interval."""
+    """Return estimates as figures: `weighted_speedup_apart`, the ends of its interval, its n."""
+    rows = list(rows)
     ends = {"": "value", "_low": "ci_low", "_high": "ci_high"}
     named = {
         f"{row['metric']}_{row['arm']}{end}": float(row[column])
         for row in rows
         for end, column in ends.items()
     }
-    return {name: rounded(value) for name, value in named.items() if not math.isnan(value)}
+    known = {name: rounded(value) for name, value in named.items() if not math.isnan(value)}
+    return known | {f"{row['metric']}_{row['arm']}_n": float(row["n"]) for row in rows}
 
 
 def rounded(value: float) -> float:

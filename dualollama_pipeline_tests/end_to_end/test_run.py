@@ -181,6 +181,7 @@ def test_dagster_shows_the_figures_and_what_they_rest_on(home: Path) -> None:
     estimates = {(each["metric"], each["arm"]): each for each in told["estimates"]}
     speedup = estimates["weighted_speedup", "apart"]
     assert figures["weighted_speedup_apart"] == pytest.approx(speedup["value"], rel=1e-3)
+    assert figures["weighted_speedup_apart_n"] == speedup["n"]
     assert figures["blocks_counted"] == figures["blocks"] == speedup["n"]
     assert isinstance(figures["ttft_ms_apart_collector"], float)
     assert figures["answer"].startswith("SIMULATED")

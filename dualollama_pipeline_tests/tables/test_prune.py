@@ -68,3 +68,13 @@ def test_journals_go_where_they_are_named(settings: Settings) -> None:
     assert prune(settings, 1, journals=True).n_files == 6
     assert journals(settings) == {"n1", "n3"}
     assert nights(settings, "test2") == ["n1"]
+
+
+def test_a_journal_that_may_be_gone_on_with_stays(settings: Settings) -> None:
+    """Cut off, or being written at this moment: deleted, its trials would be measured again."""
+    path = Warehouse(settings.warehouse).journal("test1", "n2")
+    whole = path.read_bytes().splitlines(keepends=True)
+    path.chmod(0o600)
+    path.write_bytes(b"".join(whole[:-1]))
+    assert prune(settings, 1, journals=True).n_files == 5
+    assert journals(settings) == set(NIGHTS)

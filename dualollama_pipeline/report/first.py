@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 MOST_REASONS = 2
 IDEAL = Key("ideal_speedup", APART)
-DAY = re.compile(r"\b(20\d\d)(\d\d)(\d\d)\b")
 SIDES: dict[Verdict, str] = {"faster": "sooner", "slower": "later"}
 
 
@@ -124,21 +122,13 @@ def since_last_night(inputs: ReportInputs) -> str:
     """Say what changed since the night before, over the configurations of both; else nothing."""
     if inputs.since is None:
         return ""
-    before, change = inputs.since
-    night = f"Since the night before ({_dated(before, inputs.nights)})"
+    day, change = inputs.since
+    night = f"Since the night before ({day})"
     if change.ratio.reason:
         return f"{night}: not known, {change.ratio.reason}."
     percents = [f"{100 * (each - 1):+.1f}" for each in change.ratio[:3]]
     word = "the weighted speedup changed" if change.is_shown else "nothing changed that matters"
     return f"{night}: {word} ({percents[0]} %, 95 %: {percents[1]} to {percents[2]} %)."
-
-
-def _dated(batch_id: str, nights: pd.DataFrame | None) -> str:
-    """Return the day of a batch, else the day in its name, else the name."""
-    if nights is not None:
-        return str(nights.loc[nights["batch_id"].eq(batch_id), "date"].iloc[0])
-    found = DAY.search(batch_id)
-    return "-".join(found.groups()) if found else batch_id
 
 
 def blocks_that_count(blocks: pd.DataFrame) -> str:

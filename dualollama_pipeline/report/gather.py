@@ -77,7 +77,7 @@ def gather_inputs(settings: Settings, tables: Mapping[str, pd.DataFrame]) -> Rep
         recorded=journals,
         toml={each.config_id: agents_toml(each) for each in matrix.configurations},
         nights=None if samples is None else _dated(night_statistics(samples, order), days),
-        since=None if samples is None else _since(samples, order),
+        since=None if samples is None else _since(samples, order, days),
         nights_left_out=nights_left_out,
         ui_url=settings.ui_url or "",
         bench=_bench(settings.data.parent / "docs" / "benchmarks.json"),
@@ -141,13 +141,16 @@ def _dated(nights: pd.DataFrame, days: Mapping[str, str]) -> pd.DataFrame:
     return nights.assign(date=[days.get(batch, batch) for batch in nights["batch_id"]])
 
 
-def _since(samples: pd.DataFrame, order: Sequence[str]) -> tuple[str, Change] | None:
-    """Compare the last two nights that have blocks; None where there is one."""
+def _since(
+    samples: pd.DataFrame, order: Sequence[str], days: Mapping[str, str]
+) -> tuple[str, Change] | None:
+    """Compare the last two nights that have blocks, dated; None where there is one."""
     there = set(samples["batch_id"].unique())
     batches = [batch for batch in order if batch in there]
     if len(batches) < 2:  # noqa: PLR2004 nothing to compare with
         return None
-    return batches[-2], compare_nights(samples, batches[-2], batches[-1])
+    before, last = batches[-2:]
+    return days.get(before, before), compare_nights(samples, before, last)
 
 
 def _order(trend: pd.DataFrame | None) -> list[str]:

@@ -37,7 +37,7 @@ class ReportInputs(TablesByName):
 
     `pair` is the block whose course is drawn, `recorded` what the journals of the configurations
     hold (not those that are gone or damaged), `toml` what the agents of each ask for, as TOML,
-    `since` is the night before the last with what has changed since, `nights` the population's
+    `since` is the day of the night before the last with what has changed, `nights` the population's
     estimates night by night (columns of population_statistics and batch_id), `nights_left_out`
     {file of the history: why it is in no course}, `ui_url` where Dagster shows its runs, `bench`
     what `make bench` found out about the ruler (docs/benchmarks.json).

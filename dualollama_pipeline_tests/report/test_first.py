@@ -129,7 +129,7 @@ def test_what_does_not_count_is_said_with_its_commonest_reason(slower):
 )
 def test_what_changed_since_the_night_before_is_dated(slower, ratio, said):
     """Trap: `last night` is three weeks ago."""
-    since = ("run-20261129-020000-123", Change(ratio, 2))
+    since = ("2026-11-29", Change(ratio, 2))
     told = since_last_night(replace(slower, since=since))
     assert told.startswith("Since the night before (2026-11-29): ")
     assert said in told

@@ -7,6 +7,7 @@ its model, and two whose agents do not and differ in temperature only.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -127,6 +128,8 @@ def test_two_nights_have_a_course(summary, settings):
     """Trap: the nights are out of order, or pooled."""
     (section,) = [each for each in summary.sections if each.id == "nights"]
     assert [plot.name for plot in section.plots] == ["nights"]
+    # by the clock of its calls: the batch is called night1
+    assert re.match(r"Since the night before \(20\d\d-\d\d-\d\d\): nothing", summary.since)
     store = TableStore(Warehouse(settings.warehouse).tables)
     runs = store.load("run_table", "test007")
     samples, left_out = samples_of_nights(store, CONFIGURATIONS, NIGHTS, runs)

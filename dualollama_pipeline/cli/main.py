@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from dualollama_pipeline.cli import commands
 from dualollama_pipeline.core.errors import DualOllamaError, InputError
+from dualollama_pipeline.core.places import REPORT_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXIT_STOPPED = 130
 GC_EVERY = 5_000  # objects: looking for garbage in tables that live to the end takes a tenth
-PORT, UI_PORT = 8114, 3000  # of the report, where `--serve` names none; of Dagster's UI
-SERVE_HELP = f"serve it on this machine until Ctrl-C (default port: {PORT}; 0: a free one)"
+UI_PORT = 3000
+SERVE_HELP = f"serve it on this machine until Ctrl-C (default port: {REPORT_PORT}; 0: a free one)"
 SERVER_KINDS = ["simulated", "external", "managed"]
 DISK = (
     "make room on that disk, and see that you may read and write there; DUALOLLAMA_WAREHOUSE and "
@@ -117,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--open", action="store_true", help="open it in the browser")
     report.add_argument(
-        "--serve", metavar="PORT", type=_port, nargs="?", const=PORT, help=SERVE_HELP
+        "--serve", metavar="PORT", type=_port, nargs="?", const=REPORT_PORT, help=SERVE_HELP
     )
     report.set_defaults(function=commands.report)
     _add_housekeeping(each)
@@ -128,7 +129,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_housekeeping(each: Any) -> None:
     ui = each.add_parser("ui", help="Dagster's UI on this machine, and beside it the report")
     ui.add_argument("--port", type=_port, default=UI_PORT, help=f"default: {UI_PORT}")
-    ui.add_argument("--report-port", type=_port, default=PORT, help=f"default: {PORT}")
+    ui.add_argument(
+        "--report-port", type=_port, default=REPORT_PORT, help=f"default: {REPORT_PORT}"
+    )
     ui.set_defaults(function=commands.ui)
 
     reconcile = each.add_parser(

@@ -9,3 +9,4 @@ SHIPPED = PACKAGE / "shipped"  # in a wheel; a checkout has it all beside the pa
 IS_CHECKOUT = not SHIPPED.exists()
 PROJECT_ROOT = PACKAGE.parent if IS_CHECKOUT else SHIPPED
 RESULTS = PROJECT_ROOT if IS_CHECKOUT else Path("dualollama").absolute()
+REPORT_PORT = 8114  # where `dualollama ui` and `report --serve` serve the pages

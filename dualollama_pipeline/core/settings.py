@@ -20,7 +20,7 @@ from pydantic import (
 
 from dualollama_pipeline.core.errors import InputError
 from dualollama_pipeline.core.model_name import PATTERN, refuse_cloud
-from dualollama_pipeline.core.places import PROJECT_ROOT, RESULTS
+from dualollama_pipeline.core.places import PROJECT_ROOT, REPORT_PORT, RESULTS
 from dualollama_pipeline.core.specs import GPUS, Deadlines, Strict, Surroundings
 from dualollama_pipeline.core.study import unknown
 
@@ -106,7 +106,7 @@ class Settings(Strict):
     return_s: Patience = Deadlines().return_s
     nightly: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] | None = None
     notify: str | None = None
-    report_url: Annotated[str, AfterValidator(_plain_http_url)] | None = None
+    report_url: Annotated[str, AfterValidator(_plain_http_url)] = f"http://127.0.0.1:{REPORT_PORT}"
     ui_url: Annotated[str, AfterValidator(_plain_http_url)] | None = None
 
     @model_validator(mode="before")

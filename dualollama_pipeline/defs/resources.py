@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -37,6 +38,10 @@ class Bench:
             InputError: a value cannot be used; names it.
         """
         return replace(self, settings=self.settings.told(_said(config)))
+
+    def link(self, page: Path) -> dg.UrlMetadataValue:
+        """Return where `dualollama ui` serves a page: browsers follow no link to a file."""
+        return dg.MetadataValue.url(f"{self.settings.report_url}/{page.name}")
 
     @contextmanager
     def open_servers(self) -> Iterator[Servers]:

@@ -154,6 +154,8 @@ def test_runs_and_materializations_are_in_the_dagster_instance() -> None:
     assert event is not None
     assert event.asset_materialization is not None
     assert "answer" in event.asset_materialization.metadata
+    link = event.asset_materialization.metadata["report"]  # as `make ui`, which comes later, serves
+    assert link.value == "http://127.0.0.1:8114/index.html"
     assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
     assert len({run.tags["dualollama/batch"] for run in runs}) == 1
 

@@ -41,7 +41,7 @@ def capacity(
     return dg.MaterializeResult(
         metadata={
             "answer": dg.MetadataValue.md("\n\n".join(made.lines)),
-            "report": dg.MetadataValue.url(made.page.resolve().as_uri()),
+            "report": bench.link(made.page),
             "dagster/row_count": len(made.table),
             "tok_per_s": float(made.table["tok_per_s"].max()),
         }

@@ -41,12 +41,6 @@ def _shown(note: Any) -> Any:
     return dg.MetadataValue.path(note) if isinstance(note, Path) else note
 
 
-def _link(bench: Bench, page: Path) -> dg.UrlMetadataValue:
-    """Return where the page opens: served if it is, for browsers follow no link to a file."""
-    served = bench.settings.report_url
-    return dg.MetadataValue.url(f"{served}/{page.name}" if served else page.resolve().as_uri())
-
-
 computed = [_asset(step) for step in STEPS.values()]
 
 
@@ -73,7 +67,7 @@ def comparison_report(bench: dg.ResourceParam[Bench], **tables: Any) -> dg.Mater
     return dg.MaterializeResult(
         metadata={
             "answer": dg.MetadataValue.md(published.answer),
-            "report": _link(bench, published.page),
+            "report": bench.link(published.page),
             **figures_of_answers(tables["population_statistics"]),
             "path": dg.MetadataValue.path(published.page),
             "configurations": int(tables["block_table"]["config_id"].nunique()),
@@ -93,7 +87,7 @@ def tr114_report(bench: dg.ResourceParam[Bench], **tables: Any) -> dg.Materializ
     page = make_wing(bench.settings, tables)
     return dg.MaterializeResult(
         metadata={
-            "report": _link(bench, page),
+            "report": bench.link(page),
             "path": dg.MetadataValue.path(page),
         }
     )
